@@ -1,0 +1,195 @@
+//! Identifiers. Each is a newtype, so that two of them cannot be swapped by mistake.
+//!
+//! All but the school's are 128 random bits, drawn once, kept for life and without meaning; they are written as
+//! 32 lower-case hexadecimal digits in JSON, on the wire of HTTP and in logs, and as 16 bytes everywhere else.
+
+use std::{fmt, str::FromStr};
+
+use data_encoding::HEXLOWER;
+use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
+
+use crate::dice::Dice;
+
+/// Why a text is not an identifier.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum IdError {
+    /// Not exactly 32 hexadecimal digits.
+    #[error("an identifier is 32 hexadecimal digits")]
+    NotHex,
+    /// A school's UAI is seven digits and a letter.
+    #[error("a UAI is seven digits and one letter")]
+    NotUai,
+}
+
+macro_rules! random_ids {
+    ($($(#[$doc:meta])* $name:ident;)*) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub struct $name([u8; 16]);
+
+        impl $name {
+            /// Wraps 16 bytes read back from a store or from the wire.
+            pub const fn from_bytes(bytes: [u8; 16]) -> Self {
+                Self(bytes)
+            }
+            /// Draws a new one.
+            pub fn draw(dice: &dyn Dice) -> Self {
+                let mut bytes = [0; 16];
+                dice.fill(&mut bytes);
+                Self(bytes)
+            }
+            /// The 16 bytes.
+            pub const fn as_bytes(&self) -> &[u8; 16] {
+                &self.0
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str(&HEXLOWER.encode(&self.0))
+            }
+        }
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                write!(f, "{}({})", stringify!($name), self)
+            }
+        }
+        impl FromStr for $name {
+            type Err = IdError;
+            fn from_str(text: &str) -> Result<Self, IdError> {
+                let bytes = HEXLOWER.decode(text.as_bytes()).map_err(|_| IdError::NotHex)?;
+                bytes.try_into().map(Self).map_err(|_| IdError::NotHex)
+            }
+        }
+        impl TryFrom<&[u8]> for $name {
+            type Error = IdError;
+            fn try_from(bytes: &[u8]) -> Result<Self, IdError> {
+                bytes.try_into().map(Self).map_err(|_| IdError::NotHex)
+            }
+        }
+        impl Serialize for $name {
+            fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+                if s.is_human_readable() { s.collect_str(self) } else { self.0.serialize(s) }
+            }
+        }
+        impl<'de> Deserialize<'de> for $name {
+            fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+                if d.is_human_readable() {
+                    String::deserialize(d)?.parse().map_err(D::Error::custom)
+                } else {
+                    Ok(Self(<[u8; 16]>::deserialize(d)?))
+                }
+            }
+        }
+    )*};
+}
+
+random_ids! {
+    /// A pupil, a teacher or any other person.
+    PersonId;
+    /// A class or a group (*classe*, *groupe*).
+    ClassId;
+    /// A tablet, for life; its key may change, this does not.
+    TabletId;
+    /// A charging case (*valise*) of fifteen tablets with its access point.
+    CaseId;
+    /// A printed badge; a reprint is another badge.
+    BadgeId;
+    /// One stay of one person (or pair, or guest) on one tablet.
+    SessionId;
+    /// One clearing of one tablet.
+    WipeId;
+    /// A box; also its certificate name and its MQTT client id.
+    BoxId;
+    /// A filtering policy.
+    PolicyId;
+    /// A catalogue of applications and links.
+    CatalogueId;
+    /// A roster received by the coordinator (one plan, one apply, one undo).
+    RosterId;
+    /// A claim of a box, from code to certificate.
+    ClaimId;
+}
+
+/// A school's national number (*unité administrative immatriculée*): seven digits and a check letter.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Uai([u8; 8]);
+
+/// The 23 check letters of a UAI: no I, O or Q.
+const UAI_LETTERS: &[u8; 23] = b"ABCDEFGHJKLMNPRSTUVWXYZ";
+
+impl Uai {
+    /// The letter that the seven digits ask for: `digits mod 23` in an alphabet without I, O and Q.
+    pub fn letter_for(digits: u32) -> char {
+        let at = usize::try_from(digits % 23).unwrap_or(0);
+        char::from(UAI_LETTERS.get(at).copied().unwrap_or(b'A'))
+    }
+    /// Whether the check letter is the right one. Public files carry wrong ones, so only creating a school insists.
+    pub fn is_sound(&self) -> bool {
+        let text = self.as_str();
+        let digits: Option<u32> = text.get(..7).and_then(|d| d.parse().ok());
+        digits.is_some_and(|d| text.ends_with(Self::letter_for(d)))
+    }
+    /// The eight characters.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or_default()
+    }
+}
+
+impl FromStr for Uai {
+    type Err = IdError;
+    fn from_str(text: &str) -> Result<Self, IdError> {
+        let upper = text.trim().to_ascii_uppercase();
+        let bytes: [u8; 8] = upper.as_bytes().try_into().map_err(|_| IdError::NotUai)?;
+        let (digits, letter) = bytes.split_at(7);
+        if digits.iter().all(u8::is_ascii_digit) && letter.iter().all(u8::is_ascii_uppercase) {
+            Ok(Self(bytes))
+        } else {
+            Err(IdError::NotUai)
+        }
+    }
+}
+impl fmt::Display for Uai {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+impl fmt::Debug for Uai {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Uai({})", self.as_str())
+    }
+}
+impl Serialize for Uai {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.serialize_str(self.as_str())
+    }
+}
+impl<'de> Deserialize<'de> for Uai {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        String::deserialize(d)?.parse().map_err(D::Error::custom)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_letter_of_a_uai_is_checked() {
+        for (text, sound) in [("0400740M", true), ("0310047H", true), ("7200583W", true), ("0441234A", false)] {
+            let uai: Uai = text.parse().expect(text);
+            assert_eq!(uai.is_sound(), sound, "{text}");
+        }
+        for text in ["", "0400740", "04007400", "0400740M1", "é400740M", "040074OM"] {
+            assert!(text.parse::<Uai>().is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn an_identifier_is_its_hexadecimal_text() {
+        let id = PersonId::from_bytes([0xab; 16]);
+        assert_eq!(id.to_string().parse(), Ok(id));
+        assert_eq!(serde_json::to_string(&id).expect("json"), format!("\"{id}\""));
+        assert_eq!("AB".repeat(16).parse::<PersonId>(), Err(IdError::NotHex));
+    }
+}

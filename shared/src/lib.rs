@@ -1,0 +1,20 @@
+//! What the box and the coordinator must agree on. It knows nobody, and is pure unless the feature `rig` is on.
+//!
+//! | module | its one idea |
+//! |---|---|
+//! | [`ids`], [`time`], [`dice`] | names, stamps and randomness as values |
+//! | [`keys`], [`badge`] | signatures and proofs; what a QR code holds |
+//! | [`refusal`], [`messages`] | expected answers that are not a yes; every sentence a person reads |
+//! | [`wire`] | bodies of the HTTP contracts, MQTT topics |
+//!
+//! Glossary: *UAI*, a school's national number; *ONDE*, the ministry's register of pupils; *ENT*, the pupils' online
+//! workspace; *DSI*, the city's IT department; *badge*, a pupil's printed QR code.
+
+pub mod badge;
+pub mod dice;
+pub mod ids;
+pub mod keys;
+pub mod messages;
+pub mod refusal;
+pub mod time;
+pub mod wire;

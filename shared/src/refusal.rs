@@ -1,0 +1,108 @@
+//! Expected answers that are not a yes. Each has a stable code (RFC 9457 problems carry it as `code`), a status and a
+//! sentence with the next thing to do, in both languages (`refusal-<code>` and its `.next` in the catalogue).
+
+macro_rules! refusals {
+    ($($(#[$doc:meta])* $name:ident = $code:literal, $status:literal;)*) => {
+        /// A refusal, by its stable code.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Refusal { $($(#[$doc])* $name,)* }
+
+        impl Refusal {
+            /// Every refusal there is.
+            pub const ALL: &'static [Self] = &[$(Self::$name,)*];
+            /// The stable code.
+            pub const fn code(self) -> &'static str {
+                match self { $(Self::$name => $code,)* }
+            }
+            /// The HTTP status (RFC 9110) that carries it.
+            pub const fn status(self) -> u16 {
+                match self { $(Self::$name => $status,)* }
+            }
+        }
+    };
+}
+
+refusals! {
+    /// The text is not a badge of this territory.
+    BadgeMalformed = "badge_malformed", 400;
+    /// No badge of that hash is known here.
+    BadgeUnknown = "badge_unknown", 404;
+    /// The badge was made void.
+    BadgeVoid = "badge_void", 403;
+    /// The badge is past its time.
+    BadgeExpired = "badge_expired", 403;
+    /// A second factor is asked for and none came.
+    SecondFactorRequired = "second_factor_required", 401;
+    /// The second factor is wrong.
+    SecondFactorWrong = "second_factor_wrong", 401;
+    /// Too many wrong tries; a teacher lets in.
+    LockedOut = "locked_out", 429;
+    /// Account or password is wrong.
+    AccountWrong = "account_wrong", 401;
+    /// The tablet is in use, or not yet wiped.
+    TabletNotFree = "tablet_not_free", 409;
+    /// No such tablet, or its token is not ours.
+    TabletUnknown = "tablet_unknown", 401;
+    /// The wipe receipt lacks a step, or a required step failed.
+    WipeIncomplete = "wipe_incomplete", 409;
+    /// The receipt names another wipe than the tablet's current one.
+    WipeUnknown = "wipe_unknown", 404;
+    /// The person has no enrolment in this school.
+    NotEnrolledHere = "not_enrolled_here", 403;
+    /// Outside opening hours.
+    OutsideHours = "outside_hours", 403;
+    /// The enrolment code is wrong or closed.
+    EnrolmentClosed = "enrolment_closed", 403;
+    /// The session is over or was never ours.
+    SessionUnknown = "session_unknown", 401;
+    /// Staff must sign in first.
+    StaffRequired = "staff_required", 401;
+    /// Signed in, but not allowed to.
+    Forbidden = "forbidden", 403;
+    /// The DPoP proof lacks the current nonce.
+    UseDpopNonce = "use_dpop_nonce", 401;
+    /// The DPoP proof does not hold.
+    ProofInvalid = "proof_invalid", 401;
+    /// The DPoP proof was used before.
+    ProofReplayed = "proof_replayed", 401;
+    /// The request is not of the described form.
+    Malformed = "malformed", 400;
+    /// There is nothing by that name.
+    NotFound = "not_found", 404;
+    /// Another method is meant.
+    MethodNotAllowed = "method_not_allowed", 405;
+    /// Larger than this endpoint accepts.
+    TooLarge = "too_large", 413;
+    /// Too many requests at once.
+    Overloaded = "overloaded", 503;
+    /// The disk does not take it.
+    StorageFailed = "storage_failed", 507;
+    /// Something broke on our side; it was logged under a number.
+    Failed = "failed", 500;
+    /// The claim code is wrong, used or expired.
+    ClaimRefused = "claim_refused", 403;
+    /// The claim waits for a person to confirm the three words.
+    ClaimPending = "claim_pending", 202;
+    /// The roster cannot be read.
+    RosterUnreadable = "roster_unreadable", 422;
+    /// The roster would empty the school, or looks partial.
+    RosterSuspicious = "roster_suspicious", 409;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Refusal;
+    use crate::messages::{Catalogue, Lang};
+
+    #[test]
+    fn every_refusal_has_its_sentence_and_its_next_step_in_both_languages() {
+        let catalogue = Catalogue::load();
+        for refusal in Refusal::ALL {
+            for lang in [Lang::Fr, Lang::En] {
+                let (sentence, next) = catalogue.refusal(lang, *refusal);
+                assert!(!sentence.starts_with("refusal-"), "{lang:?} {}", refusal.code());
+                assert!(!next.is_empty(), "{lang:?} {} has no next step", refusal.code());
+            }
+        }
+    }
+}
