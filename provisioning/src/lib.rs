@@ -1,1 +1,113 @@
-//! x
+//! The `preau` command: the pilot, and the DSI's words for schools, boxes, rosters and badges.
+//!
+//! | module | its one idea |
+//! |---|---|
+//! | [`pilot`] | two schools and a coordinator at work on one machine, as real processes |
+//! | [`tablets`] | virtual tablets living a school day at speed, in a process of their own |
+//! | [`invent`] | invented schools, pupils, rosters and block lists |
+//! | [`coordinator`] | the coordinator's API, as the words below call it |
+//! | [`school`], [`boxes`], [`roster`], [`badge`], [`status`] | one noun of the command line each |
+//! | [`out`], [`admin`] | what a person or a program reads; the admin plane of box and coordinator |
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+pub mod admin;
+pub mod badge;
+pub mod boxes;
+pub mod coordinator;
+pub mod invent;
+pub mod out;
+pub mod pilot;
+pub mod roster;
+pub mod school;
+pub mod status;
+pub mod tablets;
+
+#[derive(Parser)]
+#[command(
+    name = "preau",
+    version,
+    about = "Préau: shared tablets in primary schools",
+    after_help = "\
+Examples:
+  preau pilot                                  two invented schools at work on this machine
+  preau pilot --for 60s --json                 the same for a minute, for a program to read
+  preau school list --dir .pilot               what the coordinator knows of its schools"
+)]
+struct Cli {
+    #[command(subcommand)]
+    word: Word,
+}
+
+#[derive(Subcommand)]
+enum Word {
+    /// Start schools, boxes, tablets and a coordinator on this machine, or act on those that run.
+    Pilot(pilot::PilotArgs),
+    /// Virtual tablets (started by the pilot).
+    #[command(hide = true)]
+    Tablets(tablets::TabletsArgs),
+    /// Schools of the territory.
+    School(school::SchoolArgs),
+    /// Boxes: give out claim codes.
+    Box(boxes::BoxArgs),
+    /// Rosters: check, import, undo.
+    Roster(roster::RosterArgs),
+    /// Badges: make one void.
+    Badge(badge::BadgeArgs),
+    /// Every school: state, exposure, last contact.
+    Status(status::StatusArgs),
+    /// The box's program (`preau-edge`).
+    #[command(subcommand)]
+    Edge(preau_edge::EdgeCommand),
+    /// The coordinator's program (`preau-cloud`).
+    #[command(subcommand)]
+    Cloud(preau_cloud::CloudCommand),
+}
+
+/// Reads the command line and does it: 0 done, 1 failed, 2 misused.
+pub fn run() -> ExitCode {
+    match Cli::parse().word {
+        Word::Edge(command) => preau_edge::run(command),
+        Word::Cloud(command) => preau_cloud::run(command),
+        Word::Pilot(args) => with_runtime(pilot::run(args)),
+        Word::Tablets(args) => with_runtime(tablets::run(args)),
+        Word::School(args) => with_runtime(school::run(args)),
+        Word::Box(args) => with_runtime(boxes::run(args)),
+        Word::Roster(args) => with_runtime(roster::run(args)),
+        Word::Badge(args) => with_runtime(badge::run(args)),
+        Word::Status(args) => with_runtime(status::run(args)),
+    }
+}
+
+fn with_runtime(word: impl Future<Output = anyhow::Result<ExitCode>>) -> ExitCode {
+    preau_shared::rig::tls::install_provider();
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    let done = runtime.map_err(anyhow::Error::from).and_then(|runtime| runtime.block_on(Box::pin(word)));
+    done.unwrap_or_else(|error| {
+        out::complain(&format!("preau: {error:#}"));
+        ExitCode::FAILURE
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn every_word_has_help_with_an_example() {
+        let mut cli = super::Cli::command();
+        cli.build();
+        let mut waiting: Vec<clap::Command> = cli.get_subcommands().cloned().collect();
+        while let Some(mut word) = waiting.pop() {
+            let name = word.get_name().to_owned();
+            if name == "help" || name == "edge" || name == "cloud" || word.is_hide_set() {
+                continue;
+            }
+            waiting.extend(word.get_subcommands().cloned());
+            let help = word.render_long_help().to_string();
+            assert!(help.contains("Example"), "`preau … {name} --help` shows no example");
+        }
+    }
+}

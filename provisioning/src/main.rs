@@ -1,2 +1,5 @@
-//! x
-fn main() {}
+//! The `preau` command.
+
+fn main() -> std::process::ExitCode {
+    preau::run()
+}

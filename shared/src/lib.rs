@@ -11,10 +11,19 @@
 //! workspace; *DSI*, the city's IT department; *badge*, a pupil's printed QR code.
 
 pub mod badge;
+pub mod blocklist;
 pub mod dice;
+pub mod dns;
+pub mod documents;
 pub mod ids;
+pub mod journal;
 pub mod keys;
 pub mod messages;
+pub mod policy;
 pub mod refusal;
+pub mod replica;
+#[cfg(feature = "rig")]
+pub mod rig;
+pub mod roster;
 pub mod time;
 pub mod wire;

@@ -87,6 +87,12 @@ refusals! {
     RosterUnreadable = "roster_unreadable", 422;
     /// The roster would empty the school, or looks partial.
     RosterSuspicious = "roster_suspicious", 409;
+    /// The school changed since the roster's plan was shown.
+    RosterOutdated = "roster_outdated", 409;
+    /// The roster was not applied, or a newer one stands on it.
+    RosterNotLast = "roster_not_last", 409;
+    /// The coordinator's administrator must sign in first.
+    AdministratorRequired = "administrator_required", 401;
 }
 
 #[cfg(test)]

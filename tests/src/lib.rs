@@ -1,1 +1,4 @@
-//! x
+//! What stories share, and the simulator.
+
+pub mod browser;
+pub mod sim;

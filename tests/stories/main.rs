@@ -1,1 +1,5 @@
-fn main() {}
+//! Journeys of people through the whole system; one file each.
+
+mod broker;
+mod filter;
+mod roster;

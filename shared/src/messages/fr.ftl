@@ -63,3 +63,322 @@ refusal-roster_unreadable = Ce fichier d'élèves n'est pas lisible.
     .next = Corriger les lignes indiquées, ou exporter de nouveau depuis ONDE.
 refusal-roster_suspicious = Ce fichier retirerait trop d'élèves de l'école.
     .next = Exporter l'école entière depuis ONDE, ou confirmer avec --force après lecture du plan.
+
+# Fichiers d'élèves : la cause, puis la chose à faire.
+roster-empty = Le fichier est vide.
+    .next = Exporter de nouveau la liste des élèves depuis ONDE.
+roster-no-pupils = Ligne { $line } : il y a des titres de colonnes, mais aucun élève dessous.
+    .next = Exporter de nouveau la liste des élèves depuis ONDE.
+roster-too-large = Le fichier dépasse { $limit } octets.
+    .next = Envoyer un fichier par école, sans images ni feuilles de calcul.
+roster-too-many-rows = Ligne { $line } : plus de { $limit } élèves dans un seul fichier.
+    .next = Envoyer un fichier par école.
+roster-not-text = Ce n'est pas un fichier de texte.
+    .next = Dans le tableur, enregistrer au format CSV (séparateur : point-virgule), ou exporter de nouveau depuis ONDE.
+roster-wrong-encoding = Ligne { $line } : les accents des titres de colonnes sont abîmés.
+    .next = Envoyer le fichier tel qu'ONDE l'a donné, ou l'enregistrer en « CSV UTF-8 ».
+roster-wrong-separator = Ligne { $line } : les colonnes sont séparées par { $seen } au lieu de « ; ».
+    .next = Enregistrer en CSV avec le point-virgule pour séparateur, ou envoyer le fichier tel qu'ONDE l'a donné.
+roster-no-header = Ligne { $line } : la première ligne semble être un élève ; il manque les titres des colonnes.
+    .next = Remettre la ligne des titres en tête, ou exporter de nouveau depuis ONDE.
+roster-missing-column = Ligne { $line } : il manque la colonne « { $column } » (titres acceptés : { $accepted }).
+    .next = Ajouter cette colonne dans l'extraction d'ONDE.
+roster-guardians = Ligne { $line } : c'est le fichier des responsables ; il n'est pas utile ici et n'a pas été lu.
+    .next = Exporter depuis ONDE la liste des élèves.
+roster-too-many-columns = Ligne { $line } : beaucoup trop de colonnes.
+    .next = Envoyer le fichier tel qu'ONDE l'a donné.
+roster-endless-cell = Ligne { $line }, colonne { $column } : la case ne finit pas ; un guillemet est sans doute resté ouvert.
+    .next = Fermer le guillemet de cette ligne, ou exporter de nouveau depuis ONDE.
+roster-doubt-no-name = Ligne { $line } : la case « { $column } » est vide ; la ligne est laissée de côté.
+    .next = Compléter le nom dans ONDE, puis exporter de nouveau.
+roster-doubt-empty = Ligne { $line } : la case « { $column } » est vide ; l'élève est gardé sans.
+    .next = Compléter la case dans ONDE quand elle sera connue.
+roster-doubt-bad-date = Ligne { $line } : la case « { $column } » n'est pas une date ; l'élève est gardé sans.
+    .next = Écrire la date sous la forme JJ/MM/AAAA.
+roster-doubt-bad-ine = Ligne { $line } : la case « { $column } » n'a pas la forme d'un INE ; l'élève est gardé sans.
+    .next = Vérifier l'INE dans ONDE : onze caractères.
+roster-doubt-bad-sex = Ligne { $line } : la case « { $column } » n'est ni M ni F ; l'élève est gardé sans.
+    .next = Corriger la case si elle est utile.
+roster-doubt-unknown-level = Ligne { $line } : le niveau n'est pas connu ; l'élève aura les réglages communs.
+    .next = Écrire PS, MS, GS, CP, CE1, CE2, CM1 ou CM2.
+roster-doubt-garbled = Ligne { $line } : les accents de la case « { $column } » sont abîmés ; la ligne est laissée de côté.
+    .next = Envoyer le fichier tel qu'ONDE l'a donné.
+roster-doubt-too-many-cells = Ligne { $line } : plus de cases que de titres ; la ligne est laissée de côté.
+    .next = Chercher un point-virgule de trop dans cette ligne.
+roster-doubt-repeated = Ligne { $line } : cet élève est déjà à la ligne { $first } ; la ligne est laissée de côté.
+    .next = Enlever la ligne en trop, ou vérifier l'INE et la date de naissance.
+roster-doubt-homonym = Ligne { $line } : un élève de même nom est à la ligne { $first } ; les deux sont gardés.
+    .next = Vérifier qu'il s'agit bien de deux élèves.
+roster-doubt-column-twice = Ligne { $line } : deux colonnes veulent dire « { $column } » ; la première est lue.
+    .next = Enlever la colonne en trop.
+
+# Pages de la boîte : ce qui est commun.
+page-noscript = Cette page a besoin de JavaScript.
+
+# Page de la tablette.
+tablet-title = Préau : la tablette
+tablet-starting = La tablette se réveille…
+tablet-enrol-title = Inscrire cette tablette
+tablet-enrol-help = L'enseignant ouvre l'inscription depuis sa page et lit le code à voix haute.
+tablet-enrol-code = Code d'inscription
+tablet-enrol-name = Nom écrit sur la tablette
+tablet-enrol-example = Tablette 07
+tablet-enrol-go = Inscrire
+tablet-ready-title = Montre ton badge
+tablet-ready-type = ou tape le code du badge
+tablet-ready-pair = On est deux
+tablet-ready-account = J'ai un compte
+tablet-pair-title = Montrez vos badges l'un après l'autre : { $count }
+tablet-pair-go = C'est parti !
+tablet-go = Entrer
+tablet-back = Retour
+tablet-ok = D'accord
+tablet-again = Recommencer
+tablet-camera-turn = Autre caméra
+tablet-camera-insecure = La caméra ne marche que par une adresse sûre (https).
+tablet-camera-none = Cette tablette n'a pas de caméra.
+tablet-camera-refused = La caméra n'est pas autorisée. L'adulte touche le cadenas, en haut, puis « Autoriser ».
+tablet-camera-busy = La caméra sert à une autre application. Ferme-la, puis reviens ici.
+tablet-camera-broken = La caméra ne répond pas.
+tablet-camera-type = Tu peux taper le code écrit sur le badge.
+tablet-insecure-title = Cette page n'est pas ouverte par la bonne adresse
+tablet-account-title = Entrer avec un compte
+tablet-account-name = Identifiant
+tablet-account-password = Mot de passe
+tablet-secret-digits = Tape tes quatre chiffres
+tablet-secret-pictures = Touche tes trois images
+tablet-secret-have-pictures = J'ai des images
+tablet-secret-have-digits = J'ai des chiffres
+tablet-secret-wrong = Ce n'est pas ça. Essaie encore, ou appelle la maîtresse.
+tablet-secret-erase = Effacer
+tablet-hello = Bonjour
+tablet-apps = Applications
+tablet-documents = Documents de la classe
+tablet-links = Liens
+tablet-nothing-yet = Rien n'est encore posé ici.
+tablet-not-me = Ce n'est pas moi
+tablet-sign-out = J'ai fini
+tablet-not-recorded = Tu peux travailler, mais la boîte n'arrive pas à noter ta venue. Un adulte peut prévenir la DSI.
+tablet-goodbye = Au revoir { $name } !
+tablet-wiping-title = On range la tablette
+tablet-wiping-help = Elle efface tout, puis elle sera prête.
+tablet-unclean-title = La tablette n'est pas tout à fait rangée
+tablet-unclean-help = Un adulte vérifie qu'il ne reste rien, puis le dit sur sa page : « J'ai vérifié ».
+tablet-unclean-steps = Pas confirmé : { $steps }
+tablet-stuck-title = Quelqu'un est encore connecté ici
+tablet-stuck-help = L'adulte termine la session depuis sa page. Sinon, elle se ferme seule au bout de dix minutes.
+tablet-lost-title = Cette tablette est perdue !
+tablet-lost-help = Merci de la rapporter à l'école.
+tablet-outing-title = Cette tablette est en sortie
+tablet-outing-help = Elle reviendra en classe avec le directeur.
+tablet-retired-title = Cette tablette ne sert plus
+tablet-retired-help = Prendre une autre tablette.
+tablet-box-silent = La boîte de l'école ne répond pas. On réessaie tout seul.
+tablet-page-failed = Quelque chose s'est coincé.
+tablet-page-failed-next = Ferme cette page et ouvre-la de nouveau ; si cela continue, appelle un adulte.
+tablet-number = Numéro à donner à la DSI : { $number }
+
+# Page de l'enseignant.
+teacher-title = Préau : ma classe
+teacher-starting = Un instant…
+teacher-brand = Préau
+teacher-sign-in = Ouvrir ma classe
+teacher-by-badge = Badge et code
+teacher-by-account = Compte
+teacher-badge = Badge
+teacher-pin = Code personnel
+teacher-account = Identifiant
+teacher-password = Mot de passe
+teacher-scan = Lire avec la caméra
+teacher-no-camera = La caméra n'est pas disponible ici : tapez le code écrit sur le badge.
+teacher-go = Entrer
+teacher-ok = D'accord
+teacher-cancel = Revenir
+teacher-hello = Bonjour { $name }
+teacher-leave = Se déconnecter
+teacher-classes = Mes classes
+teacher-no-class = Aucune classe ne vous est confiée. Le directeur peut vous en confier une.
+teacher-count = { $count } sur { $total }
+teacher-filter-all = Tous
+teacher-filter-seated = Sur une tablette
+teacher-filter-waiting = Pas encore
+teacher-nobody = Personne ici pour le moment.
+teacher-not-seated = Pas sur une tablette
+teacher-since = depuis { $minutes } min
+teacher-since-now = à l'instant
+teacher-let-in = Faire entrer
+teacher-let-in-title = Faire entrer { $name }
+teacher-let-in-help = Touchez la tablette que l'enfant a devant lui : elle s'ouvre dans quelques secondes.
+teacher-let-in-none = Aucune tablette n'est libre. Terminez une session, ou attendez la fin du rangement.
+teacher-end = Terminer
+teacher-end-title = Terminer la session de { $name } sur { $tablet } ?
+teacher-end-help = La tablette revient au lecteur de badges et efface ce qui reste. Ce qui est enregistré le reste.
+teacher-badge-lost = Badge perdu…
+teacher-no-badge = Sans badge
+teacher-void = Annuler le badge
+teacher-void-title = Annuler le badge de { $name } ?
+teacher-void-help = Il ne marchera plus sur aucune tablette, tout de suite et pour toujours, même si on le retrouve.
+teacher-void-next = Pour aujourd'hui, « Faire entrer » suffit. Un nouveau badge pour { $name } s'imprime ensuite.
+teacher-checked = J'ai vérifié
+teacher-checked-title = { $tablet } : rien ne reste du dernier enfant ?
+teacher-checked-steps = Ce que la tablette n'a pas pu confirmer : { $steps }.
+teacher-checked-help = Regardez les pages ouvertes, les photos et les téléchargements. Votre nom est noté avec cette vérification.
+teacher-wiping = se range en ce moment.
+teacher-wiping-stuck = n'a pas pu tout effacer : à vérifier.
+teacher-tablets = Tablettes : { $count } libres sur { $total }
+teacher-state-free = libre
+teacher-state-in-use = occupée
+teacher-state-wiping = se range
+teacher-state-lost = perdue
+teacher-state-outing = en sortie
+teacher-state-retired = hors service
+teacher-state-unknown = jamais vue
+teacher-enrol = Inscrire des tablettes
+teacher-enrol-title = Code d'inscription
+teacher-enrol-help = Sur chaque tablette : ouvrir la page, taper ce code et le nom collé au dos.
+teacher-enrol-until = Valable encore { $minutes } minutes, pour { $count } tablettes.
+teacher-pin-missing = Il manque le code personnel.
+teacher-pin-wrong = Ce n'est pas le bon code. Le directeur peut en donner un nouveau, même sans Internet.
+teacher-locked-out = Trop d'essais. Attendez quelques minutes, ou demandez au directeur.
+teacher-pin-title = Encore votre code
+teacher-pin-again = Code personnel ou mot de passe
+teacher-box-silent = La boîte de l'école ne répond pas. Ce qui est affiché date d'avant ; la page réessaie seule.
+teacher-wan-down = Internet est coupé : la classe continue, tout est gardé dans l'école.
+teacher-page-failed = Quelque chose s'est coincé dans cette page.
+teacher-page-failed-next = Rechargez la page ; si cela continue, prévenez la DSI.
+teacher-number = Numéro à donner à la DSI : { $number }
+
+# Sessions : ce que la boîte dit elle-même.
+sign-in-guest = Invité
+
+# DSI: ce que la coordination répond.
+refusal-roster_outdated = L'école a changé depuis que ce plan a été montré.
+    .next = Envoyer de nouveau le fichier, puis lire le nouveau plan.
+refusal-roster_not_last = Seul le dernier import appliqué d'une école peut être repris.
+    .next = Reprendre d'abord l'import plus récent, ou envoyer un fichier corrigé.
+refusal-administrator_required = Il faut d'abord se connecter à la coordination.
+    .next = Se connecter sur la page /login, ou joindre le jeton de l'interface.
+roster-doubt-same-person = Ligne { $line } : un élève du même nom existe déjà, mais rien ne prouve que c'est le même.
+    .next = Ajouter l'INE ou corriger la date de naissance ; d'ici là, rien ne change pour cette ligne.
+dsi-trouble-quarantine = Des changements de cette boîte ont été mis de côté. Mettre la boîte à jour, puis appeler le support si cela reste.
+dsi-trouble-digest = La boîte et la coordination n'ont pas les mêmes documents. Redémarrer la boîte ; si cela reste, la remplacer.
+dsi-trouble-gap = Il manque une suite d'écritures entre la boîte et la coordination. Redémarrer la boîte ; si cela reste, appeler le support.
+dsi-trouble-clone = Un disque de cette école a été restauré ou copié. Vérifier qu'une seule machine porte ce nom.
+dsi-trouble-too-old = La boîte est trop ancienne pour se synchroniser. La mettre à jour ; rien n'est perdu.
+dsi-trouble-certificate = Le certificat de la boîte finit dans moins de 14 jours. La laisser connectée : il se renouvelle seul.
+
+# DSI : la page des écoles.
+dsi-title = Écoles
+dsi-product = Préau
+dsi-territory = Territoire { $territory }
+dsi-sign-out = Se déconnecter
+dsi-skip = Aller au tableau des écoles
+dsi-noscript = Sans JavaScript, cette page ne se met pas à jour seule : la recharger pour l'état du moment.
+dsi-live = En direct
+dsi-connecting = Connexion…
+dsi-lost = Connexion perdue, dernier état { $ago }
+dsi-summary-none = Aucune école pour l'instant.
+dsi-summary-well = { $many ->
+    [one] L'école est à jour.
+   *[other] Les { $schools } écoles sont à jour.
+ }
+dsi-summary-offline = { $many ->
+    [one] 1 école hors contact
+   *[other] { $n } écoles hors contact
+ }
+dsi-summary-attention = { $many ->
+    [one] 1 école demande quelqu'un
+   *[other] { $n } écoles demandent quelqu'un
+ }
+dsi-summary-catching-up = { $many ->
+    [one] 1 école se met à jour
+   *[other] { $n } écoles se mettent à jour
+ }
+dsi-summary-never-seen = { $many ->
+    [one] 1 école attend sa boîte
+   *[other] { $n } écoles attendent leur boîte
+ }
+dsi-summary-rest = { $many ->
+    [none] .
+    [one] ; 1 autre à jour.
+   *[other] ; { $n } autres à jour.
+ }
+dsi-summary-offline-note = Hors contact, les classes continuent : la boîte de l'école répond seule.
+dsi-fact-in-use = tablettes utilisées
+dsi-fact-signed-in = personnes connectées
+dsi-fact-unsynced = écritures en attente
+dsi-fact-unknown = écoles dont l'attente est inconnue
+dsi-empty-title = Le préau est encore vide
+dsi-empty-text = Ajouter la première école, importer sa liste ONDE, puis brancher sa boîte : elle apparaîtra ici d'elle-même.
+dsi-empty-command = preau school add
+dsi-column-school = École
+dsi-column-state = État
+dsi-column-contact = Dernier contact
+dsi-column-unsynced = Pas encore ici
+dsi-column-lag = Délai
+dsi-column-tablets = Tablettes
+dsi-column-signed-in = Connectés
+dsi-column-box = Boîte
+dsi-caption = Écoles du territoire, les plus en peine d'abord
+dsi-state-never_seen = Jamais vue
+dsi-state-offline = Hors contact
+dsi-state-attention = À regarder
+dsi-state-catching_up = Se met à jour
+dsi-state-in_sync = À jour
+dsi-contact-never = jamais
+dsi-unsynced-none = rien
+dsi-unsynced = { $many ->
+    [one] 1 écriture
+   *[other] { $n } écritures
+ }
+dsi-unsynced-files = { $many ->
+    [one] + 1 fichier
+   *[other] + { $n } fichiers
+ }
+dsi-unsynced-oldest = la plus ancienne : { $age }
+dsi-unsynced-last-none = rien au dernier contact
+dsi-unsynced-last = { $many ->
+    [one] 1 écriture au dernier contact
+   *[other] { $n } écritures au dernier contact
+ }
+dsi-unsynced-unknown = inconnu depuis { $age }
+dsi-unsynced-never = inconnu
+dsi-lag-none = pas encore mesuré
+dsi-tablets-in-use = utilisées
+dsi-tablets-wiping = en nettoyage
+dsi-tablets-lost = perdues
+dsi-tablets-none = aucune inscrite
+dsi-of-total = sur { $total }
+dsi-at-last-contact = au dernier contact
+dsi-clock-synchronised = horloge juste
+dsi-clock-carried = horloge reprise
+dsi-clock-unknown = horloge inconnue
+dsi-version = version { $version }
+dsi-blocklist = listes { $version }
+dsi-boxes = { $many ->
+    [none] aucune boîte
+    [one] 1 boîte
+   *[other] { $n } boîtes
+ }
+dsi-certificate = certificat : { $days } j
+dsi-error = Dernière erreur
+dsi-entries = { $many ->
+    [one] 1 écriture reçue
+   *[other] { $n } écritures reçues
+ }
+dsi-ago-now = à l'instant
+dsi-ago = il y a { $age }
+dsi-age-s = { $n } s
+dsi-age-min = { $n } min
+dsi-age-h = { $n } h
+dsi-age-h-min = { $n } h { $m } min
+dsi-age-d = { $n } j
+dsi-login-title = Connexion de la DSI
+dsi-login-text = Cette page montre où en est chaque école. Aucun nom d'élève ne s'y trouve.
+dsi-login-user = Identifiant
+dsi-login-password = Mot de passe
+dsi-login-enter = Entrer
+dsi-login-wrong = L'identifiant ou le mot de passe n'est pas le bon.
+dsi-login-wait = Trop d'essais. Recommencer dans { $seconds } secondes.
+dsi-login-again = La session est terminée : se connecter de nouveau.
+dsi-failed = La coordination n'a pas pu lire son état. Recharger ; si cela reste, regarder le journal du service.

@@ -1,0 +1,381 @@
+//! The coordinator's handles, the order in which it comes to life, and how it ends.
+
+use std::{
+    fs::{File, TryLockError},
+    io,
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread,
+    time::Duration,
+};
+
+use preau_shared::{
+    dice::Dice,
+    documents,
+    ids::BoxId,
+    messages::Catalogue,
+    replica::Origin,
+    rig::{
+        clock::SystemClock,
+        dice::SystemDice,
+        link::{Link, LinkConfig},
+        reader::Reader,
+        replicate, serve,
+        shelves::{self, Author, ShelfError},
+        task::Tasks,
+        tls::{self, TlsError},
+        writer::{StoreError, Writer},
+    },
+    time::Clock,
+};
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::{Notify, oneshot},
+};
+
+use crate::{
+    broker::{
+        embedded::{Broker, BrokerError},
+        external::Endpoint,
+        rights::{Admitted, Member, Rights},
+    },
+    config::Config,
+    coordinator::{
+        links::Links,
+        project::Projection,
+        switchboard::{Common, Switchboard, everything_upwards},
+    },
+    enrolment::{Authority, AuthorityError, Enrolment, EnrolmentError, Terms},
+    roster::{Desk, DeskParts},
+    store::{boxes, schema},
+    web,
+};
+
+/// Database, in the coordinator's folder.
+const DATABASE: &str = "cloud.db";
+/// Held while a coordinator runs in the folder.
+const LOCK: &str = "lock";
+const READERS: usize = 4;
+
+/// Why the coordinator does not start. Each says what to do.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The folder cannot be made or locked.
+    #[error("{0}: {1}")]
+    Folder(PathBuf, io::Error),
+    /// Another coordinator runs in it.
+    #[error("{0}: another preau-cloud runs in this folder: stop it, or choose another folder")]
+    Running(PathBuf),
+    /// An address cannot be listened on.
+    #[error("{0}")]
+    Listen(String),
+    /// The broker does not start.
+    #[error("{0}")]
+    Broker(String),
+    /// The authority's files cannot be used.
+    #[error("{0}")]
+    Authority(String),
+    /// The database cannot be used.
+    #[error("{DATABASE}: {0}")]
+    Store(#[from] StoreError),
+    /// The shelves cannot be used.
+    #[error("{DATABASE}: {0}")]
+    Shelf(#[from] ShelfError),
+    /// Certificates and keys do not fit.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
+    /// A file of the door cannot be made.
+    #[error("admin: {0}")]
+    Admin(io::Error),
+}
+
+impl From<AuthorityError> for StartError {
+    fn from(error: AuthorityError) -> Self {
+        Self::Authority(error.to_string())
+    }
+}
+
+impl From<BrokerError> for StartError {
+    fn from(error: BrokerError) -> Self {
+        Self::Broker(error.to_string())
+    }
+}
+
+/// The handles that rooms and pages work with. Cheap to clone.
+#[derive(Clone)]
+pub(crate) struct App {
+    /// The coordinator's folder.
+    pub(crate) dir: Arc<Path>,
+    /// Read once.
+    pub(crate) config: Arc<Config>,
+    /// Writes the database.
+    pub(crate) writer: Writer,
+    /// Reads it.
+    pub(crate) reader: Reader,
+    /// The coordinator as an origin.
+    pub(crate) author: Arc<Author>,
+    /// Time.
+    pub(crate) clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub(crate) dice: Arc<dyn Dice>,
+    /// Certificates and the territory's secrets.
+    pub(crate) authority: Arc<Authority>,
+    /// How boxes join and leave.
+    pub(crate) enrolment: Enrolment,
+    /// Where each box's link stands.
+    pub(crate) links: Links,
+    /// Rosters and people.
+    pub(crate) desk: Desk,
+    /// Sentences.
+    pub(crate) catalogue: Arc<Catalogue>,
+    broker: Option<Broker>,
+}
+
+impl std::fmt::Debug for App {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "App({})", self.dir.display())
+    }
+}
+
+impl App {
+    /// Shuts a box out for good: row, rights, replication and connection.
+    ///
+    /// # Errors
+    /// [`EnrolmentError::NotFound`] when there is no such box.
+    pub(crate) async fn revoke(&self, box_id: BoxId) -> Result<(), EnrolmentError> {
+        self.enrolment.revoke(box_id).await?;
+        if let Some(broker) = &self.broker {
+            broker.cut(box_id).await;
+        }
+        Ok(())
+    }
+}
+
+/// A coordinator that runs.
+pub struct Running {
+    tasks: Tasks,
+    restart: Arc<Notify>,
+    _lock: File,
+}
+
+impl std::fmt::Debug for Running {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Running")
+    }
+}
+
+impl Running {
+    /// Brings everything to life, in this order: folder, addresses, database, authority, broker, replication, pages.
+    ///
+    /// # Errors
+    /// [`StartError`]; nothing is left running.
+    pub async fn start(config: Config, dir: &Path) -> Result<Self, StartError> {
+        let lock = lock(dir)?;
+        let console = serve::bind("listen", config.listen).map_err(StartError::Listen)?;
+        let admin = serve::bind("admin", config.admin).map_err(StartError::Listen)?;
+        let tasks = Tasks::default();
+        let restart = Arc::new(Notify::new());
+        let built = async {
+            let app = build(config, dir, &tasks, &restart).await?;
+            let server = &app.authority.server;
+            let tls = tls::server(tls::Identity { certificate: &server.chain, key: &server.key }, None)?;
+            let pages = web::routes::router(app.clone()).map_err(StartError::Admin)?;
+            Ok::<_, StartError>((app, tls, pages))
+        };
+        let (app, tls, pages) = match built.await {
+            Ok(built) => built,
+            Err(error) => {
+                tasks.stop();
+                tasks.ended().await;
+                return Err(error);
+            }
+        };
+        serve::https("console", console, Arc::new(tls), pages, &tasks);
+        // Last: whoever waits for the coordinator asks here.
+        serve::http("admin plane", admin, web::routes::admin(app.clone()), &tasks);
+        tracing::info!(listen = %app.config.listen, territory = %app.config.territory, "the coordinator is up");
+        Ok(Self { tasks, restart, _lock: lock })
+    }
+
+    /// Returns when the program must begin anew (a restored disk was found).
+    pub async fn restart_wanted(&self) {
+        self.restart.notified().await;
+    }
+
+    /// Ends everything and frees addresses and folder.
+    pub async fn stop(self) {
+        self.tasks.stop();
+        self.tasks.ended().await;
+    }
+}
+
+async fn build(config: Config, dir: &Path, tasks: &Tasks, restart: &Arc<Notify>) -> Result<App, StartError> {
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+    let dice: Arc<dyn Dice> = Arc::new(SystemDice);
+    let database = dir.join(DATABASE);
+    let writer = Writer::open(&database, schema::migrate)?;
+    let reader = Reader::open(&database, READERS)?;
+    let authority = Authority::open(dir, &config.territory, &config.names, &*clock, &*dice)?;
+    let authority = Arc::new(authority);
+    let author = author(&writer, &authority, &dice).await?;
+    let admitted = Admitted::default();
+    for row in reader.read(boxes::all)?.into_iter().filter(|row| row.revoked_at.is_none()) {
+        admitted.admit(row.box_id, Member { uai: row.uai, signing_key: row.signing_key });
+    }
+    let links = Links::default();
+    let (broker, endpoint) = broker(&config, &authority, &admitted, tasks).await?;
+    let common = Common {
+        writer: writer.clone(),
+        reader: reader.clone(),
+        author: author.clone(),
+        clock: clock.clone(),
+        dice: dice.clone(),
+        admitted: admitted.clone(),
+        links: links.clone(),
+        territory: config.territory.clone(),
+        keep_alive: config.keep_alive(),
+        on_clone: on_clone(restart),
+    };
+    replicate(&config, common, &authority, endpoint, tasks)?;
+    let terms = Terms {
+        territory: config.territory.clone(),
+        domain: config.domain.clone(),
+        mqtt: config.mqtt_public(),
+        keep_alive_s: config.keep_alive_s,
+    };
+    let enrolment = Enrolment {
+        writer: writer.clone(),
+        reader: reader.clone(),
+        author: author.clone(),
+        authority: authority.clone(),
+        admitted,
+        clock: clock.clone(),
+        dice: dice.clone(),
+        terms: Arc::new(terms),
+        tries: Arc::default(),
+    };
+    let desk = Desk::new(DeskParts {
+        writer: writer.clone(),
+        author: author.clone(),
+        project: Arc::new(Projection),
+        clock: clock.clone(),
+        dice: dice.clone(),
+        badge_key: authority.badge_key,
+        secret: authority.evidence_secret(),
+    });
+    let (dir, config, catalogue) = (dir.into(), Arc::new(config), Arc::new(Catalogue::load()));
+    Ok(App { dir, config, writer, reader, author, clock, dice, authority, enrolment, links, desk, catalogue, broker })
+}
+
+/// The embedded broker, unless another is configured; and where to connect.
+async fn broker(
+    config: &Config,
+    authority: &Authority,
+    admitted: &Admitted,
+    tasks: &Tasks,
+) -> Result<(Option<Broker>, Endpoint), StartError> {
+    if let Some(url) = &config.broker {
+        let outside =
+            Endpoint::parse(url).ok_or_else(|| StartError::Broker(format!("broker: {url} is no mqtts URL")))?;
+        return Ok((None, outside));
+    }
+    let known = admitted.clone();
+    let rights = Rights {
+        territory: config.territory.clone(),
+        coordinator: authority.coordinator_id,
+        school_of: Arc::new(move |box_id| known.find(box_id).map(|member| member.uai)),
+    };
+    let broker = Broker::start(config.mqtt, authority, rights, tasks).await?;
+    let inside = Endpoint { host: broker.inner.ip().to_string(), port: broker.inner.port() };
+    Ok((Some(broker), inside))
+}
+
+fn replicate(
+    config: &Config,
+    common: Common,
+    authority: &Authority,
+    endpoint: Endpoint,
+    tasks: &Tasks,
+) -> Result<(), StartError> {
+    let (sender, events) = Link::start(
+        LinkConfig {
+            host: endpoint.host,
+            port: endpoint.port,
+            client_id: authority.coordinator_id.to_string(),
+            ca: authority.root.clone(),
+            identity: (authority.client.chain.clone(), authority.client.key.clone()),
+            keep_alive: config.keep_alive(),
+            connect_timeout: Duration::from_secs(config.connect_timeout_s),
+            retry_cap: Duration::from_secs(config.retry_cap_s),
+            subscribe: vec![everything_upwards(&config.territory)],
+        },
+        common.dice.clone(),
+        tasks,
+    )?;
+    let (links, clock, keep_alive) = (common.links.clone(), common.clock.clone(), common.keep_alive);
+    let in_contact = move || links.any_contact(clock.elapsed(), keep_alive);
+    replicate::close_runs(common.writer.clone(), common.author.clone(), common.clock.clone(), in_contact, tasks);
+    Switchboard::start(common, sender, events, tasks);
+    Ok(())
+}
+
+/// Who writes here: drawn at the first start, kept with the data.
+async fn author(writer: &Writer, authority: &Authority, dice: &Arc<dyn Dice>) -> Result<Arc<Author>, StartError> {
+    let (coordinator, drawn) = (authority.coordinator_id, dice.clone());
+    let origin = writer.commit(move |connection| shelves::origin(connection, coordinator, &*drawn)).await?;
+    let key = authority.writer_key()?;
+    Ok(Arc::new(Author { origin, key, dice: dice.clone(), writer: documents::Writer::Coordinator }))
+}
+
+/// A box knows more of us than we do: this disk was restored, and now holds a new incarnation. All begins anew under it.
+fn on_clone(restart: &Arc<Notify>) -> Arc<dyn Fn(Origin) + Send + Sync> {
+    let restart = restart.clone();
+    Arc::new(move |origin| {
+        tracing::error!(%origin, "this disk was restored: going on under a new incarnation");
+        restart.notify_one();
+    })
+}
+
+fn lock(dir: &Path) -> Result<File, StartError> {
+    let failed = |error| StartError::Folder(dir.to_owned(), error);
+    std::fs::create_dir_all(dir).map_err(failed)?;
+    let lock = File::options().create(true).truncate(false).write(true).open(dir.join(LOCK)).map_err(failed)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(TryLockError::WouldBlock) => Err(StartError::Running(dir.to_owned())),
+        Err(TryLockError::Error(error)) => Err(failed(error)),
+    }
+}
+
+/// A future that returns at SIGTERM, at Ctrl-C or, with a parent, when standard input closes.
+///
+/// # Errors
+/// When signals cannot be heard.
+pub(crate) fn told_to_stop(with_parent: bool) -> io::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    let gone = with_parent.then(parent_gone).transpose()?;
+    Ok(async move {
+        let parent_gone = async {
+            match gone {
+                Some(gone) => drop(gone.await),
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+            () = parent_gone => {}
+        }
+    })
+}
+
+/// Ends when standard input does. A thread of its own: a blocked read cannot be called off.
+fn parent_gone() -> io::Result<oneshot::Receiver<()>> {
+    let (say, gone) = oneshot::channel();
+    thread::Builder::new().name("parent".into()).spawn(move || {
+        let read = io::copy(&mut io::stdin(), &mut io::sink());
+        drop((read, say.send(())));
+    })?;
+    Ok(gone)
+}

@@ -1,0 +1,140 @@
+//! The coordinator's whole configuration: read once from `preau-cloud.toml`, typed, with an error that names file and line.
+
+use std::{
+    net::SocketAddr,
+    path::{Path, PathBuf},
+    time::Duration,
+};
+
+use preau_shared::wire::is_slug;
+use serde::Deserialize;
+
+use crate::broker::external::Endpoint;
+
+/// Name of the file in the coordinator's folder.
+pub const FILE: &str = "preau-cloud.toml";
+
+/// What an administrator may set. Every member but `territory` has a default.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Config {
+    /// The territory's short name, in topics and certificates: `a-z`, `0-9`, `-`.
+    pub territory: String,
+    /// Boxes are `<slug>.box.<domain>`.
+    pub domain: String,
+    /// Host names and addresses of the coordinator, beside `localhost` and `127.0.0.1`.
+    pub names: Vec<String>,
+    /// HTTPS: console, API, claims.
+    pub listen: SocketAddr,
+    /// The embedded broker's address.
+    pub mqtt: SocketAddr,
+    /// `host:port` of the broker as boxes reach it; without it, the address in `mqtt`.
+    pub mqtt_public: Option<String>,
+    /// `mqtts://host:port` of a broker to use instead of the embedded one.
+    pub broker: Option<String>,
+    /// Admin plane, plain HTTP: never a public address.
+    pub admin: SocketAddr,
+    /// MQTT keep-alive told to boxes, in seconds; a box is out of contact after 1.5 times as long.
+    pub keep_alive_s: u16,
+    /// MQTT connect time-out, in seconds.
+    pub connect_timeout_s: u64,
+    /// Longest pause before another try, in seconds; the pause itself is drawn (full jitter).
+    pub retry_cap_s: u64,
+    /// Log directive.
+    pub log: String,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            territory: String::new(),
+            domain: "preau.internal".into(),
+            names: Vec::new(),
+            listen: SocketAddr::from(([0, 0, 0, 0], 443)),
+            mqtt: SocketAddr::from(([0, 0, 0, 0], 8_883)),
+            mqtt_public: None,
+            broker: None,
+            admin: SocketAddr::from(([127, 0, 0, 1], 9_443)),
+            keep_alive_s: 30,
+            connect_timeout_s: 10,
+            retry_cap_s: 60,
+            log: "info".into(),
+        }
+    }
+}
+
+/// The configuration cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be opened.
+    #[error("{0}: {1}")]
+    Open(PathBuf, std::io::Error),
+    /// The file is not what is expected; the message names line and column.
+    #[error("{0}: {1}")]
+    Parse(PathBuf, Box<toml::de::Error>),
+    /// A value makes no sense.
+    #[error("{0}: {1}: {2}")]
+    Value(PathBuf, &'static str, &'static str),
+}
+
+impl Config {
+    /// Reads `file`.
+    ///
+    /// # Errors
+    /// [`ConfigError`] names the file, and line and column or the member that is wrong.
+    pub fn read(file: &Path) -> Result<Self, ConfigError> {
+        let text = std::fs::read_to_string(file).map_err(|e| ConfigError::Open(file.into(), e))?;
+        let config: Self = toml::from_str(&text).map_err(|e| ConfigError::Parse(file.into(), Box::new(e)))?;
+        let wrong = |member, what| Err(ConfigError::Value(file.into(), member, what));
+        if !is_slug(&config.territory) {
+            return wrong("territory", "1 to 40 of a-z, 0-9 and -");
+        }
+        if !(2..=3_600).contains(&config.keep_alive_s) {
+            return wrong("keep_alive_s", "between 2 and 3600 seconds");
+        }
+        if config.connect_timeout_s == 0 || config.retry_cap_s == 0 {
+            return wrong("connect_timeout_s, retry_cap_s", "at least 1 second");
+        }
+        if config.broker.as_deref().is_some_and(|url| Endpoint::parse(url).is_none()) {
+            return wrong("broker", "mqtts://host:port");
+        }
+        if config.broker.is_some() && config.mqtt_public.is_none() {
+            return wrong("mqtt_public", "host:port of the outside broker, as boxes reach it");
+        }
+        Ok(config)
+    }
+
+    /// `host:port` of the broker, as boxes are told.
+    pub fn mqtt_public(&self) -> String {
+        self.mqtt_public.clone().unwrap_or_else(|| self.mqtt.to_string())
+    }
+
+    /// MQTT keep-alive.
+    pub fn keep_alive(&self) -> Duration {
+        Duration::from_secs(u64::from(self.keep_alive_s))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wrong_line_or_value_is_named() {
+        let dir = tempfile::tempdir().expect("dir");
+        let file = dir.path().join(FILE);
+        for (text, named) in [
+            ("territory = \"belfort\"\nlisten = 7\n", "line 2"),
+            ("territory = \"belfort\"\nkeepalive = 7\n", "keepalive"),
+            ("territory = \"Territoire de Belfort\"\n", "territory"),
+            ("territory = \"belfort\"\nkeep_alive_s = 1\n", "keep_alive_s"),
+            ("territory = \"belfort\"\nbroker = \"mqtt://plain\"\n", "mqtts"),
+        ] {
+            std::fs::write(&file, text).expect("write");
+            let error = Config::read(&file).expect_err(text).to_string();
+            assert!(error.contains(named) && error.contains(FILE), "{error}");
+        }
+        std::fs::write(&file, "territory = \"belfort\"\n").expect("write");
+        assert_eq!(Config::read(&file).expect("defaults").keep_alive_s, 30);
+    }
+}

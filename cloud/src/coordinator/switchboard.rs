@@ -1,0 +1,244 @@
+//! Between the coordinator's one MQTT connection and the replication of each box.
+//!
+//! A message is passed on only if its topic names an admitted box under its own school (the broker holds the same rule;
+//! an outside broker may hold another). A box's replication starts when the box is first heard, or when the connection
+//! comes up; it ends when the box is revoked.
+
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+use preau_shared::{
+    dice::Dice,
+    ids::BoxId,
+    keys::PublicKey,
+    replica::{Origin, Rights, Side, Timings},
+    rig::{
+        link::{self, LinkSender, Unsent},
+        reader::Reader,
+        replicate::{LinkEvent, Replication},
+        shelves::Author,
+        task::Tasks,
+        writer::{StoreError, Writer},
+    },
+    time::{Clock, Elapsed, Stamp},
+    wire::{Direction, Topic},
+};
+use tokio::{
+    sync::mpsc,
+    time::{MissedTickBehavior, interval},
+};
+
+use super::{links::Links, project::Projection};
+use crate::{
+    broker::rights::{Admitted, Member},
+    store::boxes,
+};
+
+/// Messages of one box that wait to be applied; one more is dropped, and the box sends it again.
+pub(crate) const MAX_WAITING: usize = 32;
+/// Messages to one box that wait for the connection.
+pub(crate) const MAX_LEAVING: usize = 16;
+/// Contacts are written down at most so often.
+const NOTE_CONTACTS_EVERY: Duration = Duration::from_secs(30);
+/// Revoked boxes are looked for so often.
+const SWEEP_EVERY: Duration = Duration::from_secs(1);
+
+/// What every box's replication works with.
+#[derive(Clone)]
+pub(crate) struct Common {
+    pub(crate) writer: Writer,
+    pub(crate) reader: Reader,
+    pub(crate) author: Arc<Author>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) dice: Arc<dyn Dice>,
+    pub(crate) admitted: Admitted,
+    pub(crate) links: Links,
+    pub(crate) territory: String,
+    pub(crate) keep_alive: Duration,
+    /// This disk was restored: a new incarnation is on it, and the program must begin anew.
+    pub(crate) on_clone: Arc<dyn Fn(Origin) + Send + Sync>,
+}
+
+/// The switchboard.
+pub(crate) struct Switchboard {
+    common: Common,
+    link: LinkSender,
+    tasks: Tasks,
+    connected: bool,
+    boxes: BTreeMap<BoxId, mpsc::Sender<LinkEvent>>,
+    noted: BTreeMap<BoxId, Elapsed>,
+}
+
+/// The filter that hears every box of a territory.
+pub(crate) fn everything_upwards(territory: &str) -> String {
+    format!("preau/1/{territory}/+/+/up")
+}
+
+impl Switchboard {
+    /// Starts the task that passes messages on until the program stops.
+    pub(crate) fn start(common: Common, link: LinkSender, mut events: mpsc::Receiver<link::LinkEvent>, tasks: &Tasks) {
+        let mut stop = tasks.stopping();
+        let (boxes, noted) = (BTreeMap::new(), BTreeMap::new());
+        let mut board = Self { common, link, tasks: tasks.clone(), connected: false, boxes, noted };
+        tasks.spawn("switchboard", async move {
+            let mut sweep = interval(SWEEP_EVERY);
+            sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
+            let mut noted_at = board.common.clock.elapsed();
+            loop {
+                tokio::select! {
+                    event = events.recv() => match event {
+                        Some(event) => board.carried(event),
+                        None => return,
+                    },
+                    _ = sweep.tick() => {
+                        board.sweep();
+                        let now = board.common.clock.elapsed();
+                        if now.since(noted_at) >= NOTE_CONTACTS_EVERY {
+                            noted_at = now;
+                            board.note_contacts().await;
+                        }
+                    }
+                    () = stop.wait() => {
+                        board.note_contacts().await;
+                        return;
+                    }
+                }
+            }
+        });
+    }
+
+    fn carried(&mut self, event: link::LinkEvent) {
+        match event {
+            link::LinkEvent::Connected => {
+                tracing::info!("connected to the broker");
+                self.connected = true;
+                for (box_id, member) in self.common.admitted.all() {
+                    self.ensure(box_id, &member);
+                }
+                self.tell_all(&LinkEvent::Connected);
+            }
+            link::LinkEvent::Disconnected { why } => {
+                tracing::warn!(%why, "not connected to the broker");
+                self.connected = false;
+                self.tell_all(&LinkEvent::Disconnected);
+            }
+            link::LinkEvent::Message { topic, payload } => self.received(&topic, payload),
+        }
+    }
+
+    fn received(&mut self, name: &str, payload: Vec<u8>) {
+        let ours = |t: &Topic| t.territory == self.common.territory && t.direction == Direction::Up;
+        let Some(topic) = Topic::parse(name).filter(ours) else {
+            tracing::warn!("a message on an unknown topic was dropped");
+            return;
+        };
+        let box_id = topic.box_id;
+        let Some(member) = self.common.admitted.find(&box_id).filter(|member| member.uai == topic.uai) else {
+            tracing::warn!(%box_id, uai = %topic.uai, "a message of a box that may not speak for this school was dropped");
+            return;
+        };
+        let Some(inbound) = self.ensure(box_id, &member) else { return };
+        if let Err(mpsc::error::TrySendError::Full(_)) = inbound.try_send(LinkEvent::Message(payload)) {
+            tracing::warn!(%box_id, "a box speaks faster than it can be heard: a message was dropped, it will come again");
+        }
+    }
+
+    /// The way to a box's replication, started if need be.
+    fn ensure(&mut self, box_id: BoxId, member: &Member) -> Option<mpsc::Sender<LinkEvent>> {
+        if let Some(inbound) = self.boxes.get(&box_id).filter(|inbound| !inbound.is_closed()) {
+            return Some(inbound.clone());
+        }
+        let (inbound, receiver) = mpsc::channel(MAX_WAITING);
+        let (outbound, leaving) = mpsc::channel(MAX_LEAVING);
+        let common = &self.common;
+        let keys = common.admitted.clone();
+        let key_of = move |origin: &Origin| -> Option<PublicKey> { keys.find(&origin.box_id).map(|m| m.signing_key) };
+        let replication = Replication {
+            writer: common.writer.clone(),
+            reader: common.reader.clone(),
+            author: common.author.clone(),
+            project: Arc::new(Projection),
+            clock: common.clock.clone(),
+            dice: common.dice.clone(),
+            rights: Rights {
+                side: Side::Coordinator,
+                uai: member.uai.clone(),
+                box_id,
+                coordinator: common.author.origin.box_id,
+                keys: Arc::new(key_of),
+            },
+            timings: Timings::for_keep_alive(common.keep_alive),
+            vitals: None,
+            on_clone: common.on_clone.clone(),
+        };
+        match replication.start(receiver, outbound, &self.tasks) {
+            Ok(status) => common.links.put(box_id, status),
+            Err(error) => {
+                tracing::error!(%box_id, %error, "the replication of a box cannot start");
+                return None;
+            }
+        }
+        let territory = common.territory.clone();
+        let down = Topic { territory, uai: member.uai.clone(), box_id, direction: Direction::Down };
+        self.tasks.spawn("messages to a box", carry_down(self.link.clone(), down.to_string(), leaving));
+        if self.connected && inbound.try_send(LinkEvent::Connected).is_err() {
+            // A new queue has room.
+            return None;
+        }
+        self.boxes.insert(box_id, inbound.clone());
+        Some(inbound)
+    }
+
+    fn tell_all(&mut self, event: &LinkEvent) {
+        for (box_id, inbound) in &self.boxes {
+            if let Err(mpsc::error::TrySendError::Full(_)) = inbound.try_send(event.clone()) {
+                // The replication finds out by its own timers.
+                tracing::warn!(%box_id, "a box's replication is behind and was not told of the connection");
+            }
+        }
+    }
+
+    /// Ends what belongs to boxes that may not speak any more.
+    fn sweep(&mut self) {
+        let (admitted, links) = (&self.common.admitted, &self.common.links);
+        self.boxes.retain(|box_id, _| {
+            let stays = admitted.find(box_id).is_some();
+            if !stays {
+                links.remove(box_id);
+            }
+            stays
+        });
+    }
+
+    /// Writes down when boxes were last heard, so that a restart knows an age.
+    async fn note_contacts(&mut self) {
+        let (now, stamp) = (self.common.clock.elapsed(), self.common.clock.stamp());
+        let mut news = Vec::new();
+        for (box_id, status) in self.common.links.all() {
+            let Some(heard) = status.last_message else { continue };
+            if self.noted.insert(box_id, heard) != Some(heard) {
+                let age = i64::try_from(now.since(heard).as_millis()).unwrap_or(i64::MAX);
+                news.push((box_id, Stamp(stamp.0.saturating_sub(age))));
+            }
+        }
+        if news.is_empty() {
+            return;
+        }
+        let noted = self.common.writer.commit::<_, StoreError>(move |connection| {
+            news.iter().try_for_each(|(box_id, at)| boxes::contact(connection, *box_id, *at))
+        });
+        if let Err(error) = noted.await {
+            tracing::warn!(%error, "contacts could not be written down");
+        }
+    }
+}
+
+/// Publishes what a box's replication says; ends with it.
+async fn carry_down(link: LinkSender, topic: String, mut leaving: mpsc::Receiver<Vec<u8>>) {
+    while let Some(bytes) = leaving.recv().await {
+        match link.publish(&topic, bytes).await {
+            // Without a connection nothing leaves; the replication says it again.
+            Ok(()) | Err(Unsent::Down) => {}
+            Err(Unsent::TooLarge) => tracing::error!("a batch larger than a packet was made and dropped"),
+        }
+    }
+}

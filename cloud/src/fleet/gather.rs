@@ -1,0 +1,159 @@
+//! Gathers the facts: boxes and schools from the store, contact and vitals from the links.
+
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use preau_shared::{
+    ids::{BoxId, Uai},
+    messages::{Catalogue, Lang},
+    replica::{Alert, Mark, Shelf},
+    rig::{
+        reader::Reader,
+        replicate::LinkStatus,
+        shelves::{self, ShelfError},
+    },
+    time::{Clock, Elapsed},
+    wire::SchoolStatus,
+};
+use rusqlite::Connection;
+
+use super::status::{BoxFacts, Contact, Now, SchoolFacts, Trouble, school_status};
+use crate::{
+    coordinator::links::Links,
+    store::{
+        boxes::{self, BoxRow},
+        schools,
+    },
+};
+
+/// Facts are gathered at most so often, however many pages look.
+pub(crate) const FRESH: Duration = Duration::from_millis(400);
+
+type Gathered = Option<(Elapsed, Arc<Vec<SchoolFacts>>)>;
+
+/// Where every school stands.
+#[derive(Clone)]
+pub(crate) struct Fleet {
+    pub(crate) reader: Reader,
+    pub(crate) links: Links,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) keep_alive: Duration,
+    pub(crate) catalogue: Arc<Catalogue>,
+    /// The last gathering, shared by all that look.
+    last: Arc<Mutex<Gathered>>,
+    /// Entries of a shelf as counted when its marks summed up to the first number.
+    counted: Arc<Mutex<BTreeMap<Uai, (u64, u64)>>>,
+}
+
+impl std::fmt::Debug for Fleet {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Fleet")
+    }
+}
+
+impl Fleet {
+    pub(crate) fn new(
+        reader: Reader,
+        links: Links,
+        clock: Arc<dyn Clock>,
+        keep_alive: Duration,
+        catalogue: Arc<Catalogue>,
+    ) -> Self {
+        Self { reader, links, clock, keep_alive, catalogue, last: Arc::default(), counted: Arc::default() }
+    }
+
+    /// Every open school as it stands now, by UAI.
+    ///
+    /// # Errors
+    /// When the store cannot be read.
+    pub(crate) fn schools(&self, lang: Lang) -> Result<Vec<SchoolStatus>, ShelfError> {
+        let facts = self.facts()?;
+        let now = Now { elapsed: self.clock.elapsed(), stamp: self.clock.stamp(), keep_alive: self.keep_alive };
+        Ok(facts.iter().map(|school| school_status(school, now, (&self.catalogue, lang))).collect())
+    }
+
+    fn facts(&self) -> Result<Arc<Vec<SchoolFacts>>, ShelfError> {
+        let now = self.clock.elapsed();
+        if let Some((at, facts)) = &*self.last.lock().unwrap_or_else(PoisonError::into_inner) {
+            if now.since(*at) < FRESH {
+                return Ok(facts.clone());
+            }
+        }
+        let facts = Arc::new(self.reader.read(|connection| self.gather(connection))?);
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, facts.clone()));
+        Ok(facts)
+    }
+
+    fn gather(&self, connection: &Connection) -> Result<Vec<SchoolFacts>, ShelfError> {
+        let marks = shelves::marks(connection)?;
+        let mut of_school: BTreeMap<Uai, Vec<BoxFacts>> = BTreeMap::new();
+        for row in boxes::all(connection)?.into_iter().filter(|row| row.revoked_at.is_none()) {
+            let facts = self.of_box(&row, &marks);
+            of_school.entry(row.uai).or_default().push(facts);
+        }
+        let mut facts = Vec::new();
+        for school in schools::open(connection)? {
+            let entries = self.entries(connection, &school.uai, &marks)?;
+            let boxes = of_school.remove(&school.uai).unwrap_or_default();
+            facts.push(SchoolFacts { uai: school.uai, name: school.name, boxes, entries });
+        }
+        Ok(facts)
+    }
+
+    fn of_box(&self, row: &BoxRow, marks: &[Mark]) -> BoxFacts {
+        let link = self.links.status(&row.box_id).unwrap_or_default();
+        BoxFacts {
+            box_id: row.box_id,
+            contact: contact(&link, row),
+            held: held(row.box_id, &row.uai, marks),
+            troubles: link.alerts.iter().map(trouble).collect::<BTreeSet<_>>(),
+            snapshot_running: false,
+            certificate_ends: Some(row.mqtt_ends),
+            vitals: link.vitals,
+        }
+    }
+
+    /// Entries are counted again only when something came.
+    fn entries(&self, connection: &Connection, uai: &Uai, marks: &[Mark]) -> Result<u64, ShelfError> {
+        let shelf = Shelf::School(uai.clone());
+        let sum = marks.iter().filter(|mark| mark.shelf == shelf).map(|mark| mark.number).fold(0, u64::wrapping_add);
+        let known = self.counted.lock().unwrap_or_else(PoisonError::into_inner).get(uai).copied();
+        if let Some((_, count)) = known.filter(|(at, _)| *at == sum) {
+            return Ok(count);
+        }
+        let count = shelves::entry_count(connection, &shelf, None)?;
+        self.counted.lock().unwrap_or_else(PoisonError::into_inner).insert(uai.clone(), (sum, count));
+        Ok(count)
+    }
+}
+
+fn contact(link: &LinkStatus, row: &BoxRow) -> Contact {
+    match (link.last_message, row.last_contact) {
+        (Some(at), _) => Contact::At(at),
+        (None, Some(stamp)) => Contact::BeforeStart(stamp),
+        (None, None) => Contact::Never,
+    }
+}
+
+/// The last number held of the box's one incarnation. With several, only the box knows which one it goes on with.
+fn held(box_id: BoxId, uai: &Uai, marks: &[Mark]) -> Option<u64> {
+    let shelf = Shelf::School(uai.clone());
+    let mut own = marks.iter().filter(|mark| mark.origin.box_id == box_id && mark.shelf == shelf);
+    match (own.next(), own.next()) {
+        (Some(only), None) => Some(only.number),
+        (_, _) => None,
+    }
+}
+
+fn trouble(alert: &Alert) -> Trouble {
+    match alert {
+        Alert::TooOld { .. } => Trouble::TooOld,
+        Alert::CloneDetected { .. } => Trouble::Clone,
+        Alert::DigestMismatch { .. } => Trouble::DigestMismatch,
+        Alert::Quarantined { .. } | Alert::Refused { .. } => Trouble::Quarantine,
+        Alert::Gap { .. } => Trouble::Gap,
+    }
+}

@@ -1,0 +1,29 @@
+//! Files become people: a file is read into rows, matched against who is already there, and shown as a plan; a person
+//! says yes; one commit applies it; one more takes it back (invariant 13).
+//!
+//! National numbers and whatever else proves who somebody is are keyed-hashed at the door and stay in coordinator-only
+//! rows; a shelf, and so a box, only ever sees names, levels and classes (ARCHITECTURE §2.1).
+
+mod animals;
+mod apply;
+mod desk;
+mod evidence;
+mod import;
+mod matching;
+mod plan;
+mod preview;
+mod revoke;
+mod school;
+mod secret;
+mod sheaf;
+mod staff;
+mod standing;
+mod undo;
+
+pub(crate) use apply::Yes;
+pub(crate) use desk::{Desk, DeskError, DeskParts};
+pub(crate) use import::Received;
+pub(crate) use preview::{Applied, Preview, Undone};
+pub(crate) use school::NewSchool;
+pub(crate) use secret::{Slow, is_same};
+pub(crate) use staff::{StaffAnswer, StaffLine};

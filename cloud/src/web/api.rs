@@ -1,0 +1,6 @@
+//! The coordinator's API (ARCHITECTURE §5.3), one noun a file.
+
+pub(super) mod badges;
+pub(super) mod boxes;
+pub(super) mod rosters;
+pub(super) mod schools;

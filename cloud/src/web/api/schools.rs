@@ -1,0 +1,104 @@
+//! Schools: where each stands, what the coordinator holds of it, a new one.
+
+use std::fmt::Write as _;
+
+use axum::{
+    Json,
+    extract::{Path, Query, State, rejection::JsonRejection},
+    http::{StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use preau_shared::{
+    ids::Uai,
+    refusal::Refusal,
+    replica::Shelf,
+    rig::{reply::Problem, shelves},
+    wire::SchoolStatus,
+};
+use serde::Deserialize;
+
+use crate::{
+    roster::NewSchool,
+    store::schools,
+    web::{
+        Web,
+        caller::{Administrator, Asked},
+        problem,
+    },
+};
+
+/// Entries in one answer unless fewer are asked for.
+const MAX_ENTRIES: usize = 200_000;
+
+/// `GET /api/v1/schools`: every open school, by UAI.
+pub(in crate::web) async fn list(
+    _: Administrator,
+    Asked(lang): Asked,
+    State(web): State<Web>,
+) -> Result<Json<Vec<SchoolStatus>>, Problem> {
+    web.fleet.schools(lang).map(Json).map_err(problem::shelf)
+}
+
+/// `GET /api/v1/schools/{uai}`.
+pub(in crate::web) async fn one(
+    _: Administrator,
+    Asked(lang): Asked,
+    State(web): State<Web>,
+    Path(uai): Path<String>,
+) -> Result<Json<SchoolStatus>, Problem> {
+    let uai = read_uai(&uai)?;
+    let schools = web.fleet.schools(lang).map_err(problem::shelf)?;
+    let school = schools.into_iter().find(|school| school.uai == uai);
+    school.map(Json).ok_or_else(|| Problem::new(Refusal::NotFound))
+}
+
+/// `POST /api/v1/schools`: 201 for a new one, 200 when it was there already.
+pub(in crate::web) async fn add(
+    _: Administrator,
+    Asked(lang): Asked,
+    State(web): State<Web>,
+    body: Result<Json<NewSchool>, JsonRejection>,
+) -> Result<Response, Problem> {
+    let Json(new) = body.map_err(|rejection| problem::json(&rejection))?;
+    let made = web.app.desk.add_school(new).await;
+    let made = made.map_err(|error| problem::desk(error, &web.app.catalogue, lang))?;
+    let status = if made.created { StatusCode::CREATED } else { StatusCode::OK };
+    Ok((status, Json(made)).into_response())
+}
+
+/// Which entries are asked for.
+#[derive(Debug, Deserialize)]
+pub(in crate::web) struct Page {
+    /// How many of the list to leave out.
+    #[serde(default)]
+    skip: usize,
+    /// How many at most.
+    limit: Option<usize>,
+}
+
+/// `GET /api/v1/schools/{uai}/entries`: the identity of every journal entry held, one JSON object a line, in a fixed
+/// order. Bodies never leave: who counts needs names only.
+pub(in crate::web) async fn entries(
+    _: Administrator,
+    State(web): State<Web>,
+    Path(uai): Path<String>,
+    Query(page): Query<Page>,
+) -> Result<Response, Problem> {
+    let uai = read_uai(&uai)?;
+    let ids = web.app.reader.read(|connection| {
+        let known = schools::find(connection, &uai)?.is_some();
+        if known { shelves::entry_ids(connection, &Shelf::School(uai)).map(Some) } else { Ok(None) }
+    });
+    let ids = ids.map_err(problem::shelf)?.ok_or_else(|| Problem::new(Refusal::NotFound))?;
+    let limit = page.limit.unwrap_or(MAX_ENTRIES).min(MAX_ENTRIES);
+    let mut lines = String::new();
+    for (origin, number) in ids.iter().skip(page.skip).take(limit) {
+        // Writing to a string cannot fail.
+        drop(writeln!(lines, "{{\"origin\":\"{origin}\",\"number\":{number}}}"));
+    }
+    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], lines).into_response())
+}
+
+pub(super) fn read_uai(text: &str) -> Result<Uai, Problem> {
+    text.parse().map_err(|_| Problem::new(Refusal::NotFound))
+}

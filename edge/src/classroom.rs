@@ -1,0 +1,4 @@
+//! Who is on which tablet, and word of every change as it happens.
+
+pub(crate) mod live;
+pub(crate) mod view;

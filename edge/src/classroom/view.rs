@@ -1,0 +1,110 @@
+//! What the teacher sees: classes, who is on which tablet, where the tablets stand.
+
+use std::collections::BTreeMap;
+
+use preau_shared::{
+    ids::{ClassId, PersonId},
+    refusal::Refusal,
+    rig::writer::StoreError,
+    time::Stamp,
+    wire::{ClassLine, ClassView, PupilLine, Role, Seat, TabletState},
+};
+use rusqlite::Connection;
+
+use crate::{
+    app::App,
+    store::{
+        Trouble, badges,
+        classes::{self, ClassRow},
+        people::Human,
+        sessions, tablets,
+    },
+};
+
+/// The classes that somebody of the staff sees: the head all of them, a teacher her own.
+pub(crate) fn classes_of(app: &App, staff: &Human) -> Result<Vec<ClassLine>, Trouble> {
+    app.reader.read(|conn| {
+        let rows = rows_of(conn, staff)?;
+        rows.into_iter()
+            .map(|class| {
+                let (pupils, signed_in) = classes::counts(conn, class.id)?;
+                Ok(ClassLine { class_id: class.id, name: class.name, pupils, signed_in })
+            })
+            .collect()
+    })
+}
+
+/// One class, pupil by pupil, with the school's tablets.
+///
+/// # Errors
+/// `not_found` when there is no such class, `forbidden` when it is another teacher's.
+pub(crate) fn class(app: &App, staff: &Human, id: ClassId) -> Result<ClassView, Trouble> {
+    let now = app.clock.stamp();
+    let mut view = app.reader.read(|conn| {
+        let class = may_see(conn, staff, id)?;
+        let tablets = tablets::lines(conn)?;
+        let names: BTreeMap<_, _> = tablets.iter().map(|t| (t.tablet_id, t.name.clone())).collect();
+        let mut pupils = Vec::new();
+        for pupil in classes::pupils(conn, id)? {
+            let session = seat(conn, pupil.id, now, |tablet| names.get(&tablet).cloned())?;
+            pupils.push(PupilLine { badges: badges::valid_of(conn, pupil.id)?, person: pupil.view(), session });
+        }
+        Ok::<_, Trouble>(ClassView { class_id: id, name: class.name, pupils, tablets })
+    })?;
+    for tablet in &mut view.tablets {
+        let in_memory: Option<TabletState> = app.unrecorded.state(tablet.tablet_id);
+        tablet.state = in_memory.unwrap_or(tablet.state);
+    }
+    Ok(view)
+}
+
+/// The class, if this member of staff may act on it.
+///
+/// # Errors
+/// `not_found` or `forbidden`.
+pub(crate) fn may_see(conn: &Connection, staff: &Human, id: ClassId) -> Result<ClassRow, Trouble> {
+    let class = classes::find(conn, id)?.ok_or(Refusal::NotFound)?;
+    match staff.role {
+        Role::Head => Ok(class),
+        Role::Teacher if classes::taught_by(conn, staff.id)?.iter().any(|c| c.id == id) => Ok(class),
+        Role::Teacher | Role::Pupil => Err(Refusal::Forbidden.into()),
+    }
+}
+
+/// Whether this member of staff may act on this person: the head on everybody, a teacher on the pupils of her classes.
+///
+/// # Errors
+/// When the store cannot be read.
+pub(crate) fn may_act_on(conn: &Connection, staff: &Human, person: PersonId) -> Result<bool, StoreError> {
+    match staff.role {
+        Role::Head => Ok(true),
+        Role::Teacher => {
+            let theirs = classes::of_pupil(conn, person)?;
+            Ok(classes::taught_by(conn, staff.id)?.iter().any(|class| theirs.contains(&class.id)))
+        }
+        Role::Pupil => Ok(false),
+    }
+}
+
+fn rows_of(conn: &Connection, staff: &Human) -> Result<Vec<ClassRow>, StoreError> {
+    match staff.role {
+        Role::Head => classes::every(conn),
+        Role::Teacher => classes::taught_by(conn, staff.id),
+        Role::Pupil => Ok(Vec::new()),
+    }
+}
+
+fn seat(
+    conn: &Connection,
+    pupil: PersonId,
+    now: Stamp,
+    name: impl Fn(preau_shared::ids::TabletId) -> Option<String>,
+) -> Result<Option<Seat>, StoreError> {
+    let live = sessions::live_of(conn, pupil)?;
+    Ok(live.into_iter().next().map(|session| Seat {
+        session_id: session.id,
+        tablet_id: session.tablet,
+        tablet_name: name(session.tablet).unwrap_or_default(),
+        for_s: now.since(session.opened).as_secs(),
+    }))
+}

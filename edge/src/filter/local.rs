@@ -1,0 +1,71 @@
+//! Names that never go outside: the box's own, those that mean this very network, and those by which a browser or a
+//! system would look for another resolver and walk around the filter.
+
+use std::{collections::BTreeMap, net::IpAddr};
+
+use preau_shared::{policy::scope::suffixes, rig::dns_front::Ruling};
+
+/// Zones without an answer from outside: special-use names (RFC 6761, 6762, 7686, 8375, 9476), reverse zones of private
+/// networks (RFC 6303), discovery of designated resolvers (RFC 9462), and the name by which Firefox asks whether it may
+/// turn on its own DoH.
+const ABSENT: [&str; 16] = [
+    "10.in-addr.arpa",
+    "168.192.in-addr.arpa",
+    "16.172.in-addr.arpa",
+    "254.169.in-addr.arpa",
+    "127.in-addr.arpa",
+    "d.f.ip6.arpa",
+    "8.e.f.ip6.arpa",
+    "alt",
+    "home.arpa",
+    "internal",
+    "invalid",
+    "local",
+    "localhost",
+    "onion",
+    "resolver.arpa",
+    "use-application-dns.net",
+];
+
+/// The box's own names.
+#[derive(Debug, Default)]
+pub(crate) struct Own(BTreeMap<String, Vec<IpAddr>>);
+
+impl Own {
+    /// Names with the addresses at which tablets reach the box.
+    pub(crate) fn new(names: impl IntoIterator<Item = String>, addresses: &[IpAddr]) -> Self {
+        let fold = |name: String| name.trim_end_matches('.').to_ascii_lowercase();
+        Self(names.into_iter().map(|name| (fold(name), addresses.to_vec())).collect())
+    }
+
+    /// What is answered at once, whoever asks.
+    pub(super) fn ruling(&self, name: &str) -> Option<Ruling> {
+        if let Some(addresses) = self.0.get(name) {
+            return Some(Ruling::Own(addresses.clone()));
+        }
+        suffixes(name).any(|suffix| ABSENT.contains(&suffix)).then_some(Ruling::Absent)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn own_names_have_addresses_and_private_ones_none() {
+        let address = IpAddr::from([192, 168, 1, 2]);
+        let own = Own::new(["Moulin.box.Example.".to_owned()], &[address]);
+        for (name, ruling) in [
+            ("moulin.box.example", Some(Ruling::Own(vec![address]))),
+            ("other.box.example", None),
+            ("printer.local", Some(Ruling::Absent)),
+            ("use-application-dns.net", Some(Ruling::Absent)),
+            ("_dns.resolver.arpa", Some(Ruling::Absent)),
+            ("1.0.0.10.in-addr.arpa", Some(Ruling::Absent)),
+            ("notlocal", None),
+            ("example.org", None),
+        ] {
+            assert_eq!(own.ruling(name), ruling, "{name}");
+        }
+    }
+}

@@ -1,0 +1,131 @@
+use std::{collections::BTreeSet, fs, net::SocketAddr, path::Path, time::Duration};
+
+use preau_shared::{
+    ids::{PolicyId, SessionId},
+    rig::{clock::SystemClock, dice::SystemDice, task::Tasks},
+    time::Elapsed,
+};
+use tokio::net::UdpSocket;
+
+use super::*;
+use crate::store::seats::Sitting;
+
+fn lists(dir: &Path) -> Lists {
+    for (category, names) in [("games", "jeux.example\n"), ("adult", "adult.example\n")] {
+        fs::create_dir_all(dir.join(category)).expect("folder");
+        fs::write(dir.join(category).join("domains"), names).expect("file");
+    }
+    load_lists(Some(dir), &SystemDice)
+}
+
+fn policy(n: u8, levels: &[&str], blocked: &[&str]) -> Policy {
+    let set = |words: &[&str]| words.iter().map(|w| (*w).to_owned()).collect::<BTreeSet<_>>();
+    Policy {
+        id: PolicyId::from_bytes([n; 16]),
+        name: String::new(),
+        levels: set(levels),
+        blocked: set(blocked),
+        allow: BTreeSet::new(),
+        deny: BTreeSet::new(),
+        deleted: false,
+    }
+}
+
+/// Asks for an address from `source`; the response code (RFC 1035 §4.1.1).
+async fn ask(source: &str, box_address: SocketAddr, name: &str) -> u8 {
+    let socket = UdpSocket::bind(format!("{source}:0")).await.expect("a loopback address");
+    let mut query = vec![0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+    for label in name.split('.') {
+        query.push(u8::try_from(label.len()).expect("short"));
+        query.extend_from_slice(label.as_bytes());
+    }
+    query.extend_from_slice(&[0, 0, 1, 0, 1]);
+    socket.send_to(&query, box_address).await.expect("sent");
+    let mut answer = [0; 512];
+    let answered = tokio::time::timeout(Duration::from_secs(5), socket.recv_from(&mut answer)).await;
+    answered.expect("an answer in time").expect("an answer");
+    answer[3] & 0x0f
+}
+
+/// An upstream that knows every name.
+async fn upstream() -> SocketAddr {
+    let socket = UdpSocket::bind("127.0.0.1:0").await.expect("socket");
+    let address = socket.local_addr().expect("address");
+    tokio::spawn(async move {
+        let mut packet = [0; 512];
+        while let Ok((length, peer)) = socket.recv_from(&mut packet).await {
+            let mut answer = packet[..length].to_vec();
+            // The question ends after its name's root label, type and class; what follows it is left out.
+            let end = 12 + answer[12..].iter().position(|b| *b == 0).expect("a name") + 5;
+            answer.truncate(end);
+            answer[2] |= 0x80;
+            answer[7] = 1;
+            answer[11] = 0;
+            answer.extend_from_slice(&[0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 192, 0, 2, 1]);
+            drop(socket.send_to(&answer, peer).await);
+        }
+    });
+    address
+}
+
+const FOUND: u8 = 0;
+const BLOCKED: u8 = 3;
+
+#[tokio::test]
+async fn the_same_question_is_answered_for_one_pupil_and_blocked_for_another() {
+    let dir = tempfile::tempdir().expect("dir");
+    let seats = Arc::new(Seats::default());
+    let own = Own::new(["moulin.box.example".to_owned()], &["127.0.0.1".parse().expect("ip")]);
+    let filter = Arc::new(Filter::new(seats.clone(), lists(dir.path()), own, Arc::new(SystemClock::start())));
+    let tasks = Tasks::default();
+    let listen = "127.0.0.1:0".parse().expect("address");
+    let at = start(&filter, listen, &[upstream().await], &tasks).await.expect("started");
+
+    assert_eq!(ask("127.0.0.9", at, "example.org").await, BLOCKED, "without policies it is closed");
+    filter.set_policies(vec![policy(1, &["CP"], &["adult", "games"]), policy(2, &["CM2"], &["adult"])]);
+    for (n, level, source) in [(1, "CP", "127.1.0.1"), (2, "CM2", "127.1.0.2")] {
+        let levels = [level.to_owned()].into();
+        let sitting = Sitting { session: SessionId::from_bytes([n; 16]), levels, staff: false };
+        seats.sit(sitting, source.parse().ok(), Elapsed::default());
+    }
+    for (source, name, code) in [
+        ("127.1.0.1", "www.jeux.example", BLOCKED),
+        ("127.1.0.2", "www.jeux.example", FOUND),
+        ("127.1.0.2", "adult.example", BLOCKED),
+        ("127.1.0.1", "example.org", FOUND),
+        ("127.1.0.1", "moulin.box.example", FOUND),
+        ("127.1.0.3", "www.jeux.example", BLOCKED),
+    ] {
+        assert_eq!(ask(source, at, name).await, code, "{source} {name}");
+    }
+    seats.leave(SessionId::from_bytes([2; 16]));
+    assert_eq!(ask("127.1.0.2", at, "www.jeux.example").await, BLOCKED, "the next child is not the last one");
+
+    let counted = filter.counted();
+    let how_often = |what: &str| counted.iter().filter(|line| line.1 == what).map(|line| line.2).sum::<u64>();
+    assert_eq!((how_often("answered"), how_often("local"), how_often("blocked:games")), (2, 1, 3));
+    tasks.stop();
+    tasks.ended().await;
+}
+
+#[tokio::test]
+async fn a_silent_upstream_is_said_at_once_and_lost_lists_close_the_filter() {
+    let silent = UdpSocket::bind("127.0.0.1:0").await.expect("socket");
+    let seats = Arc::new(Seats::default());
+    let lost = load_lists(Some(Path::new("/nowhere/at/all")), &SystemDice);
+    let filter = Arc::new(Filter::new(seats.clone(), lost, Own::default(), Arc::new(SystemClock::start())));
+    filter.set_policies(vec![policy(1, &["CP"], &["games"]), policy(2, &["CM2"], &[])]);
+    assert!(filter.lists_lost());
+    let tasks = Tasks::default();
+    let upstream = [silent.local_addr().expect("address")];
+    let at = start(&filter, "127.0.0.1:0".parse().expect("address"), &upstream, &tasks).await.expect("started");
+    for (n, level, source) in [(1, "CP", "127.2.0.1"), (2, "CM2", "127.2.0.2")] {
+        let levels = [level.to_owned()].into();
+        let sitting = Sitting { session: SessionId::from_bytes([n; 16]), levels, staff: false };
+        seats.sit(sitting, source.parse().ok(), Elapsed::default());
+    }
+    assert_eq!(ask("127.2.0.1", at, "example.org").await, BLOCKED);
+    assert_eq!(ask("127.2.0.2", at, "example.org").await, 2, "server failure, within the patience of a tablet");
+    tasks.stop();
+    tasks.ended().await;
+}

@@ -1,0 +1,85 @@
+//! Documents and journal entries become rows, in the commit that stores them.
+
+use preau_shared::{
+    documents::{Badge, Catalogue, Class, DocId, Fields, Kind, Person, Policy, School, Tablet},
+    journal::Entry,
+    replica::shelf::{Origin, Shelf},
+    rig::shelves::{Project, ShelfError},
+    time::Stamp,
+};
+use rusqlite::Connection;
+
+use crate::{
+    store::{badges, catalogue, classes, credentials, people, policies, school, tablets},
+    tablets::life,
+};
+
+/// Writes the box's projected tables.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Rows;
+
+impl Project for Rows {
+    /// A document whose fields are not complete yet (its first change is still on its way) shows no row.
+    fn document(&self, conn: &Connection, _: &Shelf, doc: &DocId, fields: &Fields) -> Result<(), ShelfError> {
+        match doc.kind {
+            Kind::Person => {
+                if let Some(person) = Person::from_fields(doc, fields) {
+                    people::project(conn, &person)?;
+                    if person.deleted {
+                        credentials::forget(conn, person.id)?;
+                    }
+                }
+            }
+            Kind::Class => {
+                if let Some(class) = Class::from_fields(doc, fields) {
+                    classes::project(conn, &class)?;
+                }
+            }
+            Kind::Badge => {
+                if let Some(badge) = Badge::from_fields(doc, fields) {
+                    badges::project(conn, &badge)?;
+                }
+            }
+            Kind::Tablet => {
+                if let Some(tablet) = Tablet::from_fields(doc, fields) {
+                    tablets::project(conn, &tablet)?;
+                    life::follow(conn, &tablet)?;
+                }
+            }
+            Kind::Policy => {
+                if let Some(policy) = Policy::from_fields(doc, fields) {
+                    policies::project(conn, &policy)?;
+                }
+            }
+            Kind::Catalogue => {
+                if let Some(catalogue) = Catalogue::from_fields(doc, fields) {
+                    catalogue::project(conn, &catalogue)?;
+                }
+            }
+            Kind::School => {
+                if let Some(school) = School::from_fields(doc, fields) {
+                    school::project(conn, &school)?;
+                }
+            }
+            Kind::Case => {}
+        }
+        Ok(())
+    }
+
+    fn entry(
+        &self,
+        conn: &Connection,
+        _: &Shelf,
+        _: &Origin,
+        _: u64,
+        _: Stamp,
+        entry: &Entry,
+    ) -> Result<(), ShelfError> {
+        if let Entry::Credential { person, kind, phc, login } = entry {
+            let credential =
+                credentials::Credential { person: *person, kind: *kind, phc: phc.clone(), login: login.clone() };
+            credentials::replace(conn, &credential)?;
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,116 @@
+//! What the box says of itself: upwards with every message, and on its own page.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use preau_shared::{
+    replica::vitals::Vitals,
+    rig::{
+        reader::Reader,
+        shelves::{self, Author, ShelfError},
+    },
+    time::{Clock, ClockQuality},
+    wire::TabletCounts,
+};
+
+use crate::store::{sessions, tablets};
+
+#[derive(Debug)]
+struct State {
+    clock: ClockQuality,
+    blocklist_version: Option<String>,
+    last_error: Option<String>,
+    link_error: Option<String>,
+    disk_error: Option<String>,
+}
+
+impl State {
+    /// The error that matters most to whoever reads one line: a failing disk, then a room, then the link.
+    fn worst_error(&self) -> Option<String> {
+        [&self.disk_error, &self.last_error, &self.link_error].into_iter().find_map(Clone::clone)
+    }
+}
+
+/// What the rooms of the box report of their health. No names and no sites are in it.
+#[derive(Debug)]
+pub(crate) struct Health(Mutex<State>);
+
+impl Health {
+    /// A box whose clock is trusted so far.
+    pub(crate) fn new(clock: ClockQuality) -> Self {
+        Self(Mutex::new(State { clock, blocklist_version: None, last_error: None, link_error: None, disk_error: None }))
+    }
+    /// How far the wall clock is trusted.
+    pub(crate) fn clock(&self) -> ClockQuality {
+        self.state().clock
+    }
+    /// The filter uses this list.
+    pub(crate) fn set_blocklist(&self, version: Option<String>) {
+        self.state().blocklist_version = version;
+    }
+    /// Something went wrong, in words with its remedy; `None` when it is over.
+    pub(crate) fn set_error(&self, error: Option<String>) {
+        self.state().last_error = error;
+    }
+    /// What the link to the coordinator says went wrong, or that it is over.
+    pub(crate) fn set_link_error(&self, error: Option<String>) {
+        self.state().link_error = error;
+    }
+    /// The disk refuses to write.
+    pub(crate) fn disk_failed(&self) {
+        self.state().disk_error = Some("the disk refuses to write: replace the box's disk".into());
+    }
+    /// It writes again.
+    pub(crate) fn mended(&self) {
+        self.state().disk_error = None;
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The box's state as it stands now.
+///
+/// # Errors
+/// When the store cannot be read.
+pub(crate) fn tell(reader: &Reader, author: &Author, clock: &dyn Clock, health: &Health) -> Result<Vitals, ShelfError> {
+    let (counts, signed_in, exposure) = reader.read(|conn| {
+        let exposure = shelves::exposure(conn, &author.origin)?;
+        Ok::<_, ShelfError>((tablets::counts(conn)?, sessions::signed_in(conn)?, exposure))
+    })?;
+    let ms = |d: std::time::Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
+    let state = health.state();
+    let vitals = Vitals {
+        tablets: counts,
+        signed_in,
+        last_number: exposure.last_number,
+        unsynced: exposure.entries,
+        oldest_unsynced_age_ms: exposure.oldest.map(|oldest| ms(clock.stamp().since(oldest))),
+        lag_ms: exposure.lag.map(ms),
+        clock: state.clock,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        blocklist_version: state.blocklist_version.clone(),
+        last_error: state.worst_error(),
+        unsynced_files: 0,
+    };
+    Ok(vitals.bounded())
+}
+
+/// What is said while the store cannot even be read: the error, and zeros.
+pub(crate) fn unreadable(error: &ShelfError, health: &Health) -> Vitals {
+    let state = health.state();
+    Vitals {
+        tablets: TabletCounts::default(),
+        signed_in: 0,
+        last_number: 0,
+        unsynced: 0,
+        oldest_unsynced_age_ms: None,
+        lag_ms: None,
+        clock: state.clock,
+        version: env!("CARGO_PKG_VERSION").to_owned(),
+        blocklist_version: state.blocklist_version.clone(),
+        last_error: Some(format!("the box's database cannot be read ({error}): restore the last backup")),
+        unsynced_files: 0,
+    }
+    .bounded()
+}

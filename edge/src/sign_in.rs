@@ -1,0 +1,14 @@
+//! People come and go: badge, account, guest, let in by an adult; second factor, lock-out, session, sign-out.
+//!
+//! What decides is [`decide`], a function of facts and `now`. [`scan::open`] is the spine of a badge scan.
+
+pub(crate) mod badges;
+pub(crate) mod decide;
+pub(crate) mod factor;
+pub(crate) mod leave;
+pub(crate) mod let_in;
+pub(crate) mod lockout;
+pub(crate) mod scan;
+pub(crate) mod staff;
+pub(crate) mod unrecorded;
+pub(crate) mod welcome;

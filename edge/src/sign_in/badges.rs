@@ -1,0 +1,87 @@
+//! Badges made void, and new ones, by the hand of a teacher or of the head: offline as much as online.
+
+use std::time::Duration;
+
+use preau_shared::{
+    badge::Badge,
+    documents::{self, badge},
+    ids::{BadgeId, PersonId},
+    journal::{Entry, Pseudonym},
+    refusal::Refusal,
+    time::Stamp,
+};
+
+use crate::{
+    app::App,
+    classroom::live::Change,
+    store::{Trouble, badges, people},
+};
+
+/// A badge for a child who forgot hers dies after so long.
+pub(crate) const TEMPORARY: Duration = Duration::from_secs(12 * 3_600);
+/// Badges of one person that may be valid at once: one in use, one on the day of a reprint, one for today.
+pub(crate) const MAX_VALID: usize = 3;
+
+/// Makes a badge void, for ever: from the next request on, across restarts.
+///
+/// # Errors
+/// `not_found` when there is no such badge; 507 while the disk fails.
+pub(crate) async fn void(app: &App, badge: BadgeId, by: Pseudonym) -> Result<(), Trouble> {
+    app.commit(move |conn, book| {
+        let known = badges::find(conn, badge)?.ok_or(Refusal::NotFound)?;
+        if !known.void {
+            book.edit(conn, &badge::void(badge, "staff"))?;
+            book.note(conn, &Entry::BadgeVoided { badge, by: Some(by) })?;
+        }
+        Ok(())
+    })
+    .await?;
+    app.live.tell(Change::Badges);
+    Ok(())
+}
+
+/// A badge that was just drawn; its payload is shown once and stored nowhere.
+#[derive(Debug)]
+pub(crate) struct Drawn {
+    pub(crate) badge: BadgeId,
+    pub(crate) payload: String,
+    pub(crate) expires: Option<Stamp>,
+}
+
+/// Draws a badge for a pupil, for today only or to stay.
+///
+/// # Errors
+/// `not_found` when nobody has this name; `forbidden` for staff, whose badges are made by the DSI, and when
+/// [`MAX_VALID`] badges are valid already; 507 while the disk fails.
+pub(crate) async fn issue(app: &App, person: PersonId, temporary: bool, by: Pseudonym) -> Result<Drawn, Trouble> {
+    let (drawn, key) = (Badge::draw(app.dice.as_ref()), app.badge_key);
+    let (badge, expires) = app
+        .commit(move |conn, book| {
+            let human = people::find(conn, person)?.ok_or(Refusal::NotFound)?;
+            if human.is_staff() {
+                return Err(Refusal::Forbidden.into());
+            }
+            if badges::valid_of(conn, person)?.len() >= MAX_VALID {
+                return Err(Trouble::because(
+                    Refusal::Forbidden,
+                    format!("at most {MAX_VALID} badges of one person are valid at once: make one void first"),
+                ));
+            }
+            let id = BadgeId::draw(book.dice.as_ref());
+            let expires = temporary.then(|| book.now.after(TEMPORARY));
+            let document = documents::Badge {
+                id,
+                person,
+                hash: drawn.keyed_hash(&key),
+                void: false,
+                void_reason: String::new(),
+                expires,
+            };
+            book.edit(conn, &document.edit())?;
+            book.note(conn, &Entry::Audit { what: format!("badge {id} drawn"), by: Some(by) })?;
+            Ok((id, expires))
+        })
+        .await?;
+    app.live.tell(Change::Badges);
+    Ok(Drawn { badge, payload: drawn.payload(), expires })
+}

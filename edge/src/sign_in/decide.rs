@@ -1,0 +1,143 @@
+//! The rule of sign-in: facts and `now` → who sits down, or why not. Pure.
+
+use preau_shared::{
+    journal::{CredentialKind, How},
+    refusal::Refusal,
+    time::Stamp,
+    wire::TabletState,
+};
+
+use crate::store::{
+    badges::{Facts, Holder, Way},
+    classes::ClassRow,
+    credentials::Credential,
+    people::Human,
+    sessions::Session,
+};
+
+/// What a second factor or a password was found to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Said {
+    /// None came, or none was asked for.
+    Nothing,
+    /// It is not the one.
+    Wrong,
+    /// It is the one.
+    Right,
+}
+
+/// A yes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Opening {
+    pub(crate) how: How,
+    /// Who sits down; nobody for a guest.
+    pub(crate) people: Vec<Human>,
+    /// A guest's class.
+    pub(crate) class: Option<ClassRow>,
+    /// Sessions of theirs on other tablets, which end now.
+    pub(crate) ends: Vec<Session>,
+}
+
+/// Decides. `said` has one word per holder; `now` is absent while the clock is not to be trusted, and then no badge
+/// counts as expired: dates degrade towards letting classes work, voids never do.
+pub(crate) fn decide(way: &Way, facts: &Facts, said: &[Said], now: Option<Stamp>) -> Result<Opening, Refusal> {
+    match facts.tablet {
+        TabletState::Free => {}
+        TabletState::Unknown => return Err(Refusal::TabletUnknown),
+        TabletState::Wiping | TabletState::InUse | TabletState::Lost | TabletState::Outing | TabletState::Retired => {
+            return Err(Refusal::TabletNotFree);
+        }
+    }
+    let mut opening = Opening { how: how(way), people: Vec::new(), class: None, ends: Vec::new() };
+    if let Way::Guest(_) = way {
+        opening.class = Some(facts.class.clone().ok_or(Refusal::NotFound)?);
+        return Ok(opening);
+    }
+    for (at, holder) in facts.holders.iter().enumerate() {
+        let said = said.get(at).copied().unwrap_or(Said::Nothing);
+        let person = admit(way, holder, said, now)?;
+        if opening.people.iter().any(|p| p.id == person.id) {
+            // Two badges of one person do not make a pair.
+            return Err(Refusal::Malformed);
+        }
+        opening.people.push(person);
+        if ends_elsewhere(way) {
+            opening.ends.extend(holder.elsewhere.iter().cloned());
+        }
+    }
+    opening.ends.sort_by_key(|s| s.id);
+    opening.ends.dedup_by_key(|s| s.id);
+    if opening.people.is_empty() { Err(Refusal::Malformed) } else { Ok(opening) }
+}
+
+/// Which of her secrets somebody is asked for on this way; empty when none.
+pub(crate) fn asked_of<'h>(way: &Way, holder: &'h Holder) -> Vec<&'h Credential> {
+    use CredentialKind as Kind;
+    let staff = holder.person.as_ref().is_some_and(Human::is_staff);
+    let asked = |kind: CredentialKind| match (way, kind) {
+        (Way::Badges(_), Kind::Pin | Kind::Password) => staff,
+        (Way::Badges(_), Kind::Pictures | Kind::Digits) => !staff,
+        (Way::Account(_), Kind::Account) => true,
+        (Way::Badges(_), Kind::Account)
+        | (Way::Account(_), Kind::Pin | Kind::Password | Kind::Pictures | Kind::Digits)
+        | (Way::Guest(_) | Way::LetIn(_), Kind::Pin | Kind::Password | Kind::Pictures | Kind::Digits | Kind::Account) => {
+            false
+        }
+    };
+    holder.secrets.iter().filter(|secret| asked(secret.kind)).collect()
+}
+
+/// One of those who come in: her badge first, then whether she is of this school, then what she knows.
+pub(crate) fn admit(way: &Way, holder: &Holder, said: Said, now: Option<Stamp>) -> Result<Human, Refusal> {
+    match way {
+        Way::Badges(_) => {
+            let badge = holder.badge.ok_or(Refusal::BadgeUnknown)?;
+            if badge.void {
+                return Err(Refusal::BadgeVoid);
+            }
+            if badge.expires.zip(now).is_some_and(|(expires, now)| now > expires) {
+                return Err(Refusal::BadgeExpired);
+            }
+        }
+        Way::Account(_) => {
+            if holder.person.is_none() {
+                return Err(Refusal::AccountWrong);
+            }
+        }
+        Way::Guest(_) | Way::LetIn(_) => {}
+    }
+    let person = holder.person.as_ref().filter(|_| holder.enrolled).ok_or(Refusal::NotEnrolledHere)?;
+    let asked = match way {
+        // The badge of a teacher or of the head is never enough alone.
+        Way::Badges(_) => person.is_staff() || !asked_of(way, holder).is_empty(),
+        Way::Account(_) => true,
+        Way::Guest(_) | Way::LetIn(_) => false,
+    };
+    match (asked, said, way) {
+        (false, _, _) | (true, Said::Right, _) => Ok(person.clone()),
+        (true, _, Way::Account(_)) => Err(Refusal::AccountWrong),
+        (true, Said::Nothing, _) => Err(Refusal::SecondFactorRequired),
+        (true, Said::Wrong, _) => Err(Refusal::SecondFactorWrong),
+    }
+}
+
+fn how(way: &Way) -> How {
+    match way {
+        Way::Badges(badges) if badges.len() > 1 => How::Pair,
+        Way::Badges(_) => How::Badge,
+        Way::Account(_) => How::Account,
+        Way::Guest(_) => How::Guest,
+        Way::LetIn(_) => How::LetIn,
+    }
+}
+
+/// A floating account may sit at several tablets; everybody else sits at one.
+fn ends_elsewhere(way: &Way) -> bool {
+    match way {
+        Way::Badges(_) | Way::LetIn(_) => true,
+        Way::Account(_) | Way::Guest(_) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests;

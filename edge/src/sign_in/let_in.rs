@@ -1,0 +1,98 @@
+//! A forgotten badge: an adult lets the pupil in by a tap, and the tablet picks the session up when it next asks.
+
+use std::{net::IpAddr, sync::Arc};
+
+use preau_shared::{
+    ids::{ClassId, PersonId, SessionId, TabletId},
+    keys::{draw_token, sha256},
+    refusal::Refusal,
+    wire::SessionOpened,
+};
+
+use super::{
+    decide::{Said, decide},
+    lockout::Name,
+    scan,
+    welcome::{self, Party},
+};
+use crate::{
+    app::App,
+    store::{
+        Trouble,
+        badges::{Way, facts_for},
+        classes,
+        sessions::{self, Session},
+    },
+};
+
+/// Opens a session for a pupil of this class on a free tablet.
+///
+/// # Errors
+/// `not_found` when she is not of this class; `tablet_not_free`; 507 while the disk fails.
+pub(crate) async fn let_in(
+    app: &App,
+    class: ClassId,
+    person: PersonId,
+    tablet: TabletId,
+) -> Result<SessionId, Trouble> {
+    if app.unrecorded.state(tablet).is_some() {
+        return Err(Refusal::TabletNotFree.into());
+    }
+    let (way, trusted) = (Way::LetIn(person), app.trusted_now());
+    let opened = app.clock.stamp();
+    let (session, opening, ended) = app
+        .commit(move |conn, book| {
+            if !classes::has_pupil(conn, class, person)? {
+                return Err(Refusal::NotFound.into());
+            }
+            let opening = decide(&way, &facts_for(conn, tablet, &way)?, &[Said::Nothing], trusted)?;
+            let session = Session {
+                id: SessionId::draw(book.dice.as_ref()),
+                tablet,
+                how: opening.how,
+                people: vec![person],
+                class: None,
+                opened,
+                taken: false,
+            };
+            let ended = scan::write(conn, book, &session, &opening, None)?;
+            Ok((session, opening, ended))
+        })
+        .await?;
+    app.tries.forget(Name::Person(person));
+    scan::seat(app, &session, &opening, None);
+    ended.tell(app);
+    Ok(session.id)
+}
+
+/// The running session of a tablet, as the tablet asks for it. Until its token was used once it is handed out (again):
+/// the answer that carried it may have been lost.
+///
+/// # Errors
+/// When the store cannot be read or written.
+pub(crate) async fn pick_up(
+    app: &App,
+    tablet: TabletId,
+    address: Option<IpAddr>,
+) -> Result<Option<SessionOpened>, Trouble> {
+    let Some(session) = app.reader.read(|conn| sessions::live_on(conn, tablet))? else { return Ok(None) };
+    let words = Arc::clone(&app.words);
+    if session.taken {
+        return app.reader.read(|conn| {
+            let party = Party::of(conn, &session)?;
+            Ok(Some(welcome::opened(conn, &words, &session, &party, None)?))
+        });
+    }
+    let token = draw_token(app.dice.as_ref());
+    let id = session.id;
+    let answer = app
+        .commit(move |conn, _| {
+            let Some(session) = sessions::live_on(conn, tablet)? else { return Ok(None) };
+            sessions::mint_again(conn, session.id, &sha256(token.as_bytes()))?;
+            let party = Party::of(conn, &session)?;
+            Ok(Some(welcome::opened(conn, &words, &session, &party, Some(token))?))
+        })
+        .await?;
+    app.seats.beat(id, address, app.clock.elapsed());
+    Ok(answer)
+}

@@ -1,0 +1,255 @@
+//! The spine of a sign-in: parse, facts, decide, commit, answer. One read and one commit; no slow hash on the path of a
+//! pupil's badge.
+
+use std::{net::IpAddr, sync::Arc};
+
+use preau_shared::{
+    badge::Badge,
+    ids::SessionId,
+    journal::{Entry, Why},
+    keys::{draw_token, sha256},
+    refusal::Refusal,
+    time::ClockQuality,
+    wire::{SessionOpened, SignIn, TabletState},
+};
+use rusqlite::Connection;
+
+use super::{
+    decide::{Opening, Said, asked_of, decide},
+    leave::{self, Ended},
+    lockout::Name,
+    welcome::{self, Party},
+};
+use crate::{
+    app::App,
+    classroom::live::Change,
+    store::{
+        Trouble,
+        badges::{Facts, Way, facts_for},
+        journal::Book,
+        sessions::{self, Session},
+        tablet_life::{self, Life},
+    },
+    tablets::life::{self, Event},
+};
+
+/// Badges on one tablet at most.
+pub(crate) const MAX_PAIR: usize = 3;
+/// Longest account identifier that is looked at, in bytes.
+pub(crate) const MAX_LOGIN_BYTES: usize = 64;
+
+/// What a request asks for, parsed.
+#[derive(Debug)]
+pub(crate) struct Asked {
+    pub(crate) way: Way,
+    /// Second factor or password.
+    pub(crate) secret: Option<String>,
+}
+
+/// Signs somebody in on this tablet.
+///
+/// # Errors
+/// The refusals of [`decide`]; `locked_out`; `malformed` and `badge_malformed` when the request is not of the form.
+pub(crate) async fn open(
+    app: &App,
+    tablet: &Life,
+    ask: SignIn,
+    address: Option<IpAddr>,
+) -> Result<SessionOpened, Trouble> {
+    let asked = parse(ask, &app.badge_key)?;
+    let facts = app.reader.read(|conn| facts_for(conn, tablet.tablet, &asked.way))?;
+    let facts = in_memory_too(app, tablet, facts);
+    let said = hear(app, tablet, &asked, &facts).await?;
+    let opening = decide(&asked.way, &facts, &said, app.trusted_now())?;
+    let token = draw_token(app.dice.as_ref());
+    let session = draw(app, tablet, &opening);
+    match record(app, asked.way, said, session.clone(), &token).await {
+        Ok((answer, ended)) => {
+            seat(app, &session, &opening, address);
+            ended.tell(app);
+            Ok(answer)
+        }
+        Err(trouble) if trouble.is_disk() => from_memory(app, session, &opening, token, address, trouble),
+        Err(trouble) => Err(trouble),
+    }
+}
+
+/// Reads the request: exactly one way in.
+fn parse(ask: SignIn, badge_key: &[u8; 32]) -> Result<Asked, Trouble> {
+    let hash = |text: &String| match Badge::parse(text) {
+        Ok(badge) => Ok(badge.keyed_hash(badge_key)),
+        Err(error) => Err(Trouble::because(Refusal::BadgeMalformed, error.to_string())),
+    };
+    let badges = match (&ask.badge, &ask.badges) {
+        (Some(one), None) => Some(std::slice::from_ref(one)),
+        (None, Some(several)) if (1..=MAX_PAIR).contains(&several.len()) => Some(several.as_slice()),
+        (None, None) => None,
+        (_, Some(_)) => return Err(one_way()),
+    };
+    match (badges, ask.account, ask.guest) {
+        (Some(badges), None, None) => Ok(Asked {
+            way: Way::Badges(badges.iter().map(hash).collect::<Result<_, _>>()?),
+            secret: ask.second_factor,
+        }),
+        (None, Some(login), None) if (1..=MAX_LOGIN_BYTES).contains(&login.trim().len()) => {
+            Ok(Asked { way: Way::Account(login.trim().to_lowercase()), secret: ask.password })
+        }
+        (None, None, Some(class)) => Ok(Asked { way: Way::Guest(class), secret: None }),
+        (Some(_) | None, _, _) => Err(one_way()),
+    }
+}
+
+fn one_way() -> Trouble {
+    Trouble::because(
+        Refusal::Malformed,
+        format!("one of `badge`, `badges` (1 to {MAX_PAIR}), `account` with `password`, or `guest`"),
+    )
+}
+
+/// What memory knows better than a failing disk.
+fn in_memory_too(app: &App, tablet: &Life, facts: Facts) -> Facts {
+    let state = app.unrecorded.state(tablet.tablet).unwrap_or(facts.tablet);
+    Facts { tablet: state, ..facts }
+}
+
+/// Compares secrets, for those who are asked for one. In a pair, the factors of those who have one stand in the order of
+/// the badges with a space between.
+async fn hear(app: &App, tablet: &Life, asked: &Asked, facts: &Facts) -> Result<Vec<Said>, Trouble> {
+    let now = app.clock.elapsed();
+    let mut secrets = asked.secret.as_deref().unwrap_or_default().split_whitespace();
+    let mut said = Vec::new();
+    let usable = facts.tablet == TabletState::Free;
+    for holder in &facts.holders {
+        let phcs: Vec<String> = asked_of(&asked.way, holder).iter().map(|c| c.phc.clone()).collect();
+        let counted = counted(tablet, &asked.way, holder.person.as_ref().map(|p| p.id));
+        let staff = holder.person.as_ref().is_some_and(|p| p.is_staff());
+        let account = matches!(asked.way, Way::Account(_));
+        if !usable || (phcs.is_empty() && !account && !staff) {
+            said.push(Said::Nothing);
+            continue;
+        }
+        app.tries.check(&counted, now)?;
+        let one = match facts.holders.len() {
+            // A password may hold spaces.
+            1 => asked.secret.as_deref(),
+            _ => secrets.next(),
+        };
+        let heard = app.factors.hear(one, phcs).await?;
+        match heard {
+            Said::Wrong => app.tries.wrong(&counted, now),
+            Said::Right => counted.iter().take(1).for_each(|name| app.tries.forget(*name)),
+            Said::Nothing => {}
+        }
+        said.push(heard);
+    }
+    Ok(said)
+}
+
+/// What a wrong secret counts against: the person or account first, then the tablet.
+fn counted(tablet: &Life, way: &Way, person: Option<preau_shared::ids::PersonId>) -> Vec<Name> {
+    let first = match (way, person) {
+        (Way::Account(login), _) => Some(account_name(login)),
+        (Way::Badges(_) | Way::Guest(_) | Way::LetIn(_), person) => person.map(Name::Person),
+    };
+    first.into_iter().chain([Name::Tablet(tablet.tablet)]).collect()
+}
+
+/// The name under which tries at an account are counted.
+pub(crate) fn account_name(login: &str) -> Name {
+    let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, ..] = sha256(login.as_bytes());
+    Name::Account([a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p])
+}
+
+fn draw(app: &App, tablet: &Life, opening: &Opening) -> Session {
+    Session {
+        id: SessionId::draw(app.dice.as_ref()),
+        tablet: tablet.tablet,
+        how: opening.how,
+        people: opening.people.iter().map(|p| p.id).collect(),
+        class: opening.class.as_ref().map(|c| c.id),
+        opened: app.clock.stamp(),
+        taken: false,
+    }
+}
+
+/// The commit: facts are gathered and judged again inside it, so that of two sign-ins on one tablet one wins.
+async fn record(
+    app: &App,
+    way: Way,
+    said: Vec<Said>,
+    session: Session,
+    token: &str,
+) -> Result<(SessionOpened, Ended), Trouble> {
+    let (words, trusted, token) = (Arc::clone(&app.words), app.trusted_now(), token.to_owned());
+    if app.unrecorded.state(session.tablet).is_some() {
+        return Err(Refusal::TabletNotFree.into());
+    }
+    app.commit(move |conn, book| {
+        let opening = decide(&way, &facts_for(conn, session.tablet, &way)?, &said, trusted)?;
+        let ended = write(conn, book, &session, &opening, Some(&sha256(token.as_bytes())))?;
+        let party = Party { people: opening.people, class: opening.class };
+        Ok((welcome::opened(conn, &words, &session, &party, Some(token))?, ended))
+    })
+    .await
+}
+
+/// The rows of a sign-in: what it ends elsewhere, the session, the tablet, the journal.
+pub(crate) fn write(
+    conn: &Connection,
+    book: &Book,
+    session: &Session,
+    opening: &Opening,
+    token: Option<&[u8; 32]>,
+) -> Result<Ended, Trouble> {
+    let mut ended = Ended::default();
+    for old in &opening.ends {
+        ended.and(leave::end(conn, book, old, Why::Elsewhere)?);
+    }
+    let free = tablet_life::find(conn, session.tablet)?.ok_or(Refusal::TabletUnknown)?;
+    let state = life::next(free.state, Event::SignedIn)?;
+    sessions::open(conn, session, token)?;
+    tablet_life::set(conn, session.tablet, state, None)?;
+    let people = opening.people.iter().map(|p| p.in_journal()).collect();
+    book.note(conn, &Entry::SignIn { session: session.id, tablet: session.tablet, people, how: opening.how })?;
+    Ok(ended)
+}
+
+/// Tells the filter and the teacher's page.
+pub(crate) fn seat(app: &App, session: &Session, opening: &Opening, address: Option<IpAddr>) {
+    let party = Party { people: opening.people.clone(), class: opening.class.clone() };
+    app.seats.sit(party.sitting(session), address, app.clock.elapsed());
+    app.live.tell(Change::Opened { session: session.id, tablet: session.tablet, people: session.people.clone() });
+}
+
+/// The disk fails: the class goes on, and says so.
+fn from_memory(
+    app: &App,
+    session: Session,
+    opening: &Opening,
+    token: String,
+    address: Option<IpAddr>,
+    trouble: Trouble,
+) -> Result<SessionOpened, Trouble> {
+    app.disk_failed(&trouble);
+    let party = Party { people: opening.people.clone(), class: opening.class.clone() };
+    let hash = sha256(token.as_bytes());
+    let answer = app.reader.read(|conn| welcome::opened(conn, &app.words, &session, &party, Some(token)))?;
+    if !app.unrecorded.open(session.clone(), hash) {
+        return Err(Refusal::TabletNotFree.into());
+    }
+    for old in &opening.ends {
+        app.seats.leave(old.id);
+    }
+    seat(app, &session, opening, address);
+    Ok(SessionOpened { recorded: false, ..answer })
+}
+
+impl App {
+    /// Wall-clock time for validity dates; none while the clock is not to be trusted.
+    pub(crate) fn trusted_now(&self) -> Option<preau_shared::time::Stamp> {
+        match self.health.clock() {
+            ClockQuality::Synchronised | ClockQuality::Carried => Some(self.clock.stamp()),
+            ClockQuality::Unknown => None,
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! What a tablet becomes for those who sit down: applications, links, documents, policy. All from the box's own rows.
+
+use std::collections::BTreeSet;
+
+use preau_shared::{
+    documents::Policy,
+    ids::PersonId,
+    messages::{Catalogue, Lang},
+    rig::writer::StoreError,
+    wire::{Environment, PersonView, PolicyView, SessionOpened},
+};
+use rusqlite::Connection;
+
+use crate::store::{
+    catalogue,
+    classes::{self, ClassRow},
+    people::{self, Human},
+    policies,
+    seats::{SESSION_LASTS, Sitting},
+    sessions::Session,
+};
+
+/// Everybody of a session, with what the filter and the screen need of them.
+#[derive(Debug, Clone)]
+pub(crate) struct Party {
+    pub(crate) people: Vec<Human>,
+    pub(crate) class: Option<ClassRow>,
+}
+
+impl Party {
+    /// Those of a stored session who are still known.
+    pub(crate) fn of(conn: &Connection, session: &Session) -> Result<Self, StoreError> {
+        let mut people = Vec::new();
+        for person in &session.people {
+            people.extend(people::find(conn, *person)?);
+        }
+        let class = match session.class {
+            Some(class) => classes::find(conn, class)?,
+            None => None,
+        };
+        Ok(Self { people, class })
+    }
+
+    /// Levels of everybody; a guest has the class's.
+    pub(crate) fn levels(&self) -> BTreeSet<String> {
+        self.people.iter().map(|p| &p.level).chain(self.class.iter().map(|c| &c.level)).cloned().collect()
+    }
+
+    /// What the filter must know.
+    pub(crate) fn sitting(&self, session: &Session) -> Sitting {
+        let staff = !self.people.is_empty() && self.people.iter().all(Human::is_staff);
+        Sitting { session: session.id, levels: self.levels(), staff }
+    }
+}
+
+/// The answer to a sign-in, or to a tablet that comes back after a reload.
+pub(crate) fn opened(
+    conn: &Connection,
+    words: &Catalogue,
+    session: &Session,
+    party: &Party,
+    token: Option<String>,
+) -> Result<SessionOpened, StoreError> {
+    let guest = || PersonView {
+        // A guest leaves no trace: the session's own name stands for her.
+        person_id: PersonId::from_bytes(*session.id.as_bytes()),
+        given_name: words.say(Lang::Fr, "sign-in-guest").into_owned(),
+        animal: String::new(),
+        level: party.class.as_ref().map(|c| c.level.clone()).unwrap_or_default(),
+    };
+    let people: Vec<PersonView> = party.people.iter().map(Human::view).collect();
+    Ok(SessionOpened {
+        session_id: session.id,
+        token,
+        person: people.first().cloned().unwrap_or_else(guest),
+        people: if people.is_empty() { vec![guest()] } else { people },
+        environment: environment(conn, party)?,
+        expires_in_s: u32::try_from(SESSION_LASTS.as_secs()).unwrap_or(u32::MAX),
+        recorded: true,
+    })
+}
+
+fn environment(conn: &Connection, party: &Party) -> Result<Environment, StoreError> {
+    let mut of_classes: BTreeSet<_> = party.class.iter().map(|c| c.id).collect();
+    for person in &party.people {
+        of_classes.extend(classes::of_pupil(conn, person.id)?);
+    }
+    let levels = party.levels();
+    let found = catalogue::for_people(conn, &levels, &of_classes)?;
+    Ok(Environment {
+        apps: found.apps,
+        links: found.links,
+        documents: found.documents,
+        policy: strictest(&policies::every(conn)?, &levels),
+        lang: Lang::Fr.tag().to_owned(),
+    })
+}
+
+/// The policy of several people on one tablet refuses what any of theirs refuses, under the name of the strictest.
+fn strictest(policies: &[Policy], levels: &BTreeSet<String>) -> PolicyView {
+    let theirs: Vec<&Policy> = levels.iter().filter_map(|level| policies::for_level(policies, level)).collect();
+    let name = theirs.iter().max_by_key(|p| p.blocked.len()).map(|p| p.name.clone()).unwrap_or_default();
+    let blocked: BTreeSet<&String> = theirs.iter().flat_map(|p| &p.blocked).collect();
+    PolicyView { name, blocked: blocked.into_iter().cloned().collect() }
+}

@@ -1,0 +1,174 @@
+//! Table `badges` (projected from `Badge` documents; a void badge stays, so that it is refused by name). The one read of a
+//! sign-in, [`facts_for`], is here; it joins people, classes, credentials, sessions and the tablet's life.
+
+use preau_shared::{
+    badge::BadgeHash,
+    documents::badge::Badge,
+    ids::{BadgeId, ClassId, PersonId, TabletId},
+    rig::writer::StoreError,
+    time::Stamp,
+    wire::TabletState,
+};
+use rusqlite::{Connection, Row, params};
+
+use super::{
+    all, change,
+    classes::{self, ClassRow},
+    credentials::{self, Credential},
+    one,
+    people::{self, Human},
+    sessions::{self, Session},
+    tablet_life,
+};
+
+pub(super) const CREATE: &str = "
+    CREATE TABLE badges(badge BLOB PRIMARY KEY, person BLOB NOT NULL, hash BLOB NOT NULL, void INTEGER NOT NULL,
+        expires INTEGER) STRICT, WITHOUT ROWID;
+    CREATE INDEX badges_by_hash ON badges(hash);
+    CREATE INDEX badges_by_person ON badges(person);";
+
+/// A badge as sign-in needs it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct BadgeRow {
+    pub(crate) id: BadgeId,
+    pub(crate) person: PersonId,
+    pub(crate) void: bool,
+    pub(crate) expires: Option<Stamp>,
+}
+
+/// By what somebody comes in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Way {
+    /// One badge, or two or three on one tablet.
+    Badges(Vec<BadgeHash>),
+    /// A floating account, by its identifier.
+    Account(String),
+    /// A guest of this class.
+    Guest(ClassId),
+    /// A pupil whom an adult lets in.
+    LetIn(PersonId),
+}
+
+/// One of those who come in, as far as the store knows.
+#[derive(Clone, PartialEq, Eq, Default)]
+pub(crate) struct Holder {
+    /// The badge that was shown, if that is the way.
+    pub(crate) badge: Option<BadgeRow>,
+    /// Whose it is; nobody when she was erased or never came to this school.
+    pub(crate) person: Option<Human>,
+    /// Whether she is a pupil of a class here, or staff.
+    pub(crate) enrolled: bool,
+    /// The secrets that she knows.
+    pub(crate) secrets: Vec<Credential>,
+    /// Where she sits already.
+    pub(crate) elsewhere: Vec<Session>,
+}
+
+/// All that a sign-in is decided on.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Facts {
+    pub(crate) tablet: TabletState,
+    /// Those who come in, in the order of their badges; one empty line for an unknown badge or account.
+    pub(crate) holders: Vec<Holder>,
+    /// A guest's class.
+    pub(crate) class: Option<ClassRow>,
+}
+
+/// Gathers the facts of a sign-in in one read.
+pub(crate) fn facts_for(conn: &Connection, tablet: TabletId, way: &Way) -> Result<Facts, StoreError> {
+    let state = tablet_life::find(conn, tablet)?.map_or(TabletState::Unknown, |life| life.state);
+    let (mut holders, mut class) = (Vec::new(), None);
+    match way {
+        Way::Badges(hashes) => {
+            for hash in hashes {
+                holders.push(of_badge(conn, hash)?);
+            }
+        }
+        Way::Account(login) => holders.push(of_account(conn, login)?),
+        Way::LetIn(person) => holders.push(holder(conn, *person)?),
+        Way::Guest(id) => class = classes::find(conn, *id)?,
+    }
+    Ok(Facts { tablet: state, holders, class })
+}
+
+/// Who comes in at the staff's page: by the first badge, or by the account.
+pub(crate) fn holder_of(conn: &Connection, way: &Way) -> Result<Holder, StoreError> {
+    match way {
+        Way::Badges(hashes) => hashes.first().map_or(Ok(Holder::default()), |hash| of_badge(conn, hash)),
+        Way::Account(login) => of_account(conn, login),
+        Way::LetIn(person) => holder(conn, *person),
+        Way::Guest(_) => Ok(Holder::default()),
+    }
+}
+
+fn of_badge(conn: &Connection, hash: &BadgeHash) -> Result<Holder, StoreError> {
+    Ok(match by_hash(conn, hash)? {
+        Some(badge) => Holder { badge: Some(badge), ..holder(conn, badge.person)? },
+        None => Holder::default(),
+    })
+}
+
+fn of_account(conn: &Connection, login: &str) -> Result<Holder, StoreError> {
+    match credentials::account(conn, login)? {
+        Some(account) => holder(conn, account.person),
+        None => Ok(Holder::default()),
+    }
+}
+
+fn holder(conn: &Connection, person: PersonId) -> Result<Holder, StoreError> {
+    let Some(human) = people::find(conn, person)? else { return Ok(Holder::default()) };
+    let enrolled = human.is_staff() || !classes::of_pupil(conn, person)?.is_empty();
+    Ok(Holder {
+        badge: None,
+        person: Some(human),
+        enrolled,
+        secrets: credentials::of(conn, person)?,
+        elsewhere: sessions::live_of(conn, person)?,
+    })
+}
+
+/// Writes what a document says.
+pub(crate) fn project(conn: &Connection, badge: &Badge) -> Result<(), StoreError> {
+    change(
+        conn,
+        "INSERT OR REPLACE INTO badges(badge, person, hash, void, expires) VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![
+            &badge.id.as_bytes()[..],
+            &badge.person.as_bytes()[..],
+            &badge.hash.0[..],
+            badge.void,
+            badge.expires.map(|s| s.0)
+        ],
+    )?;
+    Ok(())
+}
+
+/// The badge of this hash. Should two documents carry one hash, a void one is found first: revocation wins.
+pub(crate) fn by_hash(conn: &Connection, hash: &BadgeHash) -> Result<Option<BadgeRow>, StoreError> {
+    let sql = "SELECT badge, person, void, expires FROM badges WHERE hash = ?1 ORDER BY void DESC, badge LIMIT 1";
+    one(conn, sql, [&hash.0[..]], read)
+}
+
+/// One badge.
+pub(crate) fn find(conn: &Connection, badge: BadgeId) -> Result<Option<BadgeRow>, StoreError> {
+    one(conn, "SELECT badge, person, void, expires FROM badges WHERE badge = ?1", [&badge.as_bytes()[..]], read)
+}
+
+/// The badges of a person that are not void.
+pub(crate) fn valid_of(conn: &Connection, person: PersonId) -> Result<Vec<BadgeId>, StoreError> {
+    all(
+        conn,
+        "SELECT badge FROM badges WHERE person = ?1 AND void = 0 ORDER BY badge",
+        [&person.as_bytes()[..]],
+        |row| Ok(BadgeId::from_bytes(row.get(0)?)),
+    )
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<BadgeRow> {
+    Ok(BadgeRow {
+        id: BadgeId::from_bytes(row.get(0)?),
+        person: PersonId::from_bytes(row.get(1)?),
+        void: row.get(2)?,
+        expires: row.get::<_, Option<i64>>(3)?.map(Stamp),
+    })
+}

@@ -1,0 +1,194 @@
+//! Tables `sessions` and `session_people` (native): who sat where. Ended sessions are kept for [`KEPT`];
+//! `session_people` holds live ones only.
+
+use std::time::Duration;
+
+use preau_shared::{
+    ids::{ClassId, PersonId, SessionId, TabletId},
+    journal::{How, Why},
+    rig::writer::StoreError,
+    time::Stamp,
+};
+use rusqlite::{Connection, Row, params};
+
+use super::{all, change, one};
+
+/// Ended sessions are forgotten after so long; the journal has its own retention.
+pub(crate) const KEPT: Duration = Duration::from_secs(30 * 24 * 3_600);
+
+pub(super) const CREATE: &str = "
+    CREATE TABLE sessions(session BLOB PRIMARY KEY, tablet BLOB NOT NULL, how TEXT NOT NULL, people BLOB NOT NULL,
+        class BLOB, opened INTEGER NOT NULL, taken INTEGER NOT NULL, token BLOB, token_again BLOB, ended INTEGER,
+        why TEXT) STRICT, WITHOUT ROWID;
+    CREATE UNIQUE INDEX sessions_live_on ON sessions(tablet) WHERE ended IS NULL;
+    CREATE INDEX sessions_by_token ON sessions(token) WHERE ended IS NULL;
+    CREATE INDEX sessions_by_token_again ON sessions(token_again) WHERE ended IS NULL;
+    CREATE INDEX sessions_ended ON sessions(ended);
+    CREATE TABLE session_people(person BLOB NOT NULL, session BLOB NOT NULL, PRIMARY KEY(person, session))
+        STRICT, WITHOUT ROWID;
+    CREATE INDEX session_people_by_session ON session_people(session);";
+
+const COLUMNS: &str = "s.session, s.tablet, s.how, s.people, s.class, s.opened, s.taken";
+
+/// A stay on a tablet.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Session {
+    pub(crate) id: SessionId,
+    pub(crate) tablet: TabletId,
+    pub(crate) how: How,
+    /// In the order of their badges; nobody for a guest.
+    pub(crate) people: Vec<PersonId>,
+    /// A guest's class.
+    pub(crate) class: Option<ClassId>,
+    pub(crate) opened: Stamp,
+    /// Whether its token was used: until then the tablet may ask for it again, its answer may have been lost.
+    pub(crate) taken: bool,
+}
+
+/// A new live session. `token` is the SHA-256 of the session token, absent when an adult opened it.
+pub(crate) fn open(conn: &Connection, session: &Session, token: Option<&[u8; 32]>) -> Result<(), StoreError> {
+    let people: Vec<u8> = session.people.iter().flat_map(|p| *p.as_bytes()).collect();
+    change(
+        conn,
+        "INSERT INTO sessions(session, tablet, how, people, class, opened, taken, token)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        params![
+            &session.id.as_bytes()[..],
+            &session.tablet.as_bytes()[..],
+            how_word(session.how),
+            people,
+            session.class.map(|c| *c.as_bytes()),
+            session.opened.0,
+            session.taken,
+            token.map(|t| &t[..]),
+        ],
+    )?;
+    for person in &session.people {
+        change(
+            conn,
+            "INSERT INTO session_people(person, session) VALUES (?1, ?2)",
+            params![&person.as_bytes()[..], &session.id.as_bytes()[..]],
+        )?;
+    }
+    Ok(())
+}
+
+/// A second token for a session whose first never reached the tablet; a third one replaces the second.
+pub(crate) fn mint_again(conn: &Connection, session: SessionId, token: &[u8; 32]) -> Result<(), StoreError> {
+    change(
+        conn,
+        "UPDATE sessions SET token_again = ?2 WHERE session = ?1 AND ended IS NULL",
+        params![&session.as_bytes()[..], &token[..]],
+    )?;
+    Ok(())
+}
+
+/// The token was used: it is not handed out again.
+pub(crate) fn take(conn: &Connection, session: SessionId) -> Result<(), StoreError> {
+    change(conn, "UPDATE sessions SET taken = 1 WHERE session = ?1", [&session.as_bytes()[..]])?;
+    Ok(())
+}
+
+/// Ends a session; false when it was over.
+pub(crate) fn end(conn: &Connection, session: SessionId, now: Stamp, why: Why) -> Result<bool, StoreError> {
+    let id = &session.as_bytes()[..];
+    change(conn, "DELETE FROM session_people WHERE session = ?1", [id])?;
+    let ended = change(
+        conn,
+        "UPDATE sessions SET ended = ?2, why = ?3, token = NULL, token_again = NULL
+         WHERE session = ?1 AND ended IS NULL",
+        params![id, now.0, why_word(why)],
+    )?;
+    Ok(ended > 0)
+}
+
+/// The live session of this token (its SHA-256).
+pub(crate) fn by_token(conn: &Connection, token: &[u8; 32]) -> Result<Option<Session>, StoreError> {
+    for column in ["token", "token_again"] {
+        let sql = format!("SELECT {COLUMNS} FROM sessions s WHERE s.{column} = ?1 AND s.ended IS NULL");
+        if let Some(session) = one(conn, &sql, [&token[..]], read)? {
+            return Ok(Some(session));
+        }
+    }
+    Ok(None)
+}
+
+/// The live session of this name.
+pub(crate) fn find_live(conn: &Connection, session: SessionId) -> Result<Option<Session>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM sessions s WHERE s.session = ?1 AND s.ended IS NULL");
+    one(conn, &sql, [&session.as_bytes()[..]], read)
+}
+
+/// The live session on a tablet.
+pub(crate) fn live_on(conn: &Connection, tablet: TabletId) -> Result<Option<Session>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM sessions s WHERE s.tablet = ?1 AND s.ended IS NULL");
+    one(conn, &sql, [&tablet.as_bytes()[..]], read)
+}
+
+/// The live sessions of a person, oldest name first.
+pub(crate) fn live_of(conn: &Connection, person: PersonId) -> Result<Vec<Session>, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM session_people w JOIN sessions s ON s.session = w.session
+         WHERE w.person = ?1 AND s.ended IS NULL ORDER BY s.session"
+    );
+    all(conn, &sql, [&person.as_bytes()[..]], read)
+}
+
+/// Every live session.
+pub(crate) fn live(conn: &Connection) -> Result<Vec<Session>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM sessions s WHERE s.ended IS NULL ORDER BY s.session");
+    all(conn, &sql, [], read)
+}
+
+/// People signed in; a guest counts as one.
+pub(crate) fn signed_in(conn: &Connection) -> Result<u32, StoreError> {
+    let sql = "SELECT coalesce(sum(max(1, length(people) / 16)), 0) FROM sessions WHERE ended IS NULL";
+    Ok(one(conn, sql, [], |row| row.get(0))?.unwrap_or(0))
+}
+
+/// Forgets what ended before `before`.
+pub(crate) fn forget(conn: &Connection, before: Stamp) -> Result<usize, StoreError> {
+    change(conn, "DELETE FROM sessions WHERE ended < ?1", [before.0])
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Session> {
+    let people: Vec<u8> = row.get(3)?;
+    let (people, _) = people.as_chunks::<16>();
+    Ok(Session {
+        id: SessionId::from_bytes(row.get(0)?),
+        tablet: TabletId::from_bytes(row.get(1)?),
+        how: how_from(&row.get::<_, String>(2)?),
+        people: people.iter().copied().map(PersonId::from_bytes).collect(),
+        class: row.get::<_, Option<[u8; 16]>>(4)?.map(ClassId::from_bytes),
+        opened: Stamp(row.get(5)?),
+        taken: row.get(6)?,
+    })
+}
+
+fn how_word(how: How) -> &'static str {
+    match how {
+        How::Badge => "badge",
+        How::Pair => "pair",
+        How::Account => "account",
+        How::Guest => "guest",
+        How::LetIn => "let_in",
+    }
+}
+
+fn how_from(word: &str) -> How {
+    [How::Badge, How::Pair, How::Account, How::Guest, How::LetIn]
+        .into_iter()
+        .find(|how| how_word(*how) == word)
+        .unwrap_or(How::Badge)
+}
+
+/// The word that the tablet and the teacher's page read.
+pub(crate) fn why_word(why: Why) -> &'static str {
+    match why {
+        Why::Person => "person",
+        Why::Staff => "staff",
+        Why::Elsewhere => "elsewhere",
+        Why::Silent => "silent",
+        Why::Restart => "restart",
+    }
+}

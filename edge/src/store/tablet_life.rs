@@ -1,0 +1,92 @@
+//! Table `tablet_life` (native): where each tablet stands at this box, its key and its token. Kept while enrolled here.
+
+use preau_shared::{
+    ids::{TabletId, WipeId},
+    keys::dpop::Thumbprint,
+    rig::writer::StoreError,
+    wire::TabletState,
+};
+use rusqlite::{Connection, Row, params};
+
+use super::{change, one};
+
+pub(super) const CREATE: &str = "
+    CREATE TABLE tablet_life(tablet BLOB PRIMARY KEY, state TEXT NOT NULL, key BLOB NOT NULL, token BLOB NOT NULL,
+        wipe BLOB) STRICT, WITHOUT ROWID;
+    CREATE UNIQUE INDEX tablet_life_by_token ON tablet_life(token);
+    CREATE INDEX tablet_life_by_key ON tablet_life(key);";
+
+/// A tablet enrolled at this box.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Life {
+    pub(crate) tablet: TabletId,
+    pub(crate) state: TabletState,
+    pub(crate) key: Thumbprint,
+    /// The wipe it owes while it is `wiping`; drawn late when nobody ordered one.
+    pub(crate) wipe: Option<WipeId>,
+}
+
+/// Keeps what enrolment settles. A new token ends the old one.
+pub(crate) fn enrol(conn: &Connection, life: &Life, token: &[u8; 32]) -> Result<(), StoreError> {
+    change(
+        conn,
+        "INSERT INTO tablet_life(tablet, state, key, token, wipe) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT(tablet) DO UPDATE SET state = ?2, key = ?3, token = ?4, wipe = ?5",
+        params![
+            &life.tablet.as_bytes()[..],
+            life.state.as_str(),
+            &life.key.0[..],
+            &token[..],
+            life.wipe.map(|w| *w.as_bytes())
+        ],
+    )?;
+    Ok(())
+}
+
+/// Moves a tablet.
+pub(crate) fn set(
+    conn: &Connection,
+    tablet: TabletId,
+    state: TabletState,
+    wipe: Option<WipeId>,
+) -> Result<(), StoreError> {
+    change(
+        conn,
+        "UPDATE tablet_life SET state = ?2, wipe = ?3 WHERE tablet = ?1",
+        params![&tablet.as_bytes()[..], state.as_str(), wipe.map(|w| *w.as_bytes())],
+    )?;
+    Ok(())
+}
+
+/// After a start that follows a failing disk nobody knows who sat where: every tablet that was free is cleared first.
+pub(crate) fn distrust_all(conn: &Connection) -> Result<usize, StoreError> {
+    change(conn, "UPDATE tablet_life SET state = 'wiping', wipe = NULL WHERE state = 'free'", [])
+}
+
+/// One tablet.
+pub(crate) fn find(conn: &Connection, tablet: TabletId) -> Result<Option<Life>, StoreError> {
+    let sql = "SELECT tablet, state, key, wipe FROM tablet_life WHERE tablet = ?1";
+    one(conn, sql, [&tablet.as_bytes()[..]], read)
+}
+
+/// The tablet of this token (its SHA-256).
+pub(crate) fn by_token(conn: &Connection, token: &[u8; 32]) -> Result<Option<Life>, StoreError> {
+    let sql = "SELECT tablet, state, key, wipe FROM tablet_life WHERE token = ?1";
+    one(conn, sql, [&token[..]], read)
+}
+
+/// The tablet of this key.
+pub(crate) fn by_key(conn: &Connection, key: &Thumbprint) -> Result<Option<Life>, StoreError> {
+    let sql = "SELECT tablet, state, key, wipe FROM tablet_life WHERE key = ?1 ORDER BY tablet LIMIT 1";
+    one(conn, sql, [&key.0[..]], read)
+}
+
+fn read(row: &Row<'_>) -> rusqlite::Result<Life> {
+    Ok(Life {
+        tablet: TabletId::from_bytes(row.get(0)?),
+        // A word that this program does not know is never a free tablet.
+        state: TabletState::from_word(&row.get::<_, String>(1)?).unwrap_or(TabletState::Unknown),
+        key: Thumbprint(row.get(2)?),
+        wipe: row.get::<_, Option<[u8; 16]>>(3)?.map(WipeId::from_bytes),
+    })
+}

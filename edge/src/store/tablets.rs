@@ -1,0 +1,75 @@
+//! Table `tablets` (projected from `Tablet` documents). Joined here with `tablet_life` and `wipes`.
+
+use preau_shared::{
+    documents::tablet::Tablet,
+    ids::TabletId,
+    rig::writer::StoreError,
+    wire::{TabletCounts, TabletLine, TabletState},
+};
+use rusqlite::{Connection, params};
+
+use super::{all, change, one, wipes};
+
+pub(super) const CREATE: &str = "
+    CREATE TABLE tablets(tablet BLOB PRIMARY KEY, name TEXT NOT NULL, serial TEXT NOT NULL, lost INTEGER NOT NULL)
+        STRICT, WITHOUT ROWID;
+    CREATE INDEX tablets_by_serial ON tablets(serial);";
+
+/// Writes what a document says; a deleted tablet leaves.
+pub(crate) fn project(conn: &Connection, tablet: &Tablet) -> Result<(), StoreError> {
+    let id = &tablet.id.as_bytes()[..];
+    if tablet.deleted {
+        change(conn, "DELETE FROM tablets WHERE tablet = ?1", [id])?;
+        return Ok(());
+    }
+    change(
+        conn,
+        "INSERT OR REPLACE INTO tablets(tablet, name, serial, lost) VALUES (?1, ?2, ?3, ?4)",
+        params![id, tablet.name, tablet.serial, tablet.lost],
+    )?;
+    Ok(())
+}
+
+/// What is written on it.
+pub(crate) fn name(conn: &Connection, tablet: TabletId) -> Result<Option<String>, StoreError> {
+    one(conn, "SELECT name FROM tablets WHERE tablet = ?1", [&tablet.as_bytes()[..]], |row| row.get(0))
+}
+
+/// The tablet of this serial number.
+pub(crate) fn by_serial(conn: &Connection, serial: &str) -> Result<Option<TabletId>, StoreError> {
+    let sql = "SELECT tablet FROM tablets WHERE serial = ?1 ORDER BY tablet LIMIT 1";
+    one(conn, sql, [serial], |row| Ok(TabletId::from_bytes(row.get(0)?)))
+}
+
+/// The school's tablets by name, each with its state and what its last wipe lacks.
+pub(crate) fn lines(conn: &Connection) -> Result<Vec<TabletLine>, StoreError> {
+    all(
+        conn,
+        "SELECT t.tablet, t.name, coalesce(l.state, 'unknown'), coalesce(w.unconfirmed, '')
+         FROM tablets t LEFT JOIN tablet_life l ON l.tablet = t.tablet
+         LEFT JOIN wipes w ON w.wipe = l.wipe AND l.state = 'wiping'
+         ORDER BY t.name, t.tablet",
+        [],
+        |row| {
+            Ok(TabletLine {
+                tablet_id: TabletId::from_bytes(row.get(0)?),
+                name: row.get(1)?,
+                state: TabletState::from_word(&row.get::<_, String>(2)?).unwrap_or(TabletState::Unknown),
+                unconfirmed: wipes::split(&row.get::<_, String>(3)?),
+            })
+        },
+    )
+}
+
+/// Tablets, counted for the DSI's page.
+pub(crate) fn counts(conn: &Connection) -> Result<TabletCounts, StoreError> {
+    let counts = one(
+        conn,
+        "SELECT count(*), coalesce(sum(l.state = 'in_use'), 0), coalesce(sum(l.state = 'wiping'), 0),
+                coalesce(sum(t.lost), 0)
+         FROM tablets t LEFT JOIN tablet_life l ON l.tablet = t.tablet",
+        [],
+        |row| Ok(TabletCounts { total: row.get(0)?, in_use: row.get(1)?, wiping: row.get(2)?, lost: row.get(3)? }),
+    )?;
+    Ok(counts.unwrap_or_default())
+}

@@ -1,0 +1,184 @@
+//! What a tablet must clear between two children, and what its receipt must show.
+
+use std::collections::BTreeMap;
+
+use preau_shared::{
+    ids::{TabletId, WipeId},
+    journal::{Entry, Pseudonym, WipedBy},
+    refusal::Refusal,
+    wire::{StepOutcome, StepReport, TabletState, WipeOrder, WipeStep},
+};
+use rusqlite::Connection;
+
+use super::life::{self, Event};
+use crate::{
+    app::App,
+    classroom::live::Change,
+    sign_in::leave,
+    store::{Trouble, journal::Book, tablet_life, wipes},
+};
+
+/// The steps of every wipe. A tablet that enrols says nothing yet of what it cannot do, so each is required.
+pub(crate) const STEPS: [&str; 4] = ["pages", "storage", "downloads", "clipboard"];
+/// Lines of a receipt that are looked at.
+pub(crate) const MAX_LINES: usize = 32;
+
+/// The order of a wipe.
+pub(crate) fn order(wipe_id: WipeId) -> WipeOrder {
+    WipeOrder { wipe_id, steps: STEPS.iter().map(|name| WipeStep { name: (*name).to_owned() }).collect() }
+}
+
+/// The steps that a receipt does not show as done. A step that stands twice counts by its worst line.
+pub(crate) fn lacking(receipt: &[StepReport]) -> Vec<String> {
+    let mut done: BTreeMap<&str, bool> = BTreeMap::new();
+    for line in receipt.iter().take(MAX_LINES) {
+        let all = done.entry(line.name.as_str()).or_insert(true);
+        *all &= line.outcome == StepOutcome::Done;
+    }
+    STEPS.iter().filter(|step| !done.get(**step).copied().unwrap_or(false)).map(|step| (*step).to_owned()).collect()
+}
+
+/// Takes a receipt: the tablet is free when nothing lacks. One that comes again is taken as the first time.
+///
+/// # Errors
+/// `wipe_unknown` when it is not the wipe that this tablet owes, `wipe_incomplete` with what lacks, 507 while the disk
+/// fails.
+pub(crate) async fn receive(
+    app: &App,
+    tablet: TabletId,
+    wipe: WipeId,
+    receipt: Vec<StepReport>,
+) -> Result<(), Trouble> {
+    let lacking = lacking(&receipt);
+    let freed = app.commit(move |conn, book| judge(conn, book, tablet, wipe, &lacking)).await?;
+    match freed {
+        Judged::Again => Ok(()),
+        Judged::Free => {
+            app.live.tell(Change::Tablet { tablet, state: TabletState::Free });
+            Ok(())
+        }
+        Judged::Lacking(steps) => {
+            app.live.tell(Change::Tablet { tablet, state: TabletState::Wiping });
+            Err(Trouble::Incomplete(steps))
+        }
+    }
+}
+
+enum Judged {
+    Again,
+    Free,
+    Lacking(Vec<String>),
+}
+
+fn judge(
+    conn: &Connection,
+    book: &Book,
+    tablet: TabletId,
+    wipe: WipeId,
+    lacking: &[String],
+) -> Result<Judged, Trouble> {
+    let known = wipes::find(conn, wipe)?.filter(|w| w.tablet == tablet).ok_or(Refusal::WipeUnknown)?;
+    if known.done {
+        return Ok(Judged::Again);
+    }
+    let found = tablet_life::find(conn, tablet)?.ok_or(Refusal::TabletUnknown)?;
+    if found.wipe != Some(wipe) {
+        return Err(Refusal::WipeUnknown.into());
+    }
+    if !lacking.is_empty() {
+        // Kept although the answer is a no: the teacher sees what lacks.
+        wipes::lacks(conn, wipe, lacking)?;
+        return Ok(Judged::Lacking(lacking.to_vec()));
+    }
+    let state = life::next(found.state, Event::WipedClean)?;
+    wipes::done(conn, wipe, book.now)?;
+    tablet_life::set(conn, tablet, state, None)?;
+    book.note(conn, &Entry::Wiped { wipe, tablet, by: WipedBy::Receipt })?;
+    Ok(Judged::Free)
+}
+
+/// An adult says: I checked this tablet. Audited, with what was not confirmed.
+///
+/// # Errors
+/// `not_found` for an unknown tablet, `tablet_not_free` when somebody sits at it, 507 while the disk fails.
+pub(crate) async fn checked(app: &App, tablet: TabletId, by: Pseudonym) -> Result<(), Trouble> {
+    if app.unrecorded.owed().contains(&tablet) {
+        leave::order_owed(app, tablet).await?;
+    }
+    app.commit(move |conn, book| {
+        let found = tablet_life::find(conn, tablet)?.ok_or(Refusal::NotFound)?;
+        let state = life::next(found.state, Event::Checked)?;
+        if found.state == TabletState::Free {
+            return Ok(());
+        }
+        let wipe = found.wipe.unwrap_or_else(|| WipeId::draw(book.dice.as_ref()));
+        let steps = wipes::unconfirmed(conn, wipe)?.join(" ");
+        wipes::done(conn, wipe, book.now)?;
+        tablet_life::set(conn, tablet, state, None)?;
+        book.note(conn, &Entry::Wiped { wipe, tablet, by: WipedBy::Checked(by) })?;
+        book.note(
+            conn,
+            &Entry::Audit { what: format!("tablet {tablet} checked, not confirmed: {steps}"), by: Some(by) },
+        )
+    })
+    .await?;
+    app.live.tell(Change::Tablet { tablet, state: TabletState::Free });
+    Ok(())
+}
+
+/// The wipe that a tablet owes, drawn now if nobody drew it: after a start that followed a failing disk, or when the
+/// tablet was found again.
+///
+/// # Errors
+/// When the store cannot be read or written.
+pub(crate) async fn owed(app: &App, tablet: TabletId) -> Result<Option<WipeOrder>, Trouble> {
+    if app.unrecorded.owed().contains(&tablet) {
+        return leave::order_owed(app, tablet).await;
+    }
+    let Some(found) = app.reader.read(|conn| tablet_life::find(conn, tablet))? else { return Ok(None) };
+    match (found.state, found.wipe) {
+        (TabletState::Wiping, Some(wipe)) => Ok(Some(order(wipe))),
+        (TabletState::Wiping, None) => {
+            app.commit(move |conn, book| {
+                life::to_wiping(conn, tablet, WipeId::draw(book.dice.as_ref()), book.now)?;
+                leave::owed(conn, tablet)
+            })
+            .await
+        }
+        (
+            TabletState::Unknown
+            | TabletState::Free
+            | TabletState::InUse
+            | TabletState::Lost
+            | TabletState::Outing
+            | TabletState::Retired,
+            _,
+        ) => Ok(None),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(lines: &[(&str, StepOutcome)], expected: &[&str]) {
+        let receipt: Vec<StepReport> =
+            lines.iter().map(|(name, outcome)| StepReport { name: (*name).into(), outcome: *outcome }).collect();
+        assert_eq!(lacking(&receipt), expected);
+    }
+
+    #[test]
+    fn a_receipt_shows_each_step_done_or_it_frees_nothing() {
+        use StepOutcome::{Done, Failed, Unsupported};
+        check(&[], &STEPS);
+        check(&STEPS.map(|s| (s, Done)), &[]);
+        let but = |step, outcome| STEPS.map(|s| if s == step { (s, outcome) } else { (s, Done) });
+        check(&but("downloads", Failed), &["downloads"]);
+        check(&but("clipboard", Unsupported), &["clipboard"]);
+        // Once failed and once done is not done.
+        let mut twice = but("pages", Failed).to_vec();
+        twice.push(("pages", Done));
+        check(&twice, &["pages"]);
+        check(&[("all", Done)], &STEPS);
+    }
+}

@@ -1,0 +1,14 @@
+//! The door: every URL of the box. Handlers are thin; what decides sits in the rooms.
+
+pub(crate) mod admin;
+pub(crate) mod api;
+pub(crate) mod body;
+pub(crate) mod caller;
+pub(crate) mod nonces;
+pub(crate) mod page;
+pub(crate) mod routes;
+pub(crate) mod tablet;
+pub(crate) mod teacher;
+
+#[cfg(test)]
+mod tests;

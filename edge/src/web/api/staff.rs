@@ -1,0 +1,175 @@
+//! What teachers and heads ask: their session, classes, and the few acts on pupils, tablets, badges and enrolment.
+
+use axum::{
+    Json as Answer,
+    extract::{Path, State},
+    http::{HeaderMap, StatusCode, header},
+    response::AppendHeaders,
+};
+use preau_shared::{
+    ids::{BadgeId, ClassId, PersonId, SessionId},
+    refusal::Refusal,
+    rig::reply::Problem,
+    wire::{ClassLine, ClassView, EnrolmentWindow, LetIn, LetInDone, StaffOpened, StaffSignIn},
+};
+use serde::{Deserialize, Serialize};
+
+use super::id;
+use crate::{
+    app::App,
+    classroom::view,
+    sign_in::{badges, leave, let_in, staff},
+    store::{self, Trouble, people::Human},
+    tablets::{enrol, wipe},
+    web::{
+        body::{Json, MaybeJson},
+        caller::{From, Staff, set_cookie},
+    },
+};
+
+type Cookie = AppendHeaders<Option<(header::HeaderName, header::HeaderValue)>>;
+
+fn cookie(token: &str) -> Cookie {
+    AppendHeaders(set_cookie(token).map(|value| (header::SET_COOKIE, value)))
+}
+
+/// `POST /api/v1/staff/session`.
+pub(crate) async fn sign_in(
+    State(app): State<App>,
+    From(address): From,
+    Json(ask): Json<StaffSignIn>,
+) -> Result<(StatusCode, Cookie, Answer<StaffOpened>), Problem> {
+    let (who, token) = staff::sign_in(&app, ask, address).await?;
+    let opened = StaffOpened { person_id: who.id, given_name: who.given_name, role: who.role };
+    Ok((StatusCode::CREATED, cookie(&token), Answer(opened)))
+}
+
+/// `DELETE /api/v1/staff/session`.
+pub(crate) async fn sign_out(State(app): State<App>, staff: Staff) -> Result<(StatusCode, Cookie), Problem> {
+    staff::sign_out(&app, &staff.token).await?;
+    Ok((StatusCode::NO_CONTENT, cookie("")))
+}
+
+/// `GET /api/v1/classes`.
+pub(crate) async fn classes(State(app): State<App>, staff: Staff) -> Result<Answer<Vec<ClassLine>>, Problem> {
+    std::future::ready(Ok(Answer(view::classes_of(&app, &staff.who)?))).await
+}
+
+/// `GET /api/v1/classes/{id}`.
+pub(crate) async fn class(
+    State(app): State<App>,
+    staff: Staff,
+    Path(class): Path<String>,
+) -> Result<Answer<ClassView>, Problem> {
+    let class: ClassId = id(&class)?;
+    std::future::ready(Ok(Answer(view::class(&app, &staff.who, class)?))).await
+}
+
+/// `POST /api/v1/classes/{id}/let-in`.
+pub(crate) async fn let_in(
+    State(app): State<App>,
+    staff: Staff,
+    Path(class): Path<String>,
+    Json(ask): Json<LetIn>,
+) -> Result<(StatusCode, Answer<LetInDone>), Problem> {
+    let class: ClassId = id(&class)?;
+    app.reader.read(|conn| view::may_see(conn, &staff.who, class))?;
+    let session_id = let_in::let_in(&app, class, ask.person_id, ask.tablet_id).await?;
+    Ok((StatusCode::CREATED, Answer(LetInDone { session_id })))
+}
+
+/// `POST /api/v1/sessions/{id}/end`.
+pub(crate) async fn end(
+    State(app): State<App>,
+    _staff: Staff,
+    Path(session): Path<String>,
+) -> Result<StatusCode, Problem> {
+    let session: SessionId = id(&session)?;
+    leave::end_by_staff(&app, session).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `POST /api/v1/tablets/{id}/checked`.
+pub(crate) async fn checked(
+    State(app): State<App>,
+    staff: Staff,
+    Path(tablet): Path<String>,
+) -> Result<StatusCode, Problem> {
+    wipe::checked(&app, id(&tablet)?, staff.who.in_journal()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `POST /api/v1/badges/{badge_id}/void`.
+pub(crate) async fn void(
+    State(app): State<App>,
+    staff: Staff,
+    Path(badge): Path<String>,
+) -> Result<StatusCode, Problem> {
+    let badge: BadgeId = id(&badge)?;
+    let person = app.reader.read(|conn| store::badges::find(conn, badge)).map_err(Trouble::from)?;
+    let person = person.ok_or_else(|| Problem::new(Refusal::NotFound))?.person;
+    allowed_on(&app, &staff.who, person)?;
+    badges::void(&app, badge, staff.who.in_journal()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Body of `POST /api/v1/people/{id}/badges`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct NewBadge {
+    /// For today only.
+    temporary: bool,
+    /// Asked for again when the session is not fresh.
+    second_factor: Option<String>,
+}
+
+/// Answer: the payload is shown once.
+#[derive(Debug, Serialize)]
+pub(crate) struct BadgeDrawn {
+    badge_id: BadgeId,
+    payload: String,
+    expires_at_ms: Option<i64>,
+}
+
+/// `POST /api/v1/people/{id}/badges`.
+pub(crate) async fn new_badge(
+    State(app): State<App>,
+    staff: Staff,
+    Path(person): Path<String>,
+    MaybeJson(ask): MaybeJson<NewBadge>,
+) -> Result<(StatusCode, HeaderMap, Answer<BadgeDrawn>), Problem> {
+    let person: PersonId = id(&person)?;
+    allowed_on(&app, &staff.who, person)?;
+    staff::prove_again(&app, &staff.who, &staff.token, ask.second_factor.as_deref()).await?;
+    let drawn = badges::issue(&app, person, ask.temporary, staff.who.in_journal()).await?;
+    let mut headers = HeaderMap::new();
+    headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
+    let answer =
+        BadgeDrawn { badge_id: drawn.badge, payload: drawn.payload, expires_at_ms: drawn.expires.map(|stamp| stamp.0) };
+    Ok((StatusCode::CREATED, headers, Answer(answer)))
+}
+
+/// Body of `POST /api/v1/enrolment-window`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct OpenWindow {
+    /// Asked for again when the session is not fresh.
+    second_factor: Option<String>,
+}
+
+/// `POST /api/v1/enrolment-window`.
+pub(crate) async fn enrolment_window(
+    State(app): State<App>,
+    staff: Staff,
+    MaybeJson(ask): MaybeJson<OpenWindow>,
+) -> Result<(StatusCode, Answer<EnrolmentWindow>), Problem> {
+    staff::prove_again(&app, &staff.who, &staff.token, ask.second_factor.as_deref()).await?;
+    let by = Some(staff.who.in_journal());
+    let window = enrol::open_window(&app, enrol::WINDOW, enrol::WINDOW_TABLETS, by).await?;
+    Ok((StatusCode::CREATED, Answer(window)))
+}
+
+fn allowed_on(app: &App, staff: &Human, person: PersonId) -> Result<(), Problem> {
+    let allowed = app.reader.read(|conn| view::may_act_on(conn, staff, person)).map_err(Trouble::from)?;
+    if allowed { Ok(()) } else { Err(Problem::new(Refusal::Forbidden)) }
+}

@@ -1,0 +1,86 @@
+//! What a tablet asks for itself: to enrol, how it stands, to hand in its wipe receipt.
+
+use axum::{
+    Json as Answer,
+    extract::{FromRequest as _, Path, Request, State},
+    http::StatusCode,
+};
+use preau_shared::{
+    rig::reply::Problem,
+    wire::{Enrol, Enrolled, Receipt, TabletSelf, TabletState},
+};
+
+use super::id;
+use crate::{
+    app::{App, HEARTBEAT},
+    sign_in::let_in,
+    store::{Trouble, tablets},
+    tablets::{enrol, wipe},
+    web::{
+        body::Json,
+        caller::{self, From, Tablet},
+    },
+};
+
+/// `POST /api/v1/tablets`. The code first: a wrong one costs no signature check.
+pub(crate) async fn enrol(State(app): State<App>, request: Request) -> Result<(StatusCode, Answer<Enrolled>), Problem> {
+    let (parts, body) = request.into_parts();
+    let body = Request::from_parts(parts.clone(), body);
+    let Json(ask) = Json::<Enrol>::from_request(body, &app).await?;
+    enrol::check_code(&app, &ask.code)?;
+    let key = ask
+        .key
+        .thumbprint()
+        .map_err(|error| Problem::new(preau_shared::refusal::Refusal::Malformed).detail(format!("`key`: {error}")))?;
+    caller::prove_key(&app, &parts, key)?;
+    Ok((StatusCode::CREATED, Answer(enrol::enrol(&app, ask, key).await?)))
+}
+
+/// `GET /api/v1/tablets/me`.
+pub(crate) async fn me(
+    State(app): State<App>,
+    tablet: Tablet,
+    From(address): From,
+) -> Result<Answer<TabletSelf>, Problem> {
+    let life = tablet.0;
+    let state = app.unrecorded.state(life.tablet).unwrap_or(life.state);
+    let session = match state {
+        TabletState::InUse => let_in::pick_up(&app, life.tablet, address).await?,
+        TabletState::Unknown
+        | TabletState::Wiping
+        | TabletState::Free
+        | TabletState::Lost
+        | TabletState::Outing
+        | TabletState::Retired => None,
+    };
+    let wipe = match state {
+        TabletState::Wiping => wipe::owed(&app, life.tablet).await?,
+        TabletState::Unknown
+        | TabletState::InUse
+        | TabletState::Free
+        | TabletState::Lost
+        | TabletState::Outing
+        | TabletState::Retired => None,
+    };
+    let name = app.reader.read(|conn| tablets::name(conn, life.tablet)).map_err(Trouble::from)?;
+    Ok(Answer(TabletSelf {
+        tablet_id: life.tablet,
+        name: name.unwrap_or_default(),
+        state,
+        school: app.school(),
+        heartbeat_s: u32::try_from(HEARTBEAT.as_secs()).unwrap_or(u32::MAX),
+        session,
+        wipe,
+    }))
+}
+
+/// `POST /api/v1/wipes/{wipe_id}/receipt`.
+pub(crate) async fn receipt(
+    State(app): State<App>,
+    tablet: Tablet,
+    Path(wipe_id): Path<String>,
+    Json(receipt): Json<Receipt>,
+) -> Result<StatusCode, Problem> {
+    wipe::receive(&app, tablet.0.tablet, id(&wipe_id)?, receipt.steps).await?;
+    Ok(StatusCode::NO_CONTENT)
+}

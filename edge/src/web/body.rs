@@ -1,0 +1,87 @@
+//! Bodies, bounded and read: the same limit at every URL, and an error that says line and column.
+
+use std::time::Duration;
+
+use axum::{
+    body::{Body, Bytes},
+    extract::{FromRequest, Request},
+    http::header,
+    middleware::Next,
+    response::{IntoResponse as _, Response},
+};
+use futures_util::StreamExt as _;
+use preau_shared::{refusal::Refusal, rig::reply::Problem, wire::MAX_BODY_BYTES};
+use serde::de::DeserializeOwned;
+
+/// What comes beyond the limit is read and dropped up to so many bytes, so that the caller hears the refusal.
+const MAX_DRAINED_BYTES: usize = 8 * 1024 * 1024;
+/// A body that takes longer is given up.
+const MAX_BODY_TIME: Duration = Duration::from_secs(15);
+
+/// Middleware: every body is read here, whatever the URL and before anything else, and is small or refused.
+pub(crate) async fn bounded(request: Request, next: Next) -> Response {
+    let (parts, body) = request.into_parts();
+    match tokio::time::timeout(MAX_BODY_TIME, gather(body)).await {
+        Ok(Ok(bytes)) => next.run(Request::from_parts(parts, Body::from(bytes))).await,
+        Ok(Err(refusal)) => {
+            let mut response = Problem::new(refusal).with("max_bytes", MAX_BODY_BYTES).into_response();
+            response.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
+            response
+        }
+        Err(_) => Problem::new(Refusal::Overloaded).detail("the body took too long").into_response(),
+    }
+}
+
+async fn gather(body: Body) -> Result<Bytes, Refusal> {
+    let mut stream = body.into_data_stream();
+    let (mut kept, mut seen) = (Vec::new(), 0_usize);
+    while let Some(chunk) = stream.next().await {
+        let chunk = chunk.map_err(|_| Refusal::Malformed)?;
+        seen = seen.saturating_add(chunk.len());
+        if seen <= MAX_BODY_BYTES {
+            kept.extend_from_slice(&chunk);
+        } else if seen > MAX_DRAINED_BYTES {
+            break;
+        } else {
+            kept = Vec::new();
+        }
+    }
+    if seen <= MAX_BODY_BYTES { Ok(kept.into()) } else { Err(Refusal::TooLarge) }
+}
+
+/// A JSON body of a known form.
+#[derive(Debug)]
+pub(crate) struct Json<T>(pub(crate) T);
+
+impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let bytes = Bytes::from_request(request, state).await.map_err(|_| Problem::new(Refusal::TooLarge))?;
+        parse(&bytes).map(Self)
+    }
+}
+
+/// A JSON body that may be missing: then it is the default.
+#[derive(Debug)]
+pub(crate) struct MaybeJson<T>(pub(crate) T);
+
+impl<T: DeserializeOwned + Default, S: Send + Sync> FromRequest<S> for MaybeJson<T> {
+    type Rejection = Problem;
+
+    async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        let bytes = Bytes::from_request(request, state).await.map_err(|_| Problem::new(Refusal::TooLarge))?;
+        if bytes.is_empty() { Ok(Self(T::default())) } else { parse(&bytes).map(Self) }
+    }
+}
+
+fn parse<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Problem> {
+    let said = |detail: String, line: usize, column: usize| {
+        Problem::new(Refusal::Malformed).detail(detail).with("line", line).with("column", column)
+    };
+    // serde would take an array for a struct, by the order of its members: that is no part of the contract.
+    if bytes.trim_ascii_start().first() != Some(&b'{') {
+        return Err(said("expected a JSON object".into(), 1, 1));
+    }
+    serde_json::from_slice(bytes).map_err(|error| said(error.to_string(), error.line(), error.column()))
+}

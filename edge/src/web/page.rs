@@ -1,0 +1,252 @@
+//! The frame of every page: language, words, security headers, and the files that pages are made of.
+//!
+//! Pages are static frames that modules fill by asking the API; they hold no personal data. Their files are part of the
+//! program, so that screens work with no network behind the box, and stand under a folder named by their common hash:
+//! a browser keeps them for a year and never mixes two versions.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::{
+    Router,
+    extract::Path,
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use preau_shared::{
+    keys,
+    messages::{Catalogue, Lang},
+};
+
+/// Bytes of the common hash that name a version of the files.
+const VERSION_BYTES: usize = 8;
+/// Arguments that sentences shown by modules may have: each is handed over as `{name}` and filled in on the page.
+const ARGUMENTS: [(&str, &str); 8] = [
+    ("name", "{name}"),
+    ("tablet", "{tablet}"),
+    ("school", "{school}"),
+    ("count", "{count}"),
+    ("total", "{total}"),
+    ("minutes", "{minutes}"),
+    ("number", "{number}"),
+    ("steps", "{steps}"),
+];
+/// Scripts that a page may run: ours only, never inline. Workers read badges with WebAssembly under the same rule.
+const SECURITY: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; object-src 'none'; base-uri 'none'; \
+                        form-action 'self'; frame-ancestors 'none'";
+/// What browsers may use on our pages: the camera, for badges.
+const PERMISSIONS: &str = "camera=(self), microphone=(), geolocation=(), payment=(), usb=()";
+
+/// One file of the pages.
+struct Asset {
+    name: &'static str,
+    kind: &'static str,
+    bytes: &'static [u8],
+}
+
+macro_rules! assets {
+    ($($name:literal is $kind:literal,)*) => {
+        &[$(Asset { name: $name, kind: $kind, bytes: include_bytes!($name) },)*]
+    };
+}
+
+/// Every file that pages ask for, by its path under `edge/src/web/`.
+const ASSETS: &[Asset] = assets![
+    "static/base.css" is "text/css; charset=utf-8",
+    "static/icon.svg" is "image/svg+xml",
+    "static/animals.js" is "text/javascript; charset=utf-8",
+    "static/decode.js" is "text/javascript; charset=utf-8",
+    "static/dom.js" is "text/javascript; charset=utf-8",
+    "static/problem.js" is "text/javascript; charset=utf-8",
+    "static/pulse.js" is "text/javascript; charset=utf-8",
+    "static/scan.js" is "text/javascript; charset=utf-8",
+    "static/words.js" is "text/javascript; charset=utf-8",
+    "static/vendor/fluent-emoji/animals.svg" is "image/svg+xml",
+    "static/vendor/tabler-icons/icons.svg" is "image/svg+xml",
+    "static/vendor/zxing-wasm/share.js" is "text/javascript; charset=utf-8",
+    "static/vendor/zxing-wasm/reader/index.js" is "text/javascript; charset=utf-8",
+    "static/vendor/zxing-wasm/reader/zxing_reader.wasm" is "application/wasm",
+    "tablet/tablet.css" is "text/css; charset=utf-8",
+    "tablet/box.js" is "text/javascript; charset=utf-8",
+    "tablet/keep.js" is "text/javascript; charset=utf-8",
+    "tablet/main.js" is "text/javascript; charset=utf-8",
+    "tablet/screens.js" is "text/javascript; charset=utf-8",
+    "tablet/secret.js" is "text/javascript; charset=utf-8",
+    "tablet/wipe.js" is "text/javascript; charset=utf-8",
+    "teacher/teacher.css" is "text/css; charset=utf-8",
+    "teacher/box.js" is "text/javascript; charset=utf-8",
+    "teacher/dialogs.js" is "text/javascript; charset=utf-8",
+    "teacher/live.js" is "text/javascript; charset=utf-8",
+    "teacher/main.js" is "text/javascript; charset=utf-8",
+    "teacher/screens.js" is "text/javascript; charset=utf-8",
+];
+
+/// Name of this version of the files.
+pub(crate) fn version() -> String {
+    let each: Vec<u8> = ASSETS.iter().flat_map(|a| keys::sha256(a.bytes)).collect();
+    keys::sha256(&each).iter().take(VERSION_BYTES).map(|b| format!("{b:02x}")).collect()
+}
+
+/// `GET /static/{version}/{*name}`: the files of the pages. Another version's name is answered with this one's file,
+/// which is then not kept: a page that was loaded across an update finds all its parts.
+pub(crate) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
+    let current: Arc<str> = version().into();
+    let serve = move |Path((version, name)): Path<(String, String)>| {
+        let current = Arc::clone(&current);
+        std::future::ready(asset(&name, *version == *current))
+    };
+    Router::new().route("/static/{version}/{*name}", get(serve))
+}
+
+fn asset(name: &str, keep: bool) -> Response {
+    let Some(asset) = ASSETS.iter().find(|a| a.name == name) else {
+        return StatusCode::NOT_FOUND.into_response();
+    };
+    let cache = if keep { "public, max-age=31536000, immutable" } else { "no-cache" };
+    let mut response = asset.bytes.into_response();
+    secure(response.headers_mut());
+    for (header, value) in [(header::CONTENT_TYPE, asset.kind), (header::CACHE_CONTROL, cache)] {
+        response.headers_mut().insert(header, HeaderValue::from_static(value));
+    }
+    response
+}
+
+/// What a template needs to speak: words in the language asked for, and where its files are.
+pub(crate) struct Frame {
+    catalogue: Arc<Catalogue>,
+    lang: Lang,
+    version: Arc<str>,
+    keys: &'static [&'static str],
+}
+
+impl Frame {
+    /// The frame of one page; `keys` are the sentences that its modules may say.
+    pub(crate) fn new(
+        catalogue: Arc<Catalogue>,
+        asked: &HeaderMap,
+        version: Arc<str>,
+        keys: &'static [&'static str],
+    ) -> Self {
+        let asked = asked.get(header::ACCEPT_LANGUAGE).and_then(|h| h.to_str().ok()).unwrap_or_default();
+        Self { catalogue, lang: Lang::asked(asked), version, keys }
+    }
+
+    /// The language's tag.
+    pub(crate) fn lang(&self) -> &'static str {
+        self.lang.tag()
+    }
+
+    /// The sentence of a key.
+    pub(crate) fn say(&self, key: &str) -> String {
+        self.catalogue.say(self.lang, key).into_owned()
+    }
+
+    /// Address of a file.
+    pub(crate) fn file(&self, name: &str) -> String {
+        format!("/static/{}/{name}", self.version)
+    }
+
+    /// The words of the modules, as JSON that can stand inside an element: `<` is written as an escape.
+    pub(crate) fn words(&self) -> String {
+        let words: serde_json::Map<String, serde_json::Value> = self
+            .keys
+            .iter()
+            .map(|key| ((*key).to_owned(), self.catalogue.say_with(self.lang, key, &ARGUMENTS).into()))
+            .collect();
+        serde_json::Value::Object(words).to_string().replace('<', "\\u003c")
+    }
+}
+
+/// A page as an answer: its HTML, kept by nobody, with the security headers. `Preau-Page` names the version, so that a
+/// page that stays open for weeks notices an update.
+pub(crate) fn show(page: &impl Template, version: &str) -> Response {
+    let html = match page.render() {
+        Ok(html) => html,
+        Err(error) => {
+            tracing::error!(%error, "a page could not be written");
+            return StatusCode::INTERNAL_SERVER_ERROR.into_response();
+        }
+    };
+    let mut response = html.into_response();
+    let headers = response.headers_mut();
+    secure(headers);
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/html; charset=utf-8"));
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    headers.insert(header::VARY, HeaderValue::from_static("Accept-Language"));
+    if let Ok(version) = HeaderValue::from_str(version) {
+        headers.insert(HeaderName::from_static("preau-page"), version);
+    }
+    response
+}
+
+fn secure(headers: &mut HeaderMap) {
+    for (name, value) in [
+        (header::CONTENT_SECURITY_POLICY, SECURITY),
+        (HeaderName::from_static("permissions-policy"), PERMISSIONS),
+        (header::REFERRER_POLICY, "no-referrer"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+    ] {
+        headers.insert(name, HeaderValue::from_static(value));
+    }
+}
+
+/// For tests: the sentences that a module says, by reading it.
+#[cfg(test)]
+pub(crate) fn said_by(modules: &[&str]) -> std::collections::BTreeSet<String> {
+    let mut keys = std::collections::BTreeSet::new();
+    for asset in ASSETS.iter().filter(|a| modules.iter().any(|m| a.name.starts_with(m)) && a.name.ends_with(".js")) {
+        let text = std::str::from_utf8(asset.bytes).expect("modules are UTF-8");
+        for rest in text.split("say(\"").skip(1) {
+            keys.insert(rest.split('"').next().unwrap_or_default().to_owned());
+        }
+    }
+    keys
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_file_a_module_imports_is_served() {
+        for asset in ASSETS.iter().filter(|a| a.name.ends_with(".js")) {
+            let text = std::str::from_utf8(asset.bytes).expect("UTF-8");
+            for line in text.lines().filter(|l| l.starts_with("import ")) {
+                let from = line.rsplit('"').nth(1).unwrap_or_default();
+                let mut path: Vec<&str> = asset.name.split('/').collect();
+                path.pop();
+                for part in from.split('/') {
+                    match part {
+                        "." => {}
+                        ".." => drop(path.pop()),
+                        name => path.push(name),
+                    }
+                }
+                let wanted = path.join("/");
+                assert!(ASSETS.iter().any(|a| a.name == wanted), "{} imports {wanted}", asset.name);
+            }
+        }
+    }
+
+    #[test]
+    fn every_animal_that_screens_know_is_drawn() {
+        let drawn = include_str!("static/vendor/fluent-emoji/animals.svg");
+        let known = include_str!("static/animals.js");
+        let list = known.split("const DRAWN = \"").nth(1).and_then(|t| t.split('"').next()).expect("the list");
+        for animal in list.split(' ') {
+            assert!(drawn.contains(&format!("id=\"{animal}\"")), "{animal} has no drawing");
+        }
+    }
+
+    #[test]
+    fn nothing_comes_from_elsewhere() {
+        let ours = ASSETS.iter().filter(|a| !a.name.contains("/vendor/") && !a.name.ends_with(".svg"));
+        for asset in ours {
+            let text = std::str::from_utf8(asset.bytes).expect("UTF-8");
+            let text = text.replace("http://www.w3.org/2000/svg", "");
+            assert!(!text.contains("http:") && !text.contains("https:"), "{} names another host", asset.name);
+        }
+    }
+}

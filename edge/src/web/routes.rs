@@ -1,0 +1,91 @@
+//! Every URL of the box: method, path, handler, who may call.
+
+use std::{panic::AssertUnwindSafe, sync::Arc};
+
+use axum::{
+    Router,
+    extract::{Request, State},
+    http::{HeaderName, HeaderValue, header},
+    middleware::{self, Next},
+    response::{IntoResponse as _, Redirect, Response},
+    routing::{delete, get, post},
+};
+use futures_util::FutureExt as _;
+use preau_shared::{
+    refusal::Refusal,
+    rig::reply::{self, Problem},
+};
+
+use super::{
+    api::{events, sessions, staff, tablets},
+    body, page, tablet, teacher,
+};
+use crate::app::App;
+
+static DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
+
+/// The box's HTTPS: pages and API.
+pub(crate) fn routes(app: App) -> Router {
+    let words = Arc::clone(&app.words);
+    api()
+        .route("/", get(|| std::future::ready(Redirect::to("/tablette"))))
+        .fallback(|| std::future::ready(Problem::new(Refusal::NotFound)))
+        .method_not_allowed_fallback(|| std::future::ready(Problem::new(Refusal::MethodNotAllowed)))
+        .with_state(app.clone())
+        .merge(tablet::routes(Arc::clone(&words)))
+        .merge(teacher::routes(Arc::clone(&words)))
+        .merge(page::routes())
+        .layer(middleware::from_fn(body::bounded))
+        .layer(middleware::from_fn(caught))
+        .layer(middleware::from_fn_with_state(app, nonce))
+        .layer(middleware::from_fn(move |request, next| reply::localise(Arc::clone(&words), request, next)))
+}
+
+/// The contract of ARCHITECTURE §5.2. Who calls is settled by each handler's first argument ([`super::caller`]).
+fn api() -> Router<App> {
+    Router::new()
+        // A tablet with a code and a key.
+        .route("/api/v1/tablets", post(tablets::enrol))
+        // A tablet.
+        .route("/api/v1/tablets/me", get(tablets::me))
+        .route("/api/v1/sessions", post(sessions::open))
+        .route("/api/v1/wipes/{wipe_id}/receipt", post(tablets::receipt))
+        // A session.
+        .route("/api/v1/sessions/current", get(sessions::current).delete(sessions::close))
+        .route("/api/v1/sessions/current/heartbeat", post(sessions::heartbeat))
+        // A session or staff.
+        .route("/api/v1/events", get(events::events))
+        // Anybody, then staff.
+        .route("/api/v1/staff/session", post(staff::sign_in))
+        .route("/api/v1/staff/session", delete(staff::sign_out))
+        // Staff.
+        .route("/api/v1/classes", get(staff::classes))
+        .route("/api/v1/classes/{id}", get(staff::class))
+        .route("/api/v1/classes/{id}/let-in", post(staff::let_in))
+        .route("/api/v1/sessions/{id}/end", post(staff::end))
+        .route("/api/v1/tablets/{id}/checked", post(staff::checked))
+        .route("/api/v1/badges/{badge_id}/void", post(staff::void))
+        .route("/api/v1/people/{id}/badges", post(staff::new_badge))
+        .route("/api/v1/enrolment-window", post(staff::enrolment_window))
+}
+
+/// Every answer carries the nonce of the next proof, and API answers are never kept by a cache.
+async fn nonce(State(app): State<App>, request: Request, next: Next) -> Response {
+    let is_api = request.uri().path().starts_with("/api/");
+    let mut response = next.run(request).await;
+    if is_api {
+        if let Ok(value) = HeaderValue::from_str(&app.nonces.current(app.clock.elapsed())) {
+            response.headers_mut().insert(DPOP_NONCE.clone(), value);
+        }
+        response.headers_mut().entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    }
+    response
+}
+
+/// One request's panic is one problem: the box goes on.
+async fn caught(request: Request, next: Next) -> Response {
+    match AssertUnwindSafe(next.run(request)).catch_unwind().await {
+        Ok(response) => response,
+        Err(_) => Problem::failed(&"a handler panicked").into_response(),
+    }
+}

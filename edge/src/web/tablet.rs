@@ -1,0 +1,104 @@
+//! The tablet's page: scanner, environment of whoever signed in, wipe.
+//!
+//! It shows; the API decides. One origin holds it for good, because the tablet's key lives there.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::{Router, http::HeaderMap, routing::get};
+use preau_shared::messages::Catalogue;
+
+use super::page::{self, Frame};
+
+/// Every sentence that the tablet's modules may say.
+const KEYS: &[&str] = &[
+    "tablet-account-name",
+    "tablet-account-password",
+    "tablet-account-title",
+    "tablet-again",
+    "tablet-apps",
+    "tablet-back",
+    "tablet-box-silent",
+    "tablet-camera-broken",
+    "tablet-camera-busy",
+    "tablet-camera-insecure",
+    "tablet-camera-none",
+    "tablet-camera-refused",
+    "tablet-camera-turn",
+    "tablet-camera-type",
+    "tablet-documents",
+    "tablet-enrol-code",
+    "tablet-enrol-example",
+    "tablet-enrol-go",
+    "tablet-enrol-help",
+    "tablet-enrol-name",
+    "tablet-enrol-title",
+    "tablet-go",
+    "tablet-goodbye",
+    "tablet-hello",
+    "tablet-insecure-title",
+    "tablet-links",
+    "tablet-lost-help",
+    "tablet-lost-title",
+    "tablet-not-me",
+    "tablet-not-recorded",
+    "tablet-nothing-yet",
+    "tablet-number",
+    "tablet-ok",
+    "tablet-outing-help",
+    "tablet-outing-title",
+    "tablet-page-failed",
+    "tablet-page-failed-next",
+    "tablet-pair-go",
+    "tablet-pair-title",
+    "tablet-ready-account",
+    "tablet-ready-pair",
+    "tablet-ready-title",
+    "tablet-ready-type",
+    "tablet-retired-help",
+    "tablet-retired-title",
+    "tablet-secret-digits",
+    "tablet-secret-erase",
+    "tablet-secret-have-digits",
+    "tablet-secret-have-pictures",
+    "tablet-secret-pictures",
+    "tablet-secret-wrong",
+    "tablet-sign-out",
+    "tablet-stuck-help",
+    "tablet-stuck-title",
+    "tablet-unclean-help",
+    "tablet-unclean-steps",
+    "tablet-unclean-title",
+    "tablet-wiping-help",
+    "tablet-wiping-title",
+];
+
+#[derive(Template)]
+#[template(path = "tablet/tablet.html")]
+struct TabletPage {
+    frame: Frame,
+}
+
+/// `GET /tablette`, also `/tablet`.
+pub(crate) fn routes<S: Clone + Send + Sync + 'static>(catalogue: Arc<Catalogue>) -> Router<S> {
+    let version: Arc<str> = page::version().into();
+    let show = move |asked: HeaderMap| {
+        let frame = Frame::new(Arc::clone(&catalogue), &asked, Arc::clone(&version), KEYS);
+        let answer = page::show(&TabletPage { frame }, &version);
+        std::future::ready(answer)
+    };
+    Router::new().route("/tablette", get(show.clone())).route("/tablet", get(show))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_modules_say_what_the_page_hands_over() {
+        let said: BTreeSet<String> = page::said_by(&["tablet/", "static/"]);
+        assert_eq!(said, KEYS.iter().map(|k| (*k).to_owned()).collect());
+    }
+}

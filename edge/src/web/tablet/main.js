@@ -1,0 +1,409 @@
+// The tablet's life on its screen: enrolment, scanner, environment, wipe. The box knows where the tablet stands; this
+// page asks it often and follows.
+
+import { el } from "../static/dom.js";
+import { Problem, Unreachable } from "../static/problem.js";
+import { Scanner } from "../static/scan.js";
+import { say } from "../static/words.js";
+import { Box, publicKey } from "./box.js";
+import * as keep from "./keep.js";
+import * as screens from "./screens.js";
+import { askSecret } from "./secret.js";
+import { CAPABILITIES, wipe } from "./wipe.js";
+
+/** How often the tablet asks where it stands, in seconds. */
+const ASK_S = 5;
+/** The same while something is being waited for. */
+const ASK_SOON_S = 2;
+/** Heartbeats, unless the box says otherwise. */
+const BEAT_S = 20;
+/** A refusal leaves the screen by itself, for the next child. */
+const PROBLEM_SHOWN_MS = 12_000;
+/** A form that somebody walked away from makes room for the next child. */
+const FORM_S = 60;
+/** Where the session token survives a reload; it ends with the page. */
+const SESSION = "session";
+
+const main = /** @type {HTMLElement} */ (document.getElementById("screen"));
+const notice = /** @type {HTMLElement} */ (document.getElementById("notice"));
+
+/** @type {keep.Kept | null} */
+let kept = null;
+/** @type {Box | null} */
+let box = null;
+/** @type {import("./screens.js").Session | null} */
+let session = null;
+/** @type {string | null} */
+let token = sessionStorage.getItem(SESSION);
+/** Somebody asked to leave and the box has not heard it yet. */
+let leaving = false;
+/** The last name seen, to say goodbye. @type {string | null} */
+let farewell = null;
+/** @type {string[] | null} */
+let pair = null;
+/** @type {Scanner | null} */
+let scanner = null;
+/** @type {screens.Ready | null} */
+let ready = null;
+/** The badge that the camera saw last, until whoever holds it has left. */
+let lastSeen = "";
+/** What is on the screen. */
+let shown = "";
+/** Something that a touch asked for is under way. */
+let busy = false;
+/** A question that nobody waits for is under way. @type {Promise<void> | null} */
+let asking = null;
+let beat_s = BEAT_S;
+let sinceAsk = ASK_S;
+let sinceBeat = 0;
+let sinceTouch = 0;
+
+/** @param {string} name @param {() => HTMLElement} build @param {boolean} [fresh] */
+function show(name, build, fresh = false) {
+  if (shown === name && !fresh) return;
+  if (shown === "ready" && name !== "ready") {
+    scanner?.stop();
+    scanner = null;
+    ready = null;
+  }
+  shown = name;
+  main.replaceChildren(build());
+  document.body.dataset.screen = name.split(" ")[0];
+}
+
+/** @param {string | null} sentence */
+function tell(sentence) {
+  notice.hidden = sentence === null;
+  notice.textContent = sentence ?? "";
+}
+
+/**
+ * One thing at a time: a touch waits for the question under way, a second touch is dropped, and answers that are not a
+ * yes are shown.
+ * @param {() => Promise<void>} act
+ * @param {(problem: Problem) => boolean} [takes] whether this refusal was dealt with
+ */
+async function doing(act, takes = () => false) {
+  if (busy) return;
+  busy = true;
+  document.body.classList.add("busy");
+  await asking;
+  await attempt(act, takes);
+  busy = false;
+  document.body.classList.remove("busy");
+}
+
+/** The same for questions that nobody waits for: they give way to touches. @param {() => Promise<void>} act */
+function quietly(act) {
+  if (busy || asking) return;
+  asking = attempt(act, () => false).then(() => {
+    asking = null;
+  });
+}
+
+/** @param {() => Promise<void>} act @param {(problem: Problem) => boolean} takes */
+async function attempt(act, takes) {
+  try {
+    await act();
+    tell(null);
+  } catch (cause) {
+    if (cause instanceof Unreachable) tell(say("tablet-box-silent"));
+    else if (!(cause instanceof Problem)) showProblem(say("tablet-page-failed"), say("tablet-page-failed-next"));
+    else if (!takes(cause)) refused(cause);
+  }
+}
+
+/** @param {Problem} problem */
+function refused(problem) {
+  if (problem.code === "tablet_unknown" && kept) return void forgetTablet();
+  if (problem.code === "session_unknown") return dropSession();
+  if (problem.code === "overloaded") return tell(problem.sentence);
+  showProblem(problem.sentence, problem.next, problem.body.number);
+}
+
+/** @param {string} sentence @param {string} next @param {unknown} [number] */
+function showProblem(sentence, next, number) {
+  const back = () => {
+    if (shown !== "problem") return;
+    shown = "";
+    if (!kept) showEnrolment();
+    else askNow();
+  };
+  show("problem", () => screens.problem({ sentence, next, number: number === undefined ? undefined : String(number), onDone: back }), true);
+  setTimeout(back, PROBLEM_SHOWN_MS);
+}
+
+// --- Enrolment -------------------------------------------------------------------------------------------------------
+
+function showEnrolment() {
+  const asked = new URLSearchParams(location.hash.slice(1));
+  const how = { code: asked.get("code") ?? "", name: asked.get("name") ?? "", onEnrol: enrol };
+  show("enrol", () => screens.enrol(how));
+}
+
+/** @param {string} code @param {string} name */
+function enrol(code, name) {
+  void doing(async () => {
+    const key = kept?.key ?? (await keep.drawKey());
+    const newBox = new Box(key);
+    const asked = { code, name, model: model(), key: await publicKey(key), capabilities: CAPABILITIES };
+    const answer = await newBox.ask("POST", "/api/v1/tablets", null, asked);
+    kept = { key, token: answer.token, tabletId: answer.tablet_id, name };
+    await keep.save(kept);
+    history.replaceState(null, "", location.pathname);
+    box = newBox;
+    await clear(answer.wipe_id, answer.steps);
+  });
+}
+
+/** What the browser says about the machine, if it does. */
+function model() {
+  return /Android [\d.]+; ([^;)]+)/.exec(navigator.userAgent)?.[1]?.trim().slice(0, 40);
+}
+
+async function forgetTablet() {
+  await keep.forget();
+  kept = null;
+  box = null;
+  dropSession();
+  showEnrolment();
+}
+
+// --- Where the tablet stands -----------------------------------------------------------------------------------------
+
+function askNow() {
+  sinceAsk = ASK_S;
+}
+
+async function ask() {
+  if (!box || !kept) return;
+  if (leaving) return leave();
+  const me = await box.ask("GET", "/api/v1/tablets/me", kept.token);
+  beat_s = me.heartbeat_s || BEAT_S;
+  if (me.wipe) {
+    dropSession();
+    return clear(me.wipe.wipe_id, me.wipe.steps);
+  }
+  if (me.session?.token) return open(me.session);
+  if (me.state === "in_use") return resume(me);
+  dropSession();
+  if (me.state === "free") showReady(me);
+  else showResting(me.state);
+}
+
+/** @param {any} me */
+async function resume(me) {
+  if (session && session.session_id === me.session?.session_id) return;
+  if (!token || !box) return showResting("in_use");
+  try {
+    open({ ...(await box.ask("GET", "/api/v1/sessions/current", token)), token });
+  } catch (cause) {
+    if (!(cause instanceof Problem)) throw cause;
+    dropSession();
+    showResting("in_use");
+  }
+}
+
+/** @param {string} state */
+function showResting(state) {
+  /** @type {Record<string, { picture: string, title: string, help: string }>} */
+  const known = {
+    in_use: { picture: "lock", title: say("tablet-stuck-title"), help: say("tablet-stuck-help") },
+    lost: { picture: "home", title: say("tablet-lost-title"), help: say("tablet-lost-help") },
+    outing: { picture: "map", title: say("tablet-outing-title"), help: say("tablet-outing-help") },
+    retired: { picture: "plug", title: say("tablet-retired-title"), help: say("tablet-retired-help") },
+  };
+  const how = known[state];
+  if (how) show(`resting ${state}`, () => screens.resting(how));
+  else show("wiping", () => screens.wiping({ farewell: null }));
+}
+
+// --- Scanner ---------------------------------------------------------------------------------------------------------
+
+/** @param {any} me */
+function showReady(me) {
+  if (["ready", "problem", "secret", "account"].includes(shown)) return;
+  pair = null;
+  farewell = null;
+  ready = screens.ready({
+    school: me.school,
+    name: me.name,
+    onBadge: badgeSeen,
+    onPair: (on) => setPair(on ? [] : null),
+    onGo: () => pair && signIn({ badges: pair }),
+    onAccount: () => show("account", () => screens.account({ onGiven: (account, password) => signIn({ account, password }), onLeave: backToReady })),
+    onTurn: () => void scanner?.turn(),
+  });
+  const root = ready.root;
+  show("ready", () => root, true);
+  scanner = new Scanner(ready.video, cameraSaw, (trouble) => ready?.trouble(trouble), lastSeen);
+  lastSeen = "";
+  if (!document.hidden) void scanner.start();
+}
+
+function backToReady() {
+  shown = "";
+  askNow();
+}
+
+/** @param {string[] | null} badges */
+function setPair(badges) {
+  pair = badges;
+  ready?.pair(badges === null ? null : badges.length);
+}
+
+/** @param {string} text */
+function cameraSaw(text) {
+  lastSeen = text;
+  badgeSeen(text);
+}
+
+/** @param {string} text */
+function badgeSeen(text) {
+  if (shown !== "ready" || busy) return;
+  if (pair === null) return signIn({ badge: text });
+  if (!pair.includes(text)) setPair([...pair, text]);
+  if (pair.length === 3) signIn({ badges: pair });
+}
+
+/** @param {Record<string, unknown>} how */
+function signIn(how) {
+  void doing(
+    async () => {
+      if (!box || !kept) return;
+      open(await box.ask("POST", "/api/v1/sessions", kept.token, how));
+    },
+    (problem) => {
+      if (problem.code === "second_factor_required" || problem.code === "second_factor_wrong") {
+        askFactor(how, problem);
+        return true;
+      }
+      return false;
+    },
+  );
+}
+
+/** @param {Record<string, unknown>} how @param {Problem} problem */
+function askFactor(how, problem) {
+  const asked = {
+    kind: problem.body.factor === "digits" || problem.body.factor === "pictures" ? problem.body.factor : null,
+    pictures: Array.isArray(problem.body.pictures) ? problem.body.pictures : undefined,
+    wrong: problem.code === "second_factor_wrong",
+    onGiven: (/** @type {string} */ secret) => signIn({ ...how, second_factor: secret }),
+    onLeave: backToReady,
+  };
+  sinceTouch = 0;
+  show("secret", () => askSecret(asked), true);
+}
+
+// --- Session ---------------------------------------------------------------------------------------------------------
+
+/** @param {import("./screens.js").Session} opened */
+function open(opened) {
+  session = opened;
+  token = opened.token ?? token;
+  if (token) sessionStorage.setItem(SESSION, token);
+  farewell = (opened.people.length > 0 ? opened.people : [opened.person]).map((p) => p.given_name).join(" + ");
+  sinceBeat = 0;
+  show(`environment ${opened.session_id}`, () => screens.environment(opened, () => void doing(leave)));
+}
+
+function dropSession() {
+  session = null;
+  token = null;
+  leaving = false;
+  sessionStorage.removeItem(SESSION);
+  if (shown.startsWith("environment")) show("wiping", () => screens.wiping({ farewell }));
+}
+
+/** The screen is cleared at once; the box is told as soon as it answers. */
+async function leave() {
+  leaving = true;
+  session = null;
+  show("wiping", () => screens.wiping({ farewell }));
+  const ended = token;
+  if (!box || !ended) return dropSession();
+  try {
+    const order = await box.ask("DELETE", "/api/v1/sessions/current", ended);
+    dropSession();
+    await clear(order.wipe_id, order.steps);
+  } catch (cause) {
+    if (cause instanceof Unreachable) throw cause;
+    dropSession();
+    askNow();
+  }
+}
+
+async function beat() {
+  if (!box || !token || leaving) return;
+  sinceBeat = 0;
+  await box.ask("POST", "/api/v1/sessions/current/heartbeat", token);
+}
+
+// --- Wipe ------------------------------------------------------------------------------------------------------------
+
+/** @param {string} wipeId @param {{ name: string }[]} steps */
+async function clear(wipeId, steps) {
+  if (!box || !kept || shown === `unclean ${wipeId}`) return;
+  show("wiping", () => screens.wiping({ farewell }));
+  const report = await wipe(steps);
+  try {
+    await box.ask("POST", `/api/v1/wipes/${wipeId}/receipt`, kept.token, { steps: report });
+  } catch (cause) {
+    if (!(cause instanceof Problem) || cause.code !== "wipe_incomplete") throw cause;
+    const missing = Array.isArray(cause.body.steps) ? cause.body.steps : report.filter((s) => s.outcome !== "done").map((s) => s.name);
+    show(`unclean ${wipeId}`, () => screens.wipeIncomplete({ steps: missing, onAgain: backToReady }));
+    return;
+  }
+  await renewPage();
+  askNow();
+}
+
+/** Between two pupils, a page of an older version gives way to the new one. */
+async function renewPage() {
+  const answer = await fetch(location.pathname, { method: "HEAD", cache: "no-store" }).catch(() => null);
+  const version = answer?.ok ? answer.headers.get("Preau-Page") : null;
+  if (version && !import.meta.url.includes(`/${version}/`)) location.reload();
+}
+
+// --- Life ------------------------------------------------------------------------------------------------------------
+
+function second() {
+  sinceAsk += 1;
+  sinceBeat += 1;
+  sinceTouch += 1;
+  if (!kept) return;
+  if (["secret", "account"].includes(shown) && sinceTouch >= FORM_S) backToReady();
+  const every = shown === "wiping" || shown === "" ? ASK_SOON_S : ASK_S;
+  if (session && sinceBeat >= beat_s) quietly(beat);
+  else if (sinceAsk >= every) {
+    sinceAsk = 0;
+    quietly(ask);
+  }
+}
+
+async function live() {
+  if (!window.isSecureContext || !crypto.subtle) {
+    main.replaceChildren(screens.resting({ picture: "lock", title: say("tablet-insecure-title"), help: say("tablet-camera-insecure") }));
+    return;
+  }
+  try {
+    kept = await keep.load();
+  } catch {
+    main.replaceChildren(el("p", { class: "alone" }, say("tablet-page-failed")));
+    return;
+  }
+  if (kept) box = new Box(kept.key);
+  else showEnrolment();
+  const pulse = new Worker(new URL("../static/pulse.js", import.meta.url));
+  pulse.onmessage = second;
+  document.addEventListener("visibilitychange", () => {
+    if (document.hidden) scanner?.stop();
+    else if (shown === "ready") void scanner?.start();
+    if (!document.hidden) askNow();
+  });
+  for (const touch of ["pointerdown", "keydown"]) document.addEventListener(touch, () => (sinceTouch = 0));
+  second();
+}
+
+void live();

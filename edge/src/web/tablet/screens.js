@@ -1,0 +1,241 @@
+// The tablet's screens: what a child or an adult sees. They show and report touches; `main.js` decides.
+
+import { animal, tint } from "../static/animals.js";
+import { button, drawing, el, icon } from "../static/dom.js";
+import { say } from "../static/words.js";
+import { openPage } from "./wipe.js";
+
+const ICONS = new URL("../static/vendor/tabler-icons/icons.svg", import.meta.url).pathname;
+/** Icons that a catalogue may name; another name shows the first letter of the title. */
+const SHORTCUT_ICONS = new Set(
+  "abc apps book brush calculator camera file-text home language link map math music palette pencil photo puzzle school sparkles video world".split(" "),
+);
+/** A badge has 32 characters, shown by groups of four. */
+const BADGE_CHARS = 32;
+
+/** @typedef {{ title: string, url: string, icon: string }} Shortcut */
+/** @typedef {{ person_id: string, given_name: string, animal: string, level: string }} Person */
+/** @typedef {{ session_id: string, token?: string, person: Person, people: Person[], environment: { apps: Shortcut[], links: Shortcut[], documents: Shortcut[] }, recorded: boolean }} Session */
+
+/** The letters of a badge out of what fingers typed: base32 has no 0, 1 and 8, so they are the letters they look like. @param {string} text */
+export function badgeLetters(text) {
+  return text.toUpperCase().replace(/0/g, "O").replace(/1/g, "I").replace(/8/g, "B").replace(/[^A-Z2-7]/g, "").slice(0, BADGE_CHARS);
+}
+
+/** Enrolment: an adult types the code once. @param {{ code: string, name: string, onEnrol: (code: string, name: string) => void }} how */
+export function enrol({ code, name, onEnrol }) {
+  const field = (/** @type {string} */ id, /** @type {string} */ label, /** @type {string} */ value, /** @type {Record<string, unknown>} */ more) =>
+    el("label", { for: id }, label, el("input", { id, value, required: true, autocomplete: "off", spellcheck: "false", ...more }));
+  const form = el(
+    "form",
+    { class: "sheet enrol" },
+    el("div", { class: "emblem" }, icon("device-tablet")),
+    el("h1", {}, say("tablet-enrol-title")),
+    el("p", {}, say("tablet-enrol-help")),
+    field("code", say("tablet-enrol-code"), code, { autocapitalize: "characters", class: "code", maxlength: 40 }),
+    field("name", say("tablet-enrol-name"), name, { maxlength: 40, placeholder: say("tablet-enrol-example") }),
+    el("button", { type: "submit", class: "main" }, el("span", {}, say("tablet-enrol-go"))),
+  );
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    const value = (/** @type {string} */ id) => /** @type {HTMLInputElement} */ (form.querySelector(`#${id}`)).value.trim();
+    onEnrol(value("code"), value("name"));
+  });
+  return form;
+}
+
+/** @typedef {{ root: HTMLElement, video: HTMLVideoElement, trouble: (kind: import("../static/scan.js").Trouble | null) => void, pair: (count: number | null) => void }} Ready */
+
+/**
+ * The scanner: camera, typed badge, two at a tablet, account.
+ * @param {{ school: string, name: string, onBadge: (text: string) => void, onPair: (on: boolean) => void, onGo: () => void, onAccount: () => void, onTurn: () => void }} how
+ * @returns {Ready}
+ */
+export function ready({ school, name, onBadge, onPair, onGo, onAccount, onTurn }) {
+  const video = /** @type {HTMLVideoElement} */ (el("video", { playsinline: true, muted: true, "aria-hidden": "true" }));
+  video.muted = true;
+  const noCamera = el("div", { class: "no-camera", hidden: true });
+  const turn = button("turn", "camera-rotate", say("tablet-camera-turn"), onTurn);
+  const camera = el("div", { class: "camera" }, video, el("div", { class: "aim" }), noCamera, turn);
+  const title = el("h1", {}, say("tablet-ready-title"));
+  const typed = typedBadge(onBadge);
+  const alone = el(
+    "div",
+    { class: "others" },
+    button("quiet", "users", say("tablet-ready-pair"), () => onPair(true)),
+    button("quiet", "keyboard", say("tablet-ready-account"), onAccount),
+  );
+  const go = button("main", "check", say("tablet-pair-go"), onGo);
+  const together = el("div", { class: "others", hidden: true }, button("quiet", "x", say("tablet-back"), () => onPair(false)), go);
+  const root = el(
+    "section",
+    { class: "ready" },
+    el("header", { class: "where" }, el("strong", {}, school), el("span", {}, icon("device-tablet"), name)),
+    camera,
+    el("div", { class: "invite" }, title, badgePicture(), typed, alone, together),
+  );
+  return {
+    root,
+    video,
+    trouble(kind) {
+      noCamera.hidden = kind === null;
+      turn.hidden = kind !== null;
+      if (kind === null) return;
+      const sentences = {
+        insecure: say("tablet-camera-insecure"),
+        none: say("tablet-camera-none"),
+        refused: say("tablet-camera-refused"),
+        busy: say("tablet-camera-busy"),
+        broken: say("tablet-camera-broken"),
+      };
+      noCamera.replaceChildren(icon("camera"), el("p", {}, sentences[kind]), el("p", {}, say("tablet-camera-type")));
+    },
+    pair(count) {
+      alone.hidden = count !== null;
+      together.hidden = count === null;
+      go.hidden = (count ?? 0) < 2;
+      title.textContent = count === null ? say("tablet-ready-title") : say("tablet-pair-title", { count });
+    },
+  };
+}
+
+/** @param {(text: string) => void} onBadge */
+function typedBadge(onBadge) {
+  const input = /** @type {HTMLInputElement} */ (
+    el("input", { id: "badge", autocomplete: "off", autocapitalize: "characters", autocorrect: "off", spellcheck: "false", inputmode: "text", maxlength: 64, placeholder: "ABCD EFGH …" })
+  );
+  const give = () => {
+    const text = input.value;
+    if (badgeLetters(text) === "") return;
+    input.value = "";
+    input.blur();
+    onBadge(badgeLetters(text));
+  };
+  input.addEventListener("input", () => {
+    const letters = badgeLetters(input.value);
+    input.value = letters.replace(/(.{4})(?=.)/g, "$1 ");
+    if (letters.length === BADGE_CHARS) give();
+  });
+  const form = el(
+    "form",
+    { class: "typed" },
+    el("label", { for: "badge" }, say("tablet-ready-type")),
+    el("div", { class: "row" }, input, el("button", { type: "submit", class: "main", "aria-label": say("tablet-go") }, icon("check"))),
+  );
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    give();
+  });
+  return form;
+}
+
+/** The squares of a drawn code, by rows: it looks like one and holds nothing. */
+const SQUARES = ["11101011010111", "10100110010101", "11101001010111", "00010110101000", "10110101101011", "01001011010110", "11010010110101", "00101101001010", "11100101101101", "10101100110010", "11101011010110"];
+
+/** A hand-sized badge, drawn: pre-readers know what to fetch. */
+function badgePicture() {
+  const dots = [...SQUARES.join("")].map((bit) => el("i", { class: bit === "1" ? "on" : "" }));
+  return el("div", { class: "badge-picture", "aria-hidden": "true" }, animal("renard"), el("div", { class: "dots" }, ...dots));
+}
+
+/** Identifier and password of a floating account. @param {{ onGiven: (account: string, password: string) => void, onLeave: () => void }} how */
+export function account({ onGiven, onLeave }) {
+  const who = /** @type {HTMLInputElement} */ (el("input", { id: "account", required: true, autocomplete: "off", autocapitalize: "none", spellcheck: "false", maxlength: 64 }));
+  const word = /** @type {HTMLInputElement} */ (el("input", { id: "password", type: "password", required: true, autocomplete: "off", maxlength: 128 }));
+  const form = el(
+    "form",
+    { class: "sheet" },
+    el("h1", {}, say("tablet-account-title")),
+    el("label", { for: "account" }, say("tablet-account-name"), who),
+    el("label", { for: "password" }, say("tablet-account-password"), word),
+    el("div", { class: "others" }, button("quiet", "x", say("tablet-back"), onLeave), el("button", { type: "submit", class: "main" }, icon("check"), el("span", {}, say("tablet-go")))),
+  );
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    onGiven(who.value.trim(), word.value);
+  });
+  return form;
+}
+
+/** The environment of whoever sits here. @param {Session} session @param {() => void} onLeave */
+export function environment(session, onLeave) {
+  const people = session.people.length > 0 ? session.people : [session.person];
+  const names = people.map((p) => p.given_name).join(" + ");
+  const { apps, links, documents } = session.environment;
+  const empty = apps.length + links.length + documents.length === 0;
+  return el(
+    "section",
+    { class: "environment" },
+    el(
+      "header",
+      { class: "hello" },
+      el("div", { class: "faces" }, ...people.map((p) => animal(p.animal, "big"))),
+      el("div", {}, el("p", {}, say("tablet-hello")), el("h1", { id: "given-name" }, names)),
+    ),
+    !session.recorded && el("p", { class: "gentle" }, icon("alert-triangle"), say("tablet-not-recorded")),
+    el(
+      "div",
+      { class: "shelves" },
+      shelf(say("tablet-apps"), "tiles", apps),
+      shelf(say("tablet-documents"), "rows", documents),
+      shelf(say("tablet-links"), "rows", links),
+      empty && el("p", { class: "nothing" }, say("tablet-nothing-yet")),
+    ),
+    el("footer", { class: "leave" }, button("quiet not-me", "user-off", say("tablet-not-me"), onLeave), button("main sign-out", "door-exit", say("tablet-sign-out"), onLeave)),
+  );
+}
+
+/** @param {string} title @param {string} kind @param {Shortcut[]} shortcuts */
+function shelf(title, kind, shortcuts) {
+  if (shortcuts.length === 0) return null;
+  const entry = (/** @type {Shortcut} */ s) =>
+    el(
+      "button",
+      { type: "button", class: "shortcut", onclick: () => openPage(s.url) },
+      el("span", { class: `picture tint${tint(s.title)}` }, SHORTCUT_ICONS.has(s.icon) ? drawing(ICONS, s.icon, "icon") : (s.title[0] ?? "?").toUpperCase()),
+      el("span", { class: "title" }, s.title),
+    );
+  return el("section", { class: "shelf" }, el("h2", {}, title), el("div", { class: kind }, ...shortcuts.map(entry)));
+}
+
+/** @param {{ farewell: string | null }} how */
+export function wiping({ farewell }) {
+  return el(
+    "section",
+    { class: "sheet wiping" },
+    el("div", { class: "sweep", "aria-hidden": "true" }, icon("sparkles")),
+    el("h1", {}, farewell === null ? say("tablet-wiping-title") : say("tablet-goodbye", { name: farewell })),
+    el("p", {}, say("tablet-wiping-help")),
+  );
+}
+
+/** A wipe that the box does not accept: an adult looks at the tablet. @param {{ steps: string[], onAgain: () => void }} how */
+export function wipeIncomplete({ steps, onAgain }) {
+  return el(
+    "section",
+    { class: "sheet" },
+    el("div", { class: "emblem" }, icon("hand-stop")),
+    el("h1", {}, say("tablet-unclean-title")),
+    el("p", {}, say("tablet-unclean-help")),
+    steps.length > 0 && el("p", { class: "small" }, say("tablet-unclean-steps", { steps: steps.join(", ") })),
+    button("main", "refresh", say("tablet-again"), onAgain),
+  );
+}
+
+/** A tablet that serves nobody now. @param {{ picture: string, title: string, help: string }} how */
+export function resting({ picture, title, help }) {
+  return el("section", { class: "sheet" }, el("div", { class: "emblem" }, icon(picture)), el("h1", {}, title), el("p", {}, help));
+}
+
+/** What went otherwise, in large type, with the next thing to do. @param {{ sentence: string, next: string, number?: string, onDone: () => void }} how */
+export function problem({ sentence, next, number, onDone }) {
+  return el(
+    "section",
+    { class: "sheet problem", role: "alert" },
+    el("div", { class: "emblem" }, icon("hand-stop")),
+    el("h1", {}, sentence),
+    el("p", {}, next),
+    number && el("p", { class: "small" }, say("tablet-number", { number })),
+    button("main", "check", say("tablet-ok"), onDone),
+  );
+}

@@ -1,0 +1,94 @@
+// What this page can clear between two pupils, told step by step and truthfully: a step that a web page cannot do is
+// `unsupported`, and the box decides what that means for this tablet.
+
+import { KEPT_DATABASE } from "./keep.js";
+
+/** @typedef {"done" | "failed" | "unsupported"} Outcome */
+
+/**
+ * Pages that this session opened. Only an opener can close a page of another site, so they keep theirs: a page of the
+ * last child left open is worse than an application of the catalogue that could send this page elsewhere.
+ * @type {Set<Window>}
+ */
+const opened = new Set();
+/** A browser needs a moment to close a page. */
+const CLOSING_MS = 2_000;
+
+/**
+ * Opens an application or a link beside this page.
+ * @param {string} url
+ */
+export function openPage(url) {
+  const page = window.open(url, "_blank");
+  if (page) opened.add(page);
+  return page !== null;
+}
+
+/** @param {() => boolean} holds @param {number} within_ms */
+async function until(holds, within_ms) {
+  const end = performance.now() + within_ms;
+  while (!holds() && performance.now() < end) await new Promise((go) => setTimeout(go, 50));
+  return holds();
+}
+
+/** @returns {Promise<Outcome>} */
+async function pages() {
+  for (const page of opened) page.close();
+  const closed = await until(() => [...opened].every((p) => p.closed), CLOSING_MS);
+  if (closed) opened.clear();
+  return closed ? "done" : "failed";
+}
+
+/** @returns {Promise<Outcome>} */
+async function storage() {
+  sessionStorage.clear();
+  localStorage.clear();
+  for (const cookie of document.cookie.split(";")) {
+    const name = cookie.split("=")[0]?.trim();
+    if (name) document.cookie = `${name}=; Max-Age=0; Path=/; Secure; SameSite=Strict`;
+  }
+  if ("caches" in window) for (const name of await caches.keys()) await caches.delete(name);
+  const databases = (await indexedDB.databases?.()) ?? [];
+  for (const { name } of databases) if (name && name !== KEPT_DATABASE) await erased(name);
+  const left = ((await indexedDB.databases?.()) ?? []).filter((d) => d.name !== KEPT_DATABASE);
+  const clean = localStorage.length === 0 && sessionStorage.length === 0 && document.cookie === "" && left.length === 0;
+  return clean ? "done" : "failed";
+}
+
+/** @param {string} name @returns {Promise<void>} */
+function erased(name) {
+  return new Promise((done) => {
+    const asked = indexedDB.deleteDatabase(name);
+    asked.onsuccess = asked.onerror = asked.onblocked = () => done();
+  });
+}
+
+/** Browsers let only the page in front write there, so this waits until it is. @returns {Promise<Outcome>} */
+async function clipboard() {
+  await until(() => document.hasFocus(), CLOSING_MS);
+  await navigator.clipboard.writeText("");
+  return "done";
+}
+
+/** @type {Record<string, () => Promise<Outcome>>} */
+const STEPS = navigator.clipboard ? { pages, storage, clipboard } : { pages, storage };
+
+/** What this tablet can clear, told at its enrolment: a web page reaches no downloads, an agent of the tablet does. */
+export const CAPABILITIES = Object.keys(STEPS);
+
+/**
+ * Does the steps of an order, in its order.
+ * @param {{ name: string }[]} steps
+ * @returns {Promise<{ name: string, outcome: Outcome }[]>}
+ */
+export async function wipe(steps) {
+  const report = [];
+  for (const { name } of steps) {
+    const act = STEPS[name];
+    /** @type {Outcome} */
+    let outcome = "unsupported";
+    if (act) outcome = await act().catch(() => /** @type {Outcome} */ ("failed"));
+    report.push({ name, outcome });
+  }
+  return report;
+}

@@ -1,0 +1,111 @@
+//! The teacher's page: sign in, then the class as it is now, and what a teacher does about it.
+//!
+//! It shows; the API decides.
+
+use std::sync::Arc;
+
+use askama::Template;
+use axum::{Router, http::HeaderMap, routing::get};
+use preau_shared::messages::Catalogue;
+
+use super::page::{self, Frame};
+
+/// Every sentence that the teacher's modules may say.
+const KEYS: &[&str] = &[
+    "teacher-account",
+    "teacher-badge",
+    "teacher-badge-lost",
+    "teacher-box-silent",
+    "teacher-brand",
+    "teacher-by-account",
+    "teacher-by-badge",
+    "teacher-cancel",
+    "teacher-checked",
+    "teacher-checked-help",
+    "teacher-checked-steps",
+    "teacher-checked-title",
+    "teacher-classes",
+    "teacher-count",
+    "teacher-end",
+    "teacher-end-help",
+    "teacher-end-title",
+    "teacher-enrol",
+    "teacher-enrol-help",
+    "teacher-enrol-title",
+    "teacher-enrol-until",
+    "teacher-filter-all",
+    "teacher-filter-seated",
+    "teacher-filter-waiting",
+    "teacher-go",
+    "teacher-hello",
+    "teacher-leave",
+    "teacher-let-in",
+    "teacher-let-in-help",
+    "teacher-let-in-none",
+    "teacher-let-in-title",
+    "teacher-locked-out",
+    "teacher-no-badge",
+    "teacher-no-camera",
+    "teacher-no-class",
+    "teacher-nobody",
+    "teacher-not-seated",
+    "teacher-number",
+    "teacher-ok",
+    "teacher-page-failed",
+    "teacher-page-failed-next",
+    "teacher-password",
+    "teacher-pin",
+    "teacher-pin-again",
+    "teacher-pin-missing",
+    "teacher-pin-title",
+    "teacher-pin-wrong",
+    "teacher-scan",
+    "teacher-sign-in",
+    "teacher-since",
+    "teacher-since-now",
+    "teacher-state-free",
+    "teacher-state-in-use",
+    "teacher-state-lost",
+    "teacher-state-outing",
+    "teacher-state-retired",
+    "teacher-state-unknown",
+    "teacher-state-wiping",
+    "teacher-tablets",
+    "teacher-void",
+    "teacher-void-help",
+    "teacher-void-next",
+    "teacher-void-title",
+    "teacher-wan-down",
+    "teacher-wiping",
+    "teacher-wiping-stuck",
+];
+
+#[derive(Template)]
+#[template(path = "teacher/teacher.html")]
+struct TeacherPage {
+    frame: Frame,
+}
+
+/// `GET /enseignant`, also `/teacher`.
+pub(crate) fn routes<S: Clone + Send + Sync + 'static>(catalogue: Arc<Catalogue>) -> Router<S> {
+    let version: Arc<str> = page::version().into();
+    let show = move |asked: HeaderMap| {
+        let frame = Frame::new(Arc::clone(&catalogue), &asked, Arc::clone(&version), KEYS);
+        let answer = page::show(&TeacherPage { frame }, &version);
+        std::future::ready(answer)
+    };
+    Router::new().route("/enseignant", get(show.clone())).route("/teacher", get(show))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn the_modules_say_what_the_page_hands_over() {
+        let said: BTreeSet<String> = page::said_by(&["teacher/", "static/"]);
+        assert_eq!(said, KEYS.iter().map(|k| (*k).to_owned()).collect());
+    }
+}

@@ -1,0 +1,291 @@
+// The teacher's page: sign in, then the class as it is now. The box is asked again at each event, and by the clock
+// while events do not flow.
+
+import { Problem, Unreachable } from "../static/problem.js";
+import { Scanner } from "../static/scan.js";
+import { say } from "../static/words.js";
+import { ask } from "./box.js";
+import * as dialogs from "./dialogs.js";
+import { listen } from "./live.js";
+import * as screens from "./screens.js";
+
+/** Asked by the clock: while events flow, only for the minutes shown. */
+const REFRESH_MS = 15_000;
+/** The same while they do not. */
+const POLL_MS = 4_000;
+/** Events of one moment are answered by one refresh. */
+const GATHER_MS = 250;
+/** How the page greets; nothing else is kept, and only as long as the page. */
+const NAME = "teacher-name";
+const CLASS = "teacher-class";
+
+const main = /** @type {HTMLElement} */ (document.getElementById("screen"));
+const notice = /** @type {HTMLElement} */ (document.getElementById("notice"));
+
+/** @type {screens.ClassLine[]} */
+let classes = [];
+/** @type {screens.ClassView | null} */
+let view = null;
+/** @type {string | null} */
+let current = sessionStorage.getItem(CLASS);
+/** @type {screens.Filter} */
+let filter = "all";
+/** @type {AbortController | null} */
+let live = null;
+/** @type {Scanner | null} */
+let scanner = null;
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let next;
+let flows = false;
+let boxSilent = false;
+let wanDown = false;
+let busy = false;
+
+function banner() {
+  notice.hidden = !boxSilent && !wanDown;
+  notice.className = boxSilent ? "silent" : "calm";
+  notice.textContent = boxSilent ? say("teacher-box-silent") : say("teacher-wan-down");
+}
+
+// --- Signing in and out ----------------------------------------------------------------------------------------------
+
+function showSignIn() {
+  stop();
+  main.replaceChildren(
+    screens.signIn({
+      onBadge: (badge, pin) => enter({ badge, second_factor: pin }),
+      onAccount: (account, password) => enter({ account, password }),
+      onCamera: scanBadge,
+    }),
+  );
+}
+
+/** @param {HTMLVideoElement} video @param {HTMLInputElement} field */
+function scanBadge(video, field) {
+  video.hidden = false;
+  scanner?.stop();
+  scanner = new Scanner(
+    video,
+    (text) => {
+      field.value = text;
+      video.hidden = true;
+      scanner?.stop();
+      /** @type {HTMLElement | null} */ (document.getElementById("pin"))?.focus();
+    },
+    () => {
+      video.hidden = true;
+      refuse(say("teacher-no-camera"), "");
+    },
+  );
+  void scanner.start();
+}
+
+/** @param {string} sentence @param {string} step */
+function refuse(sentence, step) {
+  const place = document.getElementById("refusal");
+  if (!place) return;
+  place.hidden = false;
+  place.textContent = `${sentence} ${step}`.trim();
+}
+
+/** Refusals of badges speak to children; these are said to an adult. @param {Problem} problem @returns {[string, string]} */
+function forAdults(problem) {
+  switch (problem.code) {
+    case "second_factor_required":
+      return [say("teacher-pin-missing"), ""];
+    case "second_factor_wrong":
+      return [say("teacher-pin-wrong"), ""];
+    case "locked_out":
+      return [say("teacher-locked-out"), ""];
+    default:
+      return [problem.sentence, problem.next];
+  }
+}
+
+/** @param {Record<string, string>} how */
+async function enter(how) {
+  if (busy) return;
+  busy = true;
+  try {
+    const opened = await ask("POST", "/api/v1/staff/session", how);
+    scanner?.stop();
+    sessionStorage.setItem(NAME, opened.given_name);
+    await start();
+  } catch (cause) {
+    if (cause instanceof Problem) refuse(...forAdults(cause));
+    else if (cause instanceof Unreachable) refuse(say("teacher-box-silent"), "");
+    else throw cause;
+  } finally {
+    busy = false;
+  }
+}
+
+function leave() {
+  void doing(async () => {
+    await ask("DELETE", "/api/v1/staff/session");
+    sessionStorage.clear();
+    showSignIn();
+  });
+}
+
+// --- The class, live -------------------------------------------------------------------------------------------------
+
+async function start() {
+  await refresh();
+  live?.abort();
+  live = new AbortController();
+  void listen({
+    stop: live.signal,
+    onFlow: (flowing) => {
+      flows = flowing;
+      soon(flowing ? REFRESH_MS : POLL_MS);
+    },
+    onEvent: (name, data) => {
+      if (name === "signed-out") return showSignIn();
+      if (typeof data?.wan === "boolean") wanDown = !data.wan;
+      banner();
+      soon(GATHER_MS);
+    },
+  });
+}
+
+function stop() {
+  live?.abort();
+  live = null;
+  view = null;
+  clearTimeout(next);
+}
+
+/** @param {number} in_ms */
+function soon(in_ms) {
+  clearTimeout(next);
+  next = setTimeout(() => void follow(), in_ms);
+}
+
+async function follow() {
+  try {
+    await refresh();
+  } catch (cause) {
+    if (cause instanceof Problem && cause.status === 401) return showSignIn();
+    boxSilent = cause instanceof Unreachable;
+    banner();
+  }
+  if (live) soon(flows && !boxSilent ? REFRESH_MS : POLL_MS);
+}
+
+async function refresh() {
+  classes = await ask("GET", "/api/v1/classes");
+  if (!classes.some((c) => c.class_id === current)) current = classes[0]?.class_id ?? null;
+  view = current === null ? null : await ask("GET", `/api/v1/classes/${current}`);
+  boxSilent = false;
+  banner();
+  draw();
+}
+
+/** Draws all again and gives the focus back to where it was. */
+function draw() {
+  const held = /** @type {HTMLElement | null} */ (document.activeElement)?.dataset?.key;
+  const open = main.querySelector("details.tablets")?.hasAttribute("open") ?? false;
+  const head = screens.frame({ name: sessionStorage.getItem(NAME), classes, current, onClass: choose, onEnrol: openEnrolment, onLeave: leave });
+  const room = view === null ? [] : screens.classroom(view, { filter, onFilter: setFilter, onLetIn: letIn, onEnd: endSession, onLost: badgeLost, onChecked: checked });
+  main.replaceChildren(.../** @type {Node[]} */ ([...head, ...room].filter((n) => n)));
+  main.querySelector("details.tablets")?.toggleAttribute("open", open);
+  if (held) /** @type {HTMLElement | null} */ (main.querySelector(`[data-key="${CSS.escape(held)}"]`))?.focus({ preventScroll: true });
+}
+
+/** @param {string} id */
+function choose(id) {
+  current = id;
+  sessionStorage.setItem(CLASS, id);
+  soon(0);
+}
+
+/** @param {screens.Filter} chosen */
+function setFilter(chosen) {
+  filter = chosen;
+  draw();
+}
+
+// --- Acts ------------------------------------------------------------------------------------------------------------
+
+/** @param {() => Promise<void>} act */
+async function doing(act) {
+  if (busy) return;
+  busy = true;
+  try {
+    await act();
+  } catch (cause) {
+    if (cause instanceof Unreachable) {
+      boxSilent = true;
+      banner();
+    } else if (!(cause instanceof Problem)) await dialogs.tell(say("teacher-page-failed"), say("teacher-page-failed-next"));
+    else if (cause.code === "staff_required") showSignIn();
+    else await dialogs.tell(cause.sentence, cause.next, cause.body.number);
+  } finally {
+    busy = false;
+    if (live) soon(0);
+  }
+}
+
+/** @param {screens.Pupil} pupil */
+function letIn(pupil) {
+  void doing(async () => {
+    if (!view) return;
+    const tablet = await dialogs.chooseTablet(pupil, view.tablets);
+    if (tablet) await ask("POST", `/api/v1/classes/${view.class_id}/let-in`, { person_id: pupil.person_id, tablet_id: tablet });
+  });
+}
+
+/** @param {screens.Pupil} pupil */
+function endSession(pupil) {
+  void doing(async () => {
+    if (!pupil.session) return;
+    const title = say("teacher-end-title", { name: pupil.given_name, tablet: pupil.session.tablet_name });
+    const yes = await dialogs.confirm({ title, lines: [say("teacher-end-help")], yes: say("teacher-end"), animalOf: pupil.animal });
+    if (yes) await ask("POST", `/api/v1/sessions/${pupil.session.session_id}/end`);
+  });
+}
+
+/** @param {screens.Pupil} pupil */
+function badgeLost(pupil) {
+  void doing(async () => {
+    const title = say("teacher-void-title", { name: pupil.given_name });
+    const lines = [say("teacher-void-help"), say("teacher-void-next", { name: pupil.given_name })];
+    if (!(await dialogs.confirm({ title, lines, yes: say("teacher-void"), animalOf: pupil.animal }))) return;
+    for (const badge of pupil.badges) await ask("POST", `/api/v1/badges/${badge}/void`);
+  });
+}
+
+/** @param {screens.Tablet} tablet */
+function checked(tablet) {
+  void doing(async () => {
+    const steps = tablet.unconfirmed.length > 0 ? say("teacher-checked-steps", { steps: tablet.unconfirmed.join(", ") }) : "";
+    const title = say("teacher-checked-title", { tablet: tablet.name });
+    const yes = await dialogs.confirm({ title, lines: [steps, say("teacher-checked-help")], yes: say("teacher-checked") });
+    if (yes) await ask("POST", `/api/v1/tablets/${tablet.tablet_id}/checked`);
+  });
+}
+
+function openEnrolment() {
+  void doing(async () => {
+    /** @type {Record<string, string>} */
+    let proof = {};
+    for (;;) {
+      try {
+        return void (await dialogs.enrolmentCode(await ask("POST", "/api/v1/enrolment-window", proof)));
+      } catch (cause) {
+        if (!(cause instanceof Problem) || cause.code !== "second_factor_required") throw cause;
+      }
+      const pin = await dialogs.askPin();
+      if (pin === null) return;
+      proof = { second_factor: pin };
+    }
+  });
+}
+
+start().catch((cause) => {
+  if (cause instanceof Problem) return showSignIn();
+  boxSilent = true;
+  banner();
+  setTimeout(() => location.reload(), POLL_MS);
+});

@@ -1,0 +1,173 @@
+// The teacher's screens: sign-in, and the class as it is now. They show and report touches; `main.js` decides.
+
+import { animal } from "../static/animals.js";
+import { button, el, icon } from "../static/dom.js";
+import { say } from "../static/words.js";
+
+/** @typedef {{ person_id: string, given_name: string, animal: string, level: string, badges: string[], session: null | { session_id: string, tablet_id: string, tablet_name: string, for_s: number } }} Pupil */
+/** @typedef {{ tablet_id: string, name: string, state: string, unconfirmed: string[] }} Tablet */
+/** @typedef {{ class_id: string, name: string, pupils: Pupil[], tablets: Tablet[] }} ClassView */
+/** @typedef {{ class_id: string, name: string, pupils: number, signed_in: number }} ClassLine */
+/** @typedef {"all" | "seated" | "waiting"} Filter */
+
+/**
+ * @param {{ onBadge: (badge: string, pin: string) => void, onAccount: (account: string, password: string) => void, onCamera: (video: HTMLVideoElement, field: HTMLInputElement) => void }} how
+ */
+export function signIn({ onBadge, onAccount, onCamera }) {
+  const field = (/** @type {string} */ id, /** @type {string} */ label, /** @type {Record<string, unknown>} */ more) => {
+    const input = /** @type {HTMLInputElement} */ (el("input", { id, required: true, autocomplete: "off", spellcheck: "false", autocapitalize: "none", ...more }));
+    return { input, label: el("label", { for: id }, label, input) };
+  };
+  const badge = field("badge", say("teacher-badge"), { autocapitalize: "characters", class: "code", maxlength: 64, placeholder: "ABCD EFGH …" });
+  const pin = field("pin", say("teacher-pin"), { type: "password", inputmode: "numeric", maxlength: 32 });
+  const account = field("account", say("teacher-account"), { autocomplete: "username", maxlength: 64 });
+  const password = field("password", say("teacher-password"), { type: "password", autocomplete: "current-password", maxlength: 128 });
+  const video = /** @type {HTMLVideoElement} */ (el("video", { playsinline: true, hidden: true }));
+  video.muted = true;
+  const go = () => el("button", { type: "submit", class: "main" }, icon("check"), el("span", {}, say("teacher-go")));
+  const byBadge = el("form", { id: "by-badge" }, video, badge.label, button("quiet", "camera", say("teacher-scan"), () => onCamera(video, badge.input)), pin.label, go());
+  const byAccount = el("form", { id: "by-account", hidden: true }, account.label, password.label, go());
+  byBadge.addEventListener("submit", (event) => {
+    event.preventDefault();
+    onBadge(badge.input.value.trim(), pin.input.value);
+  });
+  byAccount.addEventListener("submit", (event) => {
+    event.preventDefault();
+    onAccount(account.input.value.trim(), password.input.value);
+  });
+  const tabs = [byBadge, byAccount].map((form, at) =>
+    el("button", { type: "button", role: "tab", "aria-selected": at === 0 ? "true" : "false", onclick: () => choose(at) }, at === 0 ? say("teacher-by-badge") : say("teacher-by-account")),
+  );
+  const choose = (/** @type {number} */ chosen) => {
+    [byBadge, byAccount].forEach((form, at) => (form.hidden = at !== chosen));
+    tabs.forEach((tab, at) => tab.setAttribute("aria-selected", String(at === chosen)));
+  };
+  return el(
+    "section",
+    { class: "sheet sign-in" },
+    el("div", { class: "emblem" }, icon("school")),
+    el("h1", {}, say("teacher-sign-in")),
+    el("div", { class: "tabs", role: "tablist" }, ...tabs),
+    el("p", { class: "gentle", id: "refusal", role: "alert", hidden: true }),
+    byBadge,
+    byAccount,
+  );
+}
+
+/**
+ * The page's frame once signed in.
+ * @param {{ name: string | null, classes: ClassLine[], current: string | null, onClass: (id: string) => void, onEnrol: () => void, onLeave: () => void }} how
+ */
+export function frame({ name, classes, current, onClass, onEnrol, onLeave }) {
+  const tab = (/** @type {ClassLine} */ c) =>
+    el(
+      "button",
+      { type: "button", role: "tab", "aria-selected": String(c.class_id === current), "data-key": `class ${c.class_id}`, onclick: () => onClass(c.class_id) },
+      el("span", {}, c.name),
+      el("small", {}, say("teacher-count", { count: c.signed_in, total: c.pupils })),
+    );
+  return [
+    el(
+      "header",
+      { class: "top" },
+      el("div", { class: "brand" }, icon("school"), el("strong", {}, name ? say("teacher-hello", { name }) : say("teacher-brand"))),
+      el("div", { class: "acts" }, button("quiet", "device-tablet", say("teacher-enrol"), onEnrol, { "data-key": "enrol" }), button("quiet", "logout", say("teacher-leave"), onLeave, { "data-key": "leave" })),
+    ),
+    el("nav", { class: "classes", role: "tablist", "aria-label": say("teacher-classes") }, ...classes.map(tab)),
+    classes.length === 0 && el("p", { class: "nothing" }, say("teacher-no-class")),
+  ];
+}
+
+/**
+ * One class, now.
+ * @param {ClassView} view
+ * @param {{ filter: Filter, onFilter: (filter: Filter) => void, onLetIn: (pupil: Pupil) => void, onEnd: (pupil: Pupil) => void, onLost: (pupil: Pupil) => void, onChecked: (tablet: Tablet) => void }} how
+ */
+export function classroom(view, how) {
+  const seated = view.pupils.filter((p) => p.session !== null);
+  const filters = /** @type {[Filter, string, number][]} */ ([
+    ["all", say("teacher-filter-all"), view.pupils.length],
+    ["seated", say("teacher-filter-seated"), seated.length],
+    ["waiting", say("teacher-filter-waiting"), view.pupils.length - seated.length],
+  ]);
+  const shown = view.pupils.filter((p) => how.filter === "all" || (p.session !== null) === (how.filter === "seated"));
+  return [
+    el(
+      "div",
+      { class: "filters", role: "group" },
+      ...filters.map(([filter, word, count]) =>
+        el("button", { type: "button", "aria-pressed": String(filter === how.filter), "data-key": `filter ${filter}`, onclick: () => how.onFilter(filter) }, word, " ", el("b", {}, String(count))),
+      ),
+    ),
+    attention(view.tablets, how.onChecked),
+    shown.length > 0 ? el("ul", { class: "pupils" }, ...shown.map((p) => card(p, how))) : el("p", { class: "nothing" }, say("teacher-nobody")),
+    tablets(view.tablets),
+  ];
+}
+
+/** @param {Pupil} pupil @param {{ onLetIn: (p: Pupil) => void, onEnd: (p: Pupil) => void, onLost: (p: Pupil) => void }} how */
+function card(pupil, { onLetIn, onEnd, onLost }) {
+  const { session, person_id: id } = pupil;
+  const seat = session
+    ? el("p", { class: "seat" }, icon("device-tablet"), el("span", {}, el("b", {}, session.tablet_name), el("span", {}, since(session.for_s))))
+    : el("p", { class: "seat none" }, say("teacher-not-seated"));
+  return el(
+    "li",
+    { class: session ? "pupil seated" : "pupil" },
+    animal(pupil.animal),
+    el("div", { class: "who" }, el("h3", {}, pupil.given_name, " ", el("small", {}, pupil.level)), seat),
+    el(
+      "div",
+      { class: "acts" },
+      session
+        ? button("quiet", "door-exit", say("teacher-end"), () => onEnd(pupil), { "data-key": `end ${id}` })
+        : button("soft", "hand-stop", say("teacher-let-in"), () => onLetIn(pupil), { "data-key": `in ${id}` }),
+      pupil.badges.length > 0
+        ? button("link", null, say("teacher-badge-lost"), () => onLost(pupil), { "data-key": `lost ${id}` })
+        : el("span", { class: "no-badge" }, say("teacher-no-badge")),
+    ),
+  );
+}
+
+/** For how long, in words. @param {number} seconds */
+export function since(seconds) {
+  return seconds < 60 ? say("teacher-since-now") : say("teacher-since", { minutes: Math.floor(seconds / 60) });
+}
+
+/** Tablets whose wipe waits for somebody. @param {Tablet[]} all @param {(tablet: Tablet) => void} onChecked */
+function attention(all, onChecked) {
+  const stuck = all.filter((t) => t.state === "wiping");
+  if (stuck.length === 0) return null;
+  return el(
+    "section",
+    { class: "attention" },
+    ...stuck.map((t) =>
+      el(
+        "div",
+        {},
+        icon("sparkles"),
+        el("p", {}, el("b", {}, t.name), " ", t.unconfirmed.length > 0 ? say("teacher-wiping-stuck") : say("teacher-wiping")),
+        button("soft", "check", say("teacher-checked"), () => onChecked(t), { "data-key": `checked ${t.tablet_id}` }),
+      ),
+    ),
+  );
+}
+
+/** @param {Tablet[]} all */
+function tablets(all) {
+  const words = /** @type {Record<string, string>} */ ({
+    free: say("teacher-state-free"),
+    in_use: say("teacher-state-in-use"),
+    wiping: say("teacher-state-wiping"),
+    lost: say("teacher-state-lost"),
+    outing: say("teacher-state-outing"),
+    retired: say("teacher-state-retired"),
+    unknown: say("teacher-state-unknown"),
+  });
+  return el(
+    "details",
+    { class: "tablets" },
+    el("summary", {}, icon("device-tablet"), say("teacher-tablets", { count: all.filter((t) => t.state === "free").length, total: all.length })),
+    el("ul", {}, ...all.map((t) => el("li", { class: t.state }, el("b", {}, t.name), " ", el("span", {}, words[t.state] ?? t.state)))),
+  );
+}

@@ -1,0 +1,88 @@
+//! `preau school`: add one, list them all.
+
+use std::process::ExitCode;
+
+use clap::{Args, Subcommand};
+use preau_shared::ids::Uai;
+
+use crate::{coordinator::Reach, out::Reader, status};
+
+/// Schools of the territory.
+#[derive(Debug, Args)]
+#[command(
+    after_help = "Examples:\n  preau school list --dir .pilot\n  preau school add 0900915S \"La Savoureuse\" --dir .pilot"
+)]
+pub struct SchoolArgs {
+    #[command(subcommand)]
+    act: Act,
+}
+
+#[derive(Debug, Subcommand)]
+enum Act {
+    /// Create a school.
+    #[command(
+        after_help = "Example:\n  preau school add 0900915S \"La Savoureuse\" --latitude 47.64 --longitude 6.86 --dir .pilot"
+    )]
+    Add {
+        /// National number: seven digits and their check letter.
+        #[arg(value_parser = sound_uai)]
+        uai: Uai,
+        /// Its name.
+        name: String,
+        /// Degrees north.
+        #[arg(long, requires = "longitude")]
+        latitude: Option<f64>,
+        /// Degrees east.
+        #[arg(long, requires = "latitude")]
+        longitude: Option<f64>,
+        #[command(flatten)]
+        reach: Reach,
+        /// Report as JSON.
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the schools with their state.
+    #[command(after_help = "Example:\n  preau school list --json --dir .pilot")]
+    List {
+        #[command(flatten)]
+        reach: Reach,
+        /// Report as JSON, one school a line.
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Reads a UAI and insists on its letter: only creating a school may.
+fn sound_uai(text: &str) -> Result<Uai, String> {
+    let uai: Uai = text.parse().map_err(|e| format!("{e}"))?;
+    if uai.is_sound() {
+        return Ok(uai);
+    }
+    let letter = uai.as_str().get(..7).and_then(|d| d.parse().ok()).map_or('?', Uai::letter_for);
+    Err(format!("the check letter of {uai} should be {letter}: look at the number again"))
+}
+
+/// Does it.
+///
+/// # Errors
+/// When the coordinator does not answer or refuses.
+pub async fn run(args: SchoolArgs) -> anyhow::Result<ExitCode> {
+    match args.act {
+        Act::Add { uai, name, latitude, longitude, reach, json } => {
+            let school = reach.open()?.add_school(&uai, &name, latitude.zip(longitude)).await?;
+            Reader::of(json).report(&format!("{name} ({uai}) is created. Next: preau box issue {uai}"), &school);
+        }
+        Act::List { reach, json } => status::show(&reach.open()?.schools().await?, Reader::of(json)),
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+#[cfg(test)]
+mod tests {
+    #[test]
+    fn a_wrong_letter_is_refused_with_the_right_one() {
+        assert!(super::sound_uai("0310047H").is_ok());
+        assert!(super::sound_uai("0310047A").expect_err("wrong").contains("should be H"));
+        assert!(super::sound_uai("31").is_err());
+    }
+}

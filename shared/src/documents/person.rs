@@ -1,0 +1,85 @@
+//! A pupil or a member of staff. Written by the coordinator alone; national identifiers are never here.
+
+use super::{
+    DocId, Edit, Fields, Kind,
+    rule::{Merge, Rule, Shape},
+};
+use crate::{ids::PersonId, wire::Role};
+
+pub(crate) const RULES: &[Rule] = &[
+    Rule::new("pseudonym", Shape::Bytes(16)).merged(Merge::Once),
+    Rule::new("given_name", Shape::Text(200)),
+    Rule::new("family_name", Shape::Text(200)),
+    Rule::new("role", Shape::Text(40)).merged(Merge::LeastRole),
+    Rule::new("level", Shape::Text(100)),
+    Rule::new("animal", Shape::Text(100)),
+    Rule::new("deleted", Shape::Flag).merged(Merge::TrueWins),
+];
+
+/// A person of a school.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Person {
+    /// For life.
+    pub id: PersonId,
+    /// The only name journals know; random.
+    pub pseudonym: [u8; 16],
+    /// First name, as on the register.
+    pub given_name: String,
+    /// Family name.
+    pub family_name: String,
+    /// What the person may do.
+    pub role: Role,
+    /// *Niveau*: `CP`, `CM2`, …; empty for staff.
+    pub level: String,
+    /// The animal shown beside the name, for those who do not read yet.
+    pub animal: String,
+    /// No longer of this school.
+    pub deleted: bool,
+}
+
+impl Person {
+    /// Names a person's document.
+    pub const fn doc(id: PersonId) -> DocId {
+        DocId::new(Kind::Person, *id.as_bytes())
+    }
+
+    /// Reads a person; none when the document is another's, or lacks a pseudonym or a role.
+    pub fn from_fields(doc: &DocId, fields: &Fields) -> Option<Self> {
+        if doc.kind != Kind::Person {
+            return None;
+        }
+        Some(Self {
+            id: PersonId::from_bytes(doc.id),
+            pseudonym: fields.sixteen("pseudonym")?,
+            given_name: fields.word("given_name"),
+            family_name: fields.word("family_name"),
+            role: role(fields.text("role")?)?,
+            level: fields.word("level"),
+            animal: fields.word("animal"),
+            deleted: fields.flag("deleted"),
+        })
+    }
+
+    /// The edit that makes the document say this.
+    pub fn edit(&self) -> Edit {
+        Edit::of(Self::doc(self.id))
+            .with_bytes("pseudonym", &self.pseudonym)
+            .with_text("given_name", &self.given_name)
+            .with_text("family_name", &self.family_name)
+            .with_text("role", self.role.as_str())
+            .with_text("level", &self.level)
+            .with_text("animal", &self.animal)
+            .with_flag("deleted", self.deleted)
+    }
+}
+
+const ROLES: [Role; 3] = [Role::Pupil, Role::Teacher, Role::Head];
+
+fn role(word: &str) -> Option<Role> {
+    ROLES.into_iter().find(|role| role.as_str() == word)
+}
+
+/// The rights of a role's word, to settle concurrent roles: unknown roles have none.
+pub(crate) fn rank(word: &str) -> usize {
+    ROLES.iter().position(|role| role.as_str() == word).map_or(0, |at| at.saturating_add(1))
+}

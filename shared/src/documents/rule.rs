@@ -1,0 +1,108 @@
+//! The rules of fields: shape, merge, writer. Each type of document lists its own.
+
+use super::{Kind, Scalar, badge, case, catalogue, class, person, policy, school, tablet};
+
+/// Longest key of a field, in bytes.
+pub(crate) const MAX_KEY_BYTES: usize = 300;
+/// Longest text or bytes of a field that this version does not know.
+pub(crate) const MAX_UNKNOWN_BYTES: usize = 16 * 1024;
+
+/// On whose side a change was made.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Writer {
+    /// The coordinator.
+    Coordinator,
+    /// A box of the school.
+    Box,
+}
+
+/// What a field may hold; sizes in bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shape {
+    Text(usize),
+    Int,
+    Flag,
+    Bytes(usize),
+}
+
+/// How a field behaves when written twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Merge {
+    /// The last writer by Automerge's order.
+    Latest,
+    /// Concurrently true and false is true: an addition to a list, a refusal, a deletion.
+    TrueWins,
+    /// Concurrently true and false is false: a permission.
+    FalseWins,
+    /// Once true, true for ever; false is never written.
+    NeverUndone,
+    /// Written when the document is made and never again.
+    Once,
+    /// Concurrent roles settle on the one with fewer rights.
+    LeastRole,
+}
+
+/// A field, or a set of flat keys when `key` ends with a colon.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Rule {
+    pub(crate) key: &'static str,
+    pub(crate) shape: Shape,
+    pub(crate) merge: Merge,
+    /// Whether a box may write it; the coordinator may write everything.
+    pub(crate) by_box: bool,
+}
+
+impl Rule {
+    /// A field that only the coordinator writes, settled by the last writer.
+    pub(crate) const fn new(key: &'static str, shape: Shape) -> Self {
+        Self { key, shape, merge: Merge::Latest, by_box: false }
+    }
+    /// … that a box writes too.
+    pub(crate) const fn by_box(self) -> Self {
+        Self { by_box: true, ..self }
+    }
+    /// … settled otherwise.
+    pub(crate) const fn merged(self, merge: Merge) -> Self {
+        Self { merge, ..self }
+    }
+}
+
+impl Shape {
+    pub(crate) fn fits(self, value: &Scalar) -> bool {
+        match (self, value) {
+            (Self::Text(most), Scalar::Text(text)) => text.len() <= most,
+            (Self::Int, Scalar::Int(_)) | (Self::Flag, Scalar::Flag(_)) => true,
+            (Self::Bytes(most), Scalar::Bytes(bytes)) => bytes.len() <= most,
+            (Self::Text(_) | Self::Int | Self::Flag | Self::Bytes(_), _) => false,
+        }
+    }
+}
+
+fn rules(kind: Kind) -> &'static [Rule] {
+    match kind {
+        Kind::Person => person::RULES,
+        Kind::Class => class::RULES,
+        Kind::Tablet => tablet::RULES,
+        Kind::Case => case::RULES,
+        Kind::Badge => badge::RULES,
+        Kind::School => school::RULES,
+        Kind::Policy => policy::RULES,
+        Kind::Catalogue => catalogue::RULES,
+    }
+}
+
+/// The rule of a key; none when this version does not know it.
+pub(crate) fn rule(kind: Kind, key: &str) -> Option<&'static Rule> {
+    rules(kind).iter().find(|rule| {
+        if rule.key.ends_with(':') { key.len() > rule.key.len() && key.starts_with(rule.key) } else { key == rule.key }
+    })
+}
+
+/// Whether this writer may write this field. A box writes badges, tablets, cases and the life of classes; persons,
+/// schools, policies and catalogues are the coordinator's. Fields this version does not know are the coordinator's too.
+pub fn may_write(writer: Writer, kind: Kind, key: &str) -> bool {
+    match writer {
+        Writer::Coordinator => true,
+        Writer::Box => rule(kind, key).is_some_and(|rule| rule.by_box),
+    }
+}

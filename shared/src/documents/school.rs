@@ -1,0 +1,93 @@
+//! A school, with the keys by which its boxes sign runs.
+
+use std::collections::BTreeMap;
+
+use super::{
+    DocId, Edit, Fields, Kind, Scalar,
+    rule::{Merge, Rule, Shape},
+};
+use crate::{
+    ids::{BoxId, Uai},
+    keys::{PublicKey, sha256},
+};
+
+const BOX_KEY: &str = "box_key:";
+
+pub(crate) const RULES: &[Rule] = &[
+    Rule::new("uai", Shape::Text(8)).merged(Merge::Once),
+    Rule::new("name", Shape::Text(200)),
+    Rule::new("slug", Shape::Text(100)),
+    Rule::new("latitude", Shape::Text(40)),
+    Rule::new("longitude", Shape::Text(40)),
+    Rule::new("deleted", Shape::Flag).merged(Merge::TrueWins),
+    // Empty bytes are a key taken back.
+    Rule::new(BOX_KEY, Shape::Bytes(32)),
+];
+
+/// A school.
+#[derive(Debug, Clone, PartialEq)]
+pub struct School {
+    /// Its national number.
+    pub uai: Uai,
+    /// Its name.
+    pub name: String,
+    /// Its name in addresses: lower-case letters, digits and dashes.
+    pub slug: String,
+    /// Degrees north.
+    pub latitude: Option<f64>,
+    /// Degrees east.
+    pub longitude: Option<f64>,
+    /// Closed.
+    pub deleted: bool,
+    /// Keys of its boxes.
+    pub box_keys: BTreeMap<BoxId, PublicKey>,
+}
+
+impl School {
+    /// Names a school's document: the first 16 bytes of SHA-256 of `school:` and the UAI.
+    pub fn doc(uai: &Uai) -> DocId {
+        let [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, ..] = sha256(format!("school:{uai}").as_bytes());
+        DocId::new(Kind::School, [a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p])
+    }
+
+    /// Reads a school; none when the document is of another kind, or not of the UAI it names.
+    pub fn from_fields(doc: &DocId, fields: &Fields) -> Option<Self> {
+        let uai: Uai = fields.text("uai")?.parse().ok()?;
+        if *doc != Self::doc(&uai) {
+            return None;
+        }
+        let degrees = |key| fields.text(key).and_then(|text| text.parse().ok()).filter(|d: &f64| d.is_finite());
+        Some(Self {
+            uai,
+            name: fields.word("name"),
+            slug: fields.word("slug"),
+            latitude: degrees("latitude"),
+            longitude: degrees("longitude"),
+            deleted: fields.flag("deleted"),
+            box_keys: fields.prefixed(BOX_KEY).filter_map(|(id, key)| box_key(id, key)).collect(),
+        })
+    }
+
+    /// The edit that makes the document say this; keys are added or changed here and taken back by [`drop_box_key`].
+    pub fn edit(&self) -> Edit {
+        let degrees = |d: Option<f64>| d.map(|d| d.to_string()).unwrap_or_default();
+        let edit = Edit::of(Self::doc(&self.uai))
+            .with_text("uai", self.uai.as_str())
+            .with_text("name", &self.name)
+            .with_text("slug", &self.slug)
+            .with_text("latitude", &degrees(self.latitude))
+            .with_text("longitude", &degrees(self.longitude))
+            .with_flag("deleted", self.deleted);
+        self.box_keys.iter().fold(edit, |edit, (id, key)| edit.with_bytes(&format!("{BOX_KEY}{id}"), &key.0))
+    }
+}
+
+/// Takes a box's key back.
+pub fn drop_box_key(uai: &Uai, id: BoxId) -> Edit {
+    Edit::of(School::doc(uai)).with_bytes(&format!("{BOX_KEY}{id}"), &[])
+}
+
+fn box_key(id: &str, key: &Scalar) -> Option<(BoxId, PublicKey)> {
+    let Scalar::Bytes(bytes) = key else { return None };
+    Some((id.parse().ok()?, PublicKey(bytes.as_slice().try_into().ok()?)))
+}

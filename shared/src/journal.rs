@@ -1,0 +1,261 @@
+//! Journals: what happened, as entries that are only ever appended (ARCHITECTURE §2.3).
+//!
+//! People are named by a random pseudonym. The encoding is postcard; variants and fields are appended, never changed.
+
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    documents::Writer,
+    ids::{BadgeId, PersonId, SessionId, TabletId, WipeId},
+};
+
+/// Largest encoded entry, in bytes.
+pub const MAX_ENTRY_BYTES: usize = 4 * 1024;
+const VERSION: u8 = 1;
+
+/// The only name of a person in a journal: 16 random bytes, kept in the person's document.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Pseudonym(pub [u8; 16]);
+
+/// How a session was opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum How {
+    /// One badge.
+    Badge,
+    /// Two or three badges on one tablet.
+    Pair,
+    /// Account and password.
+    Account,
+    /// A guest of a class.
+    Guest,
+    /// A teacher let the pupil in.
+    LetIn,
+}
+
+/// Why a session ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Why {
+    /// The person signed out.
+    Person,
+    /// A member of staff ended it.
+    Staff,
+    /// The person signed in on another tablet.
+    Elsewhere,
+    /// No heartbeat for too long.
+    Silent,
+    /// The box started again and could not go on with it.
+    Restart,
+}
+
+/// What freed a tablet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum WipedBy {
+    /// Its own receipt.
+    Receipt,
+    /// A member of staff who checked it.
+    Checked(Pseudonym),
+}
+
+/// What a credential is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub enum CredentialKind {
+    /// Digits of staff.
+    Pin,
+    /// A password of staff.
+    Password,
+    /// Pictures of a pupil.
+    Pictures,
+    /// Digits of a pupil.
+    Digits,
+    /// Name and password of an account used on several tablets.
+    Account,
+}
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Entry {
+    /// A session was opened.
+    SignIn {
+        /// The session.
+        session: SessionId,
+        /// On which tablet.
+        tablet: TabletId,
+        /// By whom; nobody for a guest.
+        people: Vec<Pseudonym>,
+        /// How.
+        how: How,
+    },
+    /// A session ended.
+    SignOut {
+        /// The session.
+        session: SessionId,
+        /// On which tablet.
+        tablet: TabletId,
+        /// Why.
+        why: Why,
+    },
+    /// A tablet was cleared.
+    Wiped {
+        /// The clearing.
+        wipe: WipeId,
+        /// Of which tablet.
+        tablet: TabletId,
+        /// What said so.
+        by: WipedBy,
+    },
+    /// A tablet was enrolled, or enrolled again.
+    TabletEnrolled {
+        /// Which.
+        tablet: TabletId,
+    },
+    /// A badge was voided.
+    BadgeVoided {
+        /// Which.
+        badge: BadgeId,
+        /// By whom; nobody when a rule did it.
+        by: Option<Pseudonym>,
+    },
+    /// A member of staff signed in at a page.
+    StaffSignIn {
+        /// Who.
+        person: Pseudonym,
+    },
+    /// A credential, replaced whole; from the coordinator to the boxes.
+    Credential {
+        /// Whose.
+        person: PersonId,
+        /// Which.
+        kind: CredentialKind,
+        /// Its slow hash as a PHC string; empty takes the credential away.
+        phc: String,
+        /// The account's name; empty for what is not an account.
+        login: String,
+    },
+    /// Something done by somebody that must be known later.
+    Audit {
+        /// A word or a short phrase, without names.
+        what: String,
+        /// By whom; nobody when a program did it.
+        by: Option<Pseudonym>,
+    },
+}
+
+/// Why bytes are not an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum JournalError {
+    /// Larger than an entry may be.
+    #[error("the entry is larger than {MAX_ENTRY_BYTES} bytes")]
+    TooLarge,
+    /// Of a version, or a kind, that this program does not know.
+    #[error("the entry is newer than this program")]
+    Version,
+    /// Not an entry.
+    #[error("the entry cannot be read")]
+    Malformed,
+}
+
+impl Entry {
+    /// The bytes of the entry: version, then postcard.
+    ///
+    /// # Errors
+    /// [`JournalError::TooLarge`] when a text in it is far too long.
+    pub fn encode(&self) -> Result<Vec<u8>, JournalError> {
+        let bytes = postcard::to_extend(self, vec![VERSION]).map_err(|_| JournalError::Malformed)?;
+        if bytes.len() > MAX_ENTRY_BYTES { Err(JournalError::TooLarge) } else { Ok(bytes) }
+    }
+
+    /// Reads an entry. Looks at [`MAX_ENTRY_BYTES`] at most, and allocates a megabyte at most, whatever length they announce.
+    ///
+    /// # Errors
+    /// [`JournalError`] says which way the bytes fail; never panics.
+    pub fn decode(bytes: &[u8]) -> Result<Self, JournalError> {
+        if bytes.len() > MAX_ENTRY_BYTES {
+            return Err(JournalError::TooLarge);
+        }
+        let (version, rest) = bytes.split_first().ok_or(JournalError::Malformed)?;
+        if *version != VERSION {
+            return Err(JournalError::Version);
+        }
+        let (entry, left) = postcard::take_from_bytes(rest).map_err(|_| JournalError::Malformed)?;
+        if left.is_empty() { Ok(entry) } else { Err(JournalError::Malformed) }
+    }
+
+    /// Whether this writer may make this entry: credentials are the coordinator's.
+    pub fn may_come_from(&self, writer: Writer) -> bool {
+        match (writer, self) {
+            (Writer::Coordinator, _) => true,
+            (Writer::Box, Self::Credential { .. }) => false,
+            (
+                Writer::Box,
+                Self::SignIn { .. }
+                | Self::SignOut { .. }
+                | Self::Wiped { .. }
+                | Self::TabletEnrolled { .. }
+                | Self::BadgeVoided { .. }
+                | Self::StaffSignIn { .. }
+                | Self::Audit { .. },
+            ) => true,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn an_entry_is_read_as_it_was_written() {
+        let (session, tablet) = (SessionId::from_bytes([1; 16]), TabletId::from_bytes([2; 16]));
+        let who = Pseudonym([3; 16]);
+        for entry in [
+            Entry::SignIn { session, tablet, people: vec![who, who], how: How::Pair },
+            Entry::SignOut { session, tablet, why: Why::Silent },
+            Entry::Wiped { wipe: WipeId::from_bytes([4; 16]), tablet, by: WipedBy::Checked(who) },
+            Entry::TabletEnrolled { tablet },
+            Entry::BadgeVoided { badge: BadgeId::from_bytes([5; 16]), by: None },
+            Entry::StaffSignIn { person: who },
+            Entry::Audit { what: "enrolment opened".into(), by: Some(who) },
+        ] {
+            assert_eq!(Entry::decode(&entry.encode().expect("encode")), Ok(entry.clone()));
+            assert!(entry.may_come_from(Writer::Box));
+        }
+        let long = Entry::Audit { what: "x".repeat(MAX_ENTRY_BYTES), by: None };
+        assert_eq!(long.encode(), Err(JournalError::TooLarge));
+        assert_eq!(Entry::decode(&[]), Err(JournalError::Malformed));
+        assert_eq!(Entry::decode(&[9, 0]), Err(JournalError::Version));
+    }
+
+    /// The encoding is a promise: bytes written by this version are read by every later one.
+    #[test]
+    fn the_encoding_does_not_change() {
+        let entry = Entry::SignIn {
+            session: SessionId::from_bytes([1; 16]),
+            tablet: TabletId::from_bytes([2; 16]),
+            people: vec![Pseudonym([3; 16])],
+            how: How::LetIn,
+        };
+        let mut bytes = vec![1, 0];
+        bytes.extend([1; 16]);
+        bytes.extend([2; 16]);
+        bytes.push(1);
+        bytes.extend([3; 16]);
+        bytes.push(4);
+        assert_eq!(entry.encode(), Ok(bytes));
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
+
+        #[test]
+        fn random_bytes_never_panic(version in any::<bool>(), mut bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+            if version {
+                bytes.insert(0, VERSION);
+            }
+            if let Ok(entry) = Entry::decode(&bytes) {
+                prop_assert_eq!(Entry::decode(&entry.encode().expect("encode")), Ok(entry));
+            }
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! What the other end lacks, a bounded amount ahead of its `have`.
+
+use super::{Alert, End, Key, MESSAGE_BYTES, Output, Peer, WINDOW_BYTES, WINDOW_MESSAGES, end};
+use crate::{
+    replica::{
+        batch::{MAX_RUNS, Message},
+        rights::Reason,
+        run::Run,
+        shelf::Mark,
+    },
+    time::Elapsed,
+};
+
+/// Room for what surrounds a payload on the wire.
+const RUN_OVERHEAD_BYTES: usize = 256;
+
+/// A message of runs on its way.
+#[derive(Debug)]
+pub(super) struct Flight {
+    key: Key,
+    end: End,
+    bytes: usize,
+}
+
+impl Peer {
+    /// Asks the store for the next runs to send: my own origin's first, because others' may rest on them.
+    pub(super) fn offer(&mut self, now: Elapsed, out: &mut Vec<Output>) {
+        let bytes: usize = self.in_flight.iter().map(|f| f.bytes).sum();
+        let full = bytes >= WINDOW_BYTES || self.in_flight.len() >= WINDOW_MESSAGES;
+        if !self.is_open() || self.fetching.is_some() || full || self.lets_in_first(now) {
+            return;
+        }
+        let own = self.config.own;
+        let lacks = |(key, held): &(&Key, &End)| {
+            self.config.rights.offers(&key.0, &key.1)
+                && !self.blocked.contains(key)
+                && !(self.cloned && key.1 == own)
+                && held.number > self.sent_up_to(key).number
+        };
+        let next = self.held.iter().filter(lacks).map(|(key, _)| key).min_by_key(|key| (key.1 != own, *key)).cloned();
+        let Some(key) = next else { return };
+        let after = self.sent_up_to(&key).number;
+        let (shelf, origin) = key.clone();
+        self.fetching = Some((key, after));
+        out.push(Output::Fetch { shelf, origin, after, max_bytes: MESSAGE_BYTES });
+    }
+
+    /// Sends what was read, as far as it continues what they hold and is known to be durable.
+    pub(super) fn loaded(&mut self, now: Elapsed, key: Key, after: u64, runs: Vec<Run>, out: &mut Vec<Output>) {
+        if self.fetching != Some((key.clone(), after)) {
+            return;
+        }
+        self.fetching = None;
+        let start = self.sent_up_to(&key);
+        if start.number != after {
+            return;
+        }
+        let durable = end(&self.held, &key).number;
+        let (mut at, mut good) = (start, Vec::new());
+        for run in runs.into_iter().take(MAX_RUNS).take_while(|r| r.last() <= durable) {
+            if run.first != at.number.saturating_add(1) || run.prev != at.chain {
+                break;
+            }
+            at = End { number: run.last(), chain: run.hash() };
+            good.push(run);
+        }
+        if good.is_empty() {
+            self.blocked.insert(key.clone());
+            if key.1 == self.config.own {
+                self.clone_detected(out);
+            }
+            self.alert(Alert::Gap { shelf: key.0, origin: key.1 }, out);
+            return;
+        }
+        let bytes = good.iter().map(|r| r.payload.len().saturating_add(RUN_OVERHEAD_BYTES)).sum();
+        self.in_flight.push(Flight { key, end: at, bytes });
+        if self.session.resend_at.is_none() {
+            self.session.resend_at = Some(self.resend_after(now));
+        }
+        self.send(now, Message::Runs(good), out);
+    }
+
+    /// They hold this now. Marks only rise within a meeting; a hello starts anew.
+    pub(super) fn acknowledged(&mut self, now: Elapsed, marks: Vec<Mark>, out: &mut Vec<Output>) {
+        let told = self.known(marks);
+        self.check_own(&told, out);
+        let mut news = false;
+        for (key, told) in told {
+            let mine = self.held.get(&key).is_some_and(|held| told.number <= held.number);
+            if mine && told.number > end(&self.theirs, &key).number {
+                self.theirs.insert(key, told);
+                news = true;
+            }
+        }
+        if !news {
+            return;
+        }
+        self.in_flight.retain(|f| f.end.number > end(&self.theirs, &f.key).number);
+        self.session.resend_tries = 0;
+        self.session.resend_at = if self.in_flight.is_empty() { None } else { Some(self.resend_after(now)) };
+        out.push(Output::Acknowledged(self.theirs()));
+    }
+
+    /// They do not take a run. Nothing of it is dropped here.
+    pub(super) fn turned_down(&mut self, key: Key, reason: Reason, out: &mut Vec<Output>) {
+        if reason == Reason::NotNow || !self.held.contains_key(&key) {
+            return;
+        }
+        self.in_flight.retain(|f| f.key != key);
+        self.blocked.insert(key.clone());
+        if reason == Reason::Fork && key.1 == self.config.own {
+            self.clone_detected(out);
+        }
+        self.alert(Alert::Refused { shelf: key.0, origin: key.1, reason }, out);
+    }
+
+    /// Forgets what is on its way; all of it is sent again from their marks.
+    pub(super) fn start_over(&mut self) {
+        self.in_flight.clear();
+        self.fetching = None;
+        self.session.resend_at = None;
+        self.session.resend_tries = 0;
+    }
+
+    fn sent_up_to(&self, key: &Key) -> End {
+        let last = self.in_flight.iter().rev().find(|f| f.key == *key).map(|f| f.end);
+        last.unwrap_or_else(|| end(&self.theirs, key))
+    }
+}

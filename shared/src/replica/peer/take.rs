@@ -1,0 +1,129 @@
+//! What the other end sends: lawful, in the order of its chain, acknowledged once durable.
+
+use super::{Alert, End, Key, MAX_REMEMBERED, Output, Peer, end, marks};
+use crate::{
+    replica::{
+        batch::{MAX_MARKS, Message},
+        rights::{Reason, Side},
+        run::Run,
+        shelf::Mark,
+    },
+    time::Elapsed,
+};
+
+/// Most origins on the shelves of a link, so that a hello always fits.
+const MAX_ORIGINS: usize = MAX_MARKS / 2;
+
+/// What becomes of a run.
+enum Verdict {
+    /// It is lawful and follows.
+    Commit,
+    /// Known already, or too early: the sender goes on from my mark.
+    Pass,
+    Refuse(Reason),
+}
+
+impl Peer {
+    pub(super) fn take_all(&mut self, now: Elapsed, runs: Vec<Run>, out: &mut Vec<Output>) {
+        for run in runs {
+            let key = (run.shelf.clone(), run.origin);
+            match self.judge(&key, &run) {
+                Verdict::Commit => {
+                    self.accepted.insert(key.clone(), End { number: run.last(), chain: run.hash() });
+                    self.owed.insert(key);
+                    out.push(Output::Commit(run));
+                }
+                Verdict::Pass => {
+                    self.owed.insert(key);
+                }
+                Verdict::Refuse(reason) => {
+                    // What follows it cannot be taken either, and one message earns one refusal.
+                    self.refuse(now, run, reason, out);
+                    break;
+                }
+            }
+        }
+        self.tell_owed(now, out);
+    }
+
+    fn judge(&self, key: &Key, run: &Run) -> Verdict {
+        let rights = &self.config.rights;
+        if let Err(reason) = rights.may_send(&key.0, &key.1) {
+            return Verdict::Refuse(reason);
+        }
+        let at = end(&self.accepted, key);
+        let next = at.number.saturating_add(1);
+        if key.1 == self.config.own || run.last() <= at.number || run.first > next {
+            return Verdict::Pass;
+        }
+        match rights.judge(run) {
+            // The school's document with the other box's key is still on its way.
+            Err(Reason::UnknownKey) if rights.side == Side::Box => Verdict::Pass,
+            Err(reason) => Verdict::Refuse(reason),
+            Ok(()) if run.first != next || run.prev != at.chain => Verdict::Refuse(Reason::Fork),
+            Ok(()) if at.number == 0 && self.accepted.len() >= MAX_ORIGINS => Verdict::Refuse(Reason::TooManyOrigins),
+            Ok(()) => Verdict::Commit,
+        }
+    }
+
+    fn refuse(&mut self, now: Elapsed, run: Run, reason: Reason, out: &mut Vec<Output>) {
+        let (shelf, origin, first) = (run.shelf.clone(), run.origin, run.first);
+        self.alert(Alert::Quarantined { shelf: shelf.clone(), origin, first, reason }, out);
+        if self.refused.len() < MAX_REMEMBERED && self.refused.insert(((shelf.clone(), origin), first)) {
+            out.push(Output::Quarantine { run, reason });
+        }
+        self.send(now, Message::Nack { shelf, origin, first, reason }, out);
+    }
+
+    /// The store did not take a run: what it holds is the truth, and later runs no longer follow.
+    pub(super) fn not_committed(&mut self, now: Elapsed, key: Key, first: u64, reason: Reason, out: &mut Vec<Output>) {
+        match self.held.get(&key) {
+            Some(end) => self.accepted.insert(key.clone(), *end),
+            None => self.accepted.remove(&key),
+        };
+        let (shelf, origin) = key;
+        if reason != Reason::NotNow {
+            self.alert(Alert::Quarantined { shelf: shelf.clone(), origin, first, reason }, out);
+        }
+        if self.session.is_up() {
+            self.send(now, Message::Nack { shelf, origin, first, reason }, out);
+        }
+    }
+
+    pub(super) fn stored(&mut self, now: Elapsed, held: Vec<Mark>, out: &mut Vec<Output>) {
+        self.held = self.known(held);
+        for (key, held) in &self.held {
+            let accepted = self.accepted.entry(key.clone()).or_default();
+            if held.number >= accepted.number {
+                *accepted = *held;
+            }
+        }
+        let held = &self.held;
+        self.alerts.retain(|alert| match alert {
+            // It came again and was taken.
+            Alert::Quarantined { shelf, origin, first, reason } => {
+                *reason == Reason::Fork || end(held, &(shelf.clone(), *origin)).number < *first
+            }
+            Alert::TooOld { .. }
+            | Alert::CloneDetected { .. }
+            | Alert::DigestMismatch { .. }
+            | Alert::Refused { .. }
+            | Alert::Gap { .. } => true,
+        });
+        self.tell_owed(now, out);
+    }
+
+    /// Tells the marks of what came in and is durable; what is still being committed stays owed.
+    fn tell_owed(&mut self, now: Elapsed, out: &mut Vec<Output>) {
+        let (held, accepted) = (&self.held, &self.accepted);
+        let (ready, waiting) = std::mem::take(&mut self.owed)
+            .into_iter()
+            .partition(|key| end(held, key).number >= end(accepted, key).number);
+        self.owed = waiting;
+        if !std::collections::BTreeSet::is_empty(&ready) && self.session.is_up() {
+            let have = ready.into_iter().map(|key| (key.clone(), end(&self.held, &key))).filter(|(_, e)| e.number > 0);
+            let have = marks(&have.collect());
+            self.send(now, Message::Have(have), out);
+        }
+    }
+}

@@ -1,0 +1,54 @@
+//! Read-only connections beside the writer. WAL lets them read while it writes.
+
+use std::{
+    path::Path,
+    sync::{Arc, Mutex, PoisonError, atomic::AtomicUsize, atomic::Ordering},
+};
+
+use rusqlite::{Connection, OpenFlags};
+
+use super::writer::StoreError;
+
+/// A few read-only connections, taken in turn. Reads are index look-ups of microseconds; a caller may wait for one.
+#[derive(Clone)]
+pub struct Reader {
+    connections: Arc<[Mutex<Connection>]>,
+    next: Arc<AtomicUsize>,
+}
+
+impl std::fmt::Debug for Reader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Reader({} connections)", self.connections.len())
+    }
+}
+
+impl Reader {
+    /// Opens `connections` (at least one) connections on a file that the writer has made.
+    ///
+    /// # Errors
+    /// When the file cannot be opened.
+    pub fn open(path: &Path, connections: usize) -> Result<Self, StoreError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connections: Result<Vec<_>, StoreError> = (0..connections.max(1))
+            .map(|_| {
+                let connection = Connection::open_with_flags(path, flags)?;
+                connection.set_prepared_statement_cache_capacity(64);
+                connection.execute_batch("PRAGMA query_only=ON; PRAGMA busy_timeout=5000; PRAGMA cache_size=-1000;")?;
+                Ok(Mutex::new(connection))
+            })
+            .collect();
+        Ok(Self { connections: connections?.into(), next: Arc::default() })
+    }
+
+    /// Reads one consistent state.
+    ///
+    /// # Errors
+    /// What `read` says.
+    pub fn read<T, E: From<StoreError>>(&self, read: impl FnOnce(&Connection) -> Result<T, E>) -> Result<T, E> {
+        let turn = self.next.fetch_add(1, Ordering::Relaxed).checked_rem(self.connections.len()).unwrap_or(0);
+        let connection = self.connections.get(turn).ok_or(StoreError::Closed)?;
+        let connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let state = connection.unchecked_transaction().map_err(StoreError::from)?;
+        read(&state)
+    }
+}

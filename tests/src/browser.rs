@@ -1,0 +1,280 @@
+//! A real browser, driven through its own driver (W3C WebDriver): screens are tested as people see them.
+
+use std::{
+    path::Path,
+    process::Stdio,
+    time::{Duration, Instant},
+};
+
+use anyhow::{Context as _, Result, bail};
+use fantoccini::{Client, ClientBuilder, Locator, elements::Element};
+use hyper_util::client::legacy::connect::HttpConnector;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader},
+    process::{Child, Command},
+    time::{sleep, timeout},
+};
+
+/// The driver is at hand within this time, or it never is.
+const START: Duration = Duration::from_secs(30);
+/// Anything that a page waits for happens within this time on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// How often a page is looked at while something is waited for.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// How a browser is opened.
+#[derive(Debug, Clone, Default)]
+pub struct Opening<'a> {
+    /// A film that its camera shows again and again (see [`film_of`]); without one it has no camera.
+    pub camera: Option<&'a Path>,
+    /// The language it asks for, `fr` when none is said.
+    pub lang: Option<&'a str>,
+}
+
+/// A browser with one page, its driver and its profile, which vanish together.
+#[derive(Debug)]
+pub struct Browser {
+    client: Client,
+    driver: Driver,
+    _profile: TempDir,
+}
+
+impl Browser {
+    /// Opens one, without a window.
+    ///
+    /// # Errors
+    /// When `chromedriver` and `chromium` are not installed, or do not start.
+    pub async fn open(how: Opening<'_>) -> Result<Self> {
+        let profile = tempfile::tempdir().context("a folder for the profile")?;
+        let driver = Driver::start().await?;
+        let lang = how.lang.unwrap_or("fr");
+        let mut flags = vec![
+            "--headless".to_owned(),
+            "--no-sandbox".to_owned(),
+            "--disable-gpu".to_owned(),
+            "--no-first-run".to_owned(),
+            "--disable-background-networking".to_owned(),
+            "--disable-component-update".to_owned(),
+            "--disable-sync".to_owned(),
+            "--disable-dev-shm-usage".to_owned(),
+            format!("--accept-lang={lang}"),
+            format!("--lang={lang}"),
+            format!("--user-data-dir={}", profile.path().display()),
+        ];
+        if let Some(film) = how.camera {
+            flags.push("--use-fake-device-for-media-stream".to_owned());
+            flags.push("--use-fake-ui-for-media-stream".to_owned());
+            flags.push(format!("--use-file-for-fake-video-capture={}", film.display()));
+        }
+        let wishes = json!({
+            "acceptInsecureCerts": true,
+            "goog:chromeOptions": { "args": flags, "prefs": { "intl.accept_languages": lang } },
+        });
+        let Value::Object(wishes) = wishes else { bail!("capabilities are an object") };
+        let mut builder = ClientBuilder::new(HttpConnector::new());
+        builder.capabilities(wishes);
+        let client = timeout(START, builder.connect(&driver.url)).await.context("the browser is too slow")??;
+        Ok(Self { client, driver, _profile: profile })
+    }
+
+    /// The driver's own client, for what has no verb here.
+    pub fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// Goes to a page.
+    ///
+    /// # Errors
+    /// When the browser does not.
+    pub async fn goto(&self, url: &str) -> Result<()> {
+        self.client.goto(url).await.with_context(|| format!("going to {url}"))
+    }
+
+    /// Gives the page this size, in CSS pixels; the window's own frame comes on top.
+    ///
+    /// # Errors
+    /// When the browser does not.
+    pub async fn resize(&self, width: u32, height: u32) -> Result<()> {
+        self.client.set_window_rect(0, 0, width, height).await?;
+        let script = "return [outerWidth - innerWidth, outerHeight - innerHeight]";
+        let frame = self.client.execute(script, Vec::new()).await?;
+        let side = |at: usize| frame[at].as_u64().and_then(|s| u32::try_from(s).ok()).unwrap_or_default();
+        Ok(self.client.set_window_rect(0, 0, width + side(0), height + side(1)).await?)
+    }
+
+    /// The first element that fits and can be seen; waits for it.
+    ///
+    /// # Errors
+    /// When none is seen in time; names the selector and what the page shows instead.
+    pub async fn see(&self, css: &str) -> Result<Element> {
+        let end = Instant::now() + PATIENCE;
+        while Instant::now() < end {
+            for element in self.client.find_all(Locator::Css(css)).await.unwrap_or_default() {
+                if element.is_displayed().await.unwrap_or(false) {
+                    return Ok(element);
+                }
+            }
+            sleep(LOOK).await;
+        }
+        bail!("nothing like `{css}` on the screen, which says: {}", self.text().await.unwrap_or_default())
+    }
+
+    /// Waits until no such element is seen any more.
+    ///
+    /// # Errors
+    /// When it stays.
+    pub async fn gone(&self, css: &str) -> Result<()> {
+        let end = Instant::now() + PATIENCE;
+        while Instant::now() < end {
+            if self.client.find_all(Locator::Css(css)).await?.is_empty() {
+                return Ok(());
+            }
+            sleep(LOOK).await;
+        }
+        bail!("`{css}` stays on the screen")
+    }
+
+    /// Touches an element; waits for it. A page that draws itself again in that moment is looked at again.
+    ///
+    /// # Errors
+    /// When it is not seen in time or cannot be touched.
+    pub async fn touch(&self, css: &str) -> Result<()> {
+        for _ in 0..5 {
+            if self.see(css).await?.click().await.is_ok() {
+                return Ok(());
+            }
+            sleep(LOOK).await;
+        }
+        bail!("`{css}` cannot be touched")
+    }
+
+    /// Types into a field, whose former text goes.
+    ///
+    /// # Errors
+    /// When it is not seen in time.
+    pub async fn write(&self, css: &str, text: &str) -> Result<()> {
+        let field = self.see(css).await?;
+        field.clear().await?;
+        Ok(field.send_keys(text).await?)
+    }
+
+    /// All text of the page.
+    ///
+    /// # Errors
+    /// When the browser does not answer.
+    pub async fn text(&self) -> Result<String> {
+        let text = self.client.execute("return document.body.innerText", Vec::new()).await?;
+        Ok(text.as_str().unwrap_or_default().to_owned())
+    }
+
+    /// Takes a picture of the screen (PNG).
+    ///
+    /// # Errors
+    /// When the file cannot be written.
+    pub async fn photograph(&self, to: &Path) -> Result<()> {
+        // Colours and sizes that move are let come to rest.
+        sleep(Duration::from_millis(300)).await;
+        std::fs::write(to, self.client.screenshot().await?).with_context(|| format!("writing {}", to.display()))
+    }
+
+    /// Closes it and its driver.
+    ///
+    /// # Errors
+    /// When the driver does not answer; it is killed all the same.
+    pub async fn close(self) -> Result<()> {
+        let Self { client, mut driver, _profile } = self;
+        let closed = client.close().await;
+        driver.kill();
+        Ok(closed?)
+    }
+}
+
+/// A running driver. It leads a group of processes, so that the browser ends with it whatever happens.
+#[derive(Debug)]
+struct Driver {
+    child: Child,
+    url: String,
+}
+
+impl Driver {
+    async fn start() -> Result<Self> {
+        let mut child = Command::new("chromedriver")
+            .arg("--port=0")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()
+            .context("starting chromedriver (Debian: chromium-driver)")?;
+        let output = child.stdout.take().context("the driver's output")?;
+        let mut lines = BufReader::new(output).lines();
+        let port = timeout(START, async {
+            while let Some(line) = lines.next_line().await? {
+                if let Some(port) = line.split("successfully on port ").nth(1) {
+                    return Ok(port.trim_end_matches('.').parse::<u16>()?);
+                }
+            }
+            bail!("the driver stopped without saying its port")
+        });
+        let port = port.await.context("the driver is too slow")??;
+        // The rest of its output is read away, so that it never waits for a reader.
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        Ok(Self { child, url: format!("http://127.0.0.1:{port}") })
+    }
+
+    fn kill(&mut self) {
+        if let Some(leader) = self.child.id() {
+            let group = format!("-{leader}");
+            let _ = std::process::Command::new("kill").args(["-TERM", "--", &group]).status();
+        }
+    }
+}
+
+impl Drop for Driver {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Size of a film, in pixels.
+const FILM: (usize, usize) = (640, 480);
+/// Frames of a film; the camera shows them again and again, ten a second.
+const FRAMES_COUNT: usize = 6;
+/// Brightness of ink, paper and table (ITU-R BT.601, full range).
+const INK: u8 = 40;
+const PAPER: u8 = 235;
+const TABLE: u8 = 150;
+
+/// A film (YUV4MPEG2) of a badge that lies on a table: what a camera would see of this text as a QR code.
+///
+/// # Errors
+/// When the text does not fit into a code.
+pub fn film_of(text: &str) -> Result<Vec<u8>> {
+    let code = qrcode::QrCode::with_error_correction_level(text, qrcode::EcLevel::Q)?;
+    let (width, height) = FILM;
+    let (modules, quiet) = (code.width(), 4);
+    let scale = (height * 6 / 10) / (modules + 2 * quiet);
+    let side = (modules + 2 * quiet) * scale;
+    let (left, top) = ((width - side) / 2, (height - side) / 2);
+    let colours = code.to_colors();
+    let brightness = |x: usize, y: usize| {
+        let inside = (left..left + side).contains(&x) && (top..top + side).contains(&y);
+        if !inside {
+            return TABLE;
+        }
+        let (column, row) = ((x - left) / scale, (y - top) / scale);
+        let printed = (quiet..quiet + modules).contains(&column) && (quiet..quiet + modules).contains(&row);
+        if printed && colours[(row - quiet) * modules + column - quiet] == qrcode::Color::Dark { INK } else { PAPER }
+    };
+    let mut frame = b"FRAME\n".to_vec();
+    frame.extend((0..height).flat_map(|y| (0..width).map(move |x| (x, y))).map(|(x, y)| brightness(x, y)));
+    frame.extend(std::iter::repeat_n(128, width * height / 2));
+    let mut film = format!("YUV4MPEG2 W{width} H{height} F10:1 Ip A1:1 C420jpeg\n").into_bytes();
+    for _ in 0..FRAMES_COUNT {
+        film.extend(&frame);
+    }
+    Ok(film)
+}
