@@ -3,6 +3,7 @@
 use std::{
     fs::{File, TryLockError},
     io,
+    os::unix::fs::OpenOptionsExt as _,
     path::{Path, PathBuf},
     sync::Arc,
     thread,
@@ -213,6 +214,7 @@ async fn build(config: Config, dir: &Path, tasks: &Tasks, restart: &Arc<Notify>)
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let dice: Arc<dyn Dice> = Arc::new(SystemDice);
     let database = dir.join(DATABASE);
+    for_our_eyes(&database)?;
     let writer = Writer::open(&database, schema::migrate)?;
     let reader = Reader::open(&database, READERS)?;
     let authority = Authority::open(dir, &config.territory, &config.names, &*clock, &*dice)?;
@@ -334,6 +336,13 @@ fn on_clone(restart: &Arc<Notify>) -> Arc<dyn Fn(Origin) + Send + Sync> {
         tracing::error!(%origin, "this disk was restored: going on under a new incarnation");
         restart.notify_one();
     })
+}
+
+/// The database holds names: made by ourselves first, so that nobody else may read it. SQLite gives its companions the
+/// same mode.
+fn for_our_eyes(database: &Path) -> Result<(), StartError> {
+    let opened = File::options().create(true).append(true).mode(0o600).open(database);
+    opened.map(drop).map_err(|error| StartError::Folder(database.to_owned(), error))
 }
 
 fn lock(dir: &Path) -> Result<File, StartError> {

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use crate::broker::external::Endpoint;
 
 /// Name of the file in the coordinator's folder.
-pub const FILE: &str = "preau-cloud.toml";
+pub(crate) const FILE: &str = "preau-cloud.toml";
 
 /// What an administrator may set. Every member but `territory` has a default.
 #[derive(Debug, Clone, Deserialize)]

@@ -6,4 +6,4 @@ mod tries;
 mod words;
 
 pub(crate) use authority::{Authority, AuthorityError};
-pub(crate) use claim::{Enrolment, EnrolmentError, Terms, Waiting};
+pub(crate) use claim::{Enrolment, EnrolmentError, Terms};

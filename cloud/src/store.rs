@@ -4,10 +4,8 @@
 //! Two kinds of tables, said in each file's header: *projected* from documents (may be dropped and rebuilt) and *native*
 //! (born here).
 
-pub(crate) mod badges;
 pub(crate) mod boxes;
 pub(crate) mod claims;
-pub(crate) mod headcount;
 pub(crate) mod people;
 pub(crate) mod rosters;
 pub(crate) mod schema;

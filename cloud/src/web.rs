@@ -2,6 +2,7 @@
 
 mod api;
 mod assets;
+mod body;
 mod caller;
 mod console;
 mod door;

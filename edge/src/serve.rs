@@ -54,6 +54,8 @@ type Status = watch::Receiver<LinkStatus>;
 
 /// Threads of the runtime: an appliance has two to four cores, and the writer has its own.
 const WORKERS: usize = 2;
+/// Threads for what blocks (a password, the block lists): the allocator keeps memory for each that ever ran.
+const BLOCKING: usize = 2;
 /// Read-only connections.
 const READERS: usize = 3;
 /// The database's file in the folder.
@@ -65,7 +67,11 @@ const ENROLMENT_CODE: &str = "enrolment_code";
 
 /// Runs a command to its end.
 pub(crate) fn run(command: EdgeCommand) -> anyhow::Result<()> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(WORKERS)
+        .max_blocking_threads(BLOCKING)
+        .enable_all()
+        .build()?;
     match command {
         EdgeCommand::Serve(options) => runtime.block_on(serve(options)),
         EdgeCommand::Claim(options) => {
@@ -94,7 +100,7 @@ async fn serve(options: Serve) -> anyhow::Result<()> {
     );
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let dice: Arc<dyn Dice> = Arc::new(SystemDice);
-    let app = bring_to_life(&options.dir, &identity, signing, (&clock, &dice))?;
+    let app = bring_to_life(&options.dir, &identity, signing, (&clock, &dice)).await?;
     let link = replicate_to(&app, &config, &identity, &tasks)?;
     let filter = filter_names(&app, &config, &identity, &tasks).await?;
     open_enrolment(&app, &config, &options.dir).await?;
@@ -126,7 +132,7 @@ fn lock(dir: &Path) -> anyhow::Result<File> {
     }
 }
 
-fn bring_to_life(
+async fn bring_to_life(
     dir: &Path,
     identity: &Identity,
     key: SigningKey,
@@ -136,7 +142,7 @@ fn bring_to_life(
     let writer = Writer::open(&database, store::migrate)
         .map_err(|e| anyhow!("{}: {e}: restore the last backup, or claim the box anew", database.display()))?;
     let (box_id, draw) = (identity.grant.box_id, Arc::clone(dice));
-    let origin = writer.commit_blocking(move |conn| shelves::origin(conn, box_id, draw.as_ref()))?;
+    let origin = writer.commit(move |conn| shelves::origin(conn, box_id, draw.as_ref())).await?;
     let author = Author { origin, key, dice: Arc::clone(dice), writer: documents::Writer::Box };
     let parts = Parts {
         reader: Reader::open(&database, READERS)?,

@@ -24,13 +24,14 @@ use std::{path::PathBuf, process::ExitCode, sync::Arc, time::Duration};
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use preau_shared::rig;
-use tokio::{process::Child, signal::unix::SignalKind, task::JoinHandle};
+use tokio::{signal::unix::SignalKind, task::JoinHandle};
 
 use crate::{
     out::{self, Reader},
     roster::write_secret,
     tablets,
 };
+use child::Running;
 use control::Ask;
 use relay::Line;
 use stage::Stage;
@@ -226,7 +227,7 @@ async fn play(stage: Arc<Stage>, args: &PilotArgs) -> anyhow::Result<ExitCode> {
         school.wan.set(Line::Up);
     }
     if let Some((mut child, hearing)) = tablets {
-        child::stop(&mut child).await;
+        child.stop().await;
         drop(hearing.await);
     }
     let summary = summary::sum_up(&stage, args.length.is_some() && args.tablets > 0).await;
@@ -268,7 +269,7 @@ async fn timed(stage: &Stage, length: Duration) {
     tokio::time::sleep(margin).await;
 }
 
-fn start_tablets(stage: &Arc<Stage>, count: u16) -> anyhow::Result<(Child, JoinHandle<()>)> {
+fn start_tablets(stage: &Arc<Stage>, count: u16) -> anyhow::Result<(Running, JoinHandle<()>)> {
     let dir = stage.folder.path();
     let schools = stage.schools.iter().map(|school| tablets::SchoolPlan {
         uai: school.uai.clone(),

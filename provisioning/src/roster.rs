@@ -16,6 +16,9 @@ use crate::{
     out::{self, Reader},
 };
 
+/// Doubts shown to a person; the others are in `--json`.
+const MAX_DOUBTS_SHOWN: usize = 20;
+
 /// Rosters.
 #[derive(Debug, Args)]
 #[command(after_help = "\
@@ -128,18 +131,28 @@ fn check(file: &Path, reader: Reader) -> anyhow::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The plan's counts, one a line; the whole plan is for `--json` and for the DSI page.
+/// What the plan would do, counted; the whole plan is for `--json` and for the DSI page.
 fn in_words(plan: &Value) -> String {
-    let id = plan.get("id").and_then(Value::as_str).unwrap_or("?");
-    let mut text = format!("Plan {id}:");
-    for (name, value) in plan.as_object().into_iter().flatten() {
-        let count = match value {
-            Value::Array(list) => list.len().to_string(),
-            Value::Number(number) => number.to_string(),
-            Value::Bool(flag) => flag.to_string(),
-            Value::Null | Value::String(_) | Value::Object(_) => continue,
-        };
-        text += &format!("\n  {name}: {count}");
+    let count = |list: &str| plan.get(list).and_then(Value::as_array).map_or(0, Vec::len);
+    let says = |flag: &str| plan.get(flag).and_then(Value::as_bool).unwrap_or(false);
+    let mut text = format!(
+        "Plan {}: {} arrive, {} change, {} leave; {} doubts.",
+        plan.get("id").and_then(Value::as_str).unwrap_or("?"),
+        count("arrive"),
+        count("change"),
+        count("leave"),
+        count("doubts"),
+    );
+    if says("empty") {
+        text += "\nNothing would change.";
+    }
+    if says("suspicious") {
+        text += "\nToo many would leave: is this the whole school? It is applied only with --force.";
+    }
+    for doubt in plan.get("doubts").and_then(Value::as_array).into_iter().flatten().take(MAX_DOUBTS_SHOWN) {
+        let part = |name: &str| doubt.get(name).and_then(Value::as_str).unwrap_or_default();
+        text +=
+            &format!("\n  line {}: {} {}", doubt.get("line").unwrap_or(&Value::Null), part("sentence"), part("next"));
     }
     text
 }

@@ -10,7 +10,7 @@ use crate::{coordinator::Reach, out::Reader, status};
 /// Schools of the territory.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  preau school list --dir .pilot\n  preau school add 0900915S \"La Savoureuse\" --dir .pilot"
+    after_help = "Examples:\n  preau school list --dir .pilot\n  preau school add 0900915F \"La Savoureuse\" --dir .pilot"
 )]
 pub struct SchoolArgs {
     #[command(subcommand)]
@@ -21,7 +21,7 @@ pub struct SchoolArgs {
 enum Act {
     /// Create a school.
     #[command(
-        after_help = "Example:\n  preau school add 0900915S \"La Savoureuse\" --latitude 47.64 --longitude 6.86 --dir .pilot"
+        after_help = "Example:\n  preau school add 0900915F \"La Savoureuse\" --latitude 47.64 --longitude 6.86 --dir .pilot"
     )]
     Add {
         /// National number: seven digits and their check letter.

@@ -160,7 +160,7 @@ impl World {
     }
 
     fn play(mut self) -> Result<Report> {
-        let storm_ends = self.now.after(Duration::from_secs(20)).after(self.net.moment(40_000));
+        let storm_ends = self.now.after(Duration::from_secs(8)).after(self.net.moment(25_000));
         self.until(storm_ends, |_| Ok(false)).context("in the storm")?;
         self.calm()?;
         self.until(storm_ends.after(CALM_LIMIT), |world| world.is_settled()).context("in the calm")?;

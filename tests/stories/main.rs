@@ -2,4 +2,7 @@
 
 mod broker;
 mod filter;
+mod pilot;
+mod replication;
 mod roster;
+mod screens;

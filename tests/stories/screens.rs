@@ -1,12 +1,150 @@
 //! Screens, in a real browser: the tablet's, the teacher's and the DSI's.
 
-use std::path::Path;
+use std::{path::Path, process::Stdio, time::Duration};
 
-use anyhow::{Result, ensure};
-use preau_tests::browser::Browser;
+use anyhow::{Context as _, Result, ensure};
+use preau_tests::browser::{Browser, Opening, film_of};
+use serde_json::Value;
+use tokio::{
+    io::{AsyncBufReadExt as _, BufReader},
+    process::{Child, Command},
+    time::timeout,
+};
+
+/// A pilot has its schools, boxes and badges ready within this time on a busy machine.
+const READY: Duration = Duration::from_secs(120);
+/// The pages' sizes: desk, tablet upright, telephone.
+const DESK: (u32, u32) = (1280, 800);
+const UPRIGHT: (u32, u32) = (800, 1280);
+const TELEPHONE: (u32, u32) = (390, 844);
+
+/// A coordinator and two schools at work, with no tablet of their own.
+struct Morning {
+    _pilot: Child,
+    folder: tempfile::TempDir,
+    ready: Value,
+}
+
+/// Where pictures of screens are left to be looked at.
+fn pictures() -> Result<std::path::PathBuf> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("screens");
+    std::fs::create_dir_all(&folder)?;
+    Ok(folder)
+}
+
+/// Somebody of the first school, as the badges' file tells.
+struct Somebody {
+    given_name: String,
+    payload: String,
+    second_factor: String,
+}
+
+impl Morning {
+    async fn begin() -> Result<Self> {
+        let folder = tempfile::tempdir()?;
+        let mut pilot = Command::new(env!("CARGO_BIN_EXE_preau-under-test"))
+            .args(["pilot", "--json", "--tablets", "0", "--dir"])
+            .arg(folder.path().join("pilot"))
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()?;
+        let mut lines = BufReader::new(pilot.stdout.take().context("its output")?).lines();
+        let first = timeout(READY, lines.next_line()).await.context("the pilot is too slow")??;
+        let ready: Value = serde_json::from_str(&first.context("the pilot said nothing")?)?;
+        ensure!(ready["event"] == "ready", "the first line is {ready}");
+        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
+        Ok(Self { _pilot: pilot, folder, ready })
+    }
+
+    fn text(&self, pointer: &str) -> &str {
+        self.ready.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// The first person of that role, a pupil without a second factor.
+    fn find(&self, role: &str) -> Result<Somebody> {
+        let csv = std::fs::read_to_string(self.text("/schools/0/badges_file"))?;
+        let mut lines = csv.lines();
+        let head: Vec<&str> = lines.next().context("the heading")?.split(',').collect();
+        for line in lines {
+            let cells: Vec<&str> = line.split(',').collect();
+            let cell = |name: &str| head.iter().position(|h| *h == name).and_then(|at| cells.get(at)).copied();
+            let secret = cell("second_factor").unwrap_or_default();
+            if cell("role") == Some(role) && (role != "pupil" || secret.is_empty()) {
+                let own = |name: &str| cell(name).unwrap_or_default().to_owned();
+                return Ok(Somebody {
+                    given_name: own("given_name"),
+                    payload: own("payload"),
+                    second_factor: secret.to_owned(),
+                });
+            }
+        }
+        anyhow::bail!("no {role} in the badges' file")
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_badge_opens_a_tablet_and_leaving_clears_it() -> Result<()> {
+    let morning = Morning::begin().await?;
+    let pupil = morning.find("pupil")?;
+    let (url, code) = (morning.text("/schools/0/box/url"), morning.text("/schools/0/enrolment_code"));
+    let pictures = pictures()?;
+
+    let tablet = Browser::open(Opening::default()).await?;
+    let shown = open_tablet_page_and_sign_in(&tablet, url, code, &pupil.payload).await?;
+    ensure!(shown == pupil.given_name, "the screen says {shown}");
+    photograph_at(&tablet, &[DESK, UPRIGHT], &pictures, "environment").await?;
+    // A child who reloads the page, or whose browser was short of memory, is still there.
+    tablet.client().refresh().await?;
+    ensure!(tablet.see("#given-name").await?.text().await? == pupil.given_name);
+
+    let teacher = morning.find("teacher")?;
+    let desk = Browser::open(Opening::default()).await?;
+    open_teacher_page(&desk, url, &teacher.payload, &teacher.second_factor).await?;
+    photograph_at(&desk, &[TELEPHONE, DESK], &pictures, "classroom").await?;
+
+    sign_out(&tablet).await?;
+    photograph_at(&tablet, &[DESK, UPRIGHT], &pictures, "ready").await?;
+    tablet.write("#badge", "AAAA AAAA AAAA AAAA AAAA AAAA AAAA AAAA").await?;
+    tablet.see(".problem").await?;
+    desk.close().await?;
+    tablet.close().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_camera_reads_a_badge() -> Result<()> {
+    let morning = Morning::begin().await?;
+    let pupil = morning.find("pupil")?;
+    let (url, code) = (morning.text("/schools/0/box/url"), morning.text("/schools/0/enrolment_code"));
+    let film = morning.folder.path().join("badge.y4m");
+    std::fs::write(&film, film_of(&pupil.payload)?)?;
+
+    let tablet = Browser::open(Opening { camera: Some(&film), lang: None }).await?;
+    enrol_tablet(&tablet, url, code, "Tablette 02").await?;
+    ensure!(tablet.see("#given-name").await?.text().await? == pupil.given_name);
+    // The badge still lies in view: whoever left is not signed in again.
+    sign_out(&tablet).await?;
+    tokio::time::sleep(Duration::from_secs(3)).await;
+    ensure!(tablet.client().find_all(fantoccini::Locator::Css("#given-name")).await?.is_empty());
+    tablet.close().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_dsi_sees_the_schools() -> Result<()> {
+    let morning = Morning::begin().await?;
+    let password = std::fs::read_to_string(morning.text("/cloud/admin/password_file"))?;
+    let desk = Browser::open(Opening::default()).await?;
+    open_dsi_page(&desk, morning.text("/cloud/url"), morning.text("/cloud/admin/user"), password.trim()).await?;
+    let text = desk.text().await?;
+    for school in [morning.text("/schools/0/name"), morning.text("/schools/1/name")] {
+        ensure!(text.contains(school), "{school} is not on the page: {text}");
+    }
+    photograph_at(&desk, &[DESK, TELEPHONE], &pictures()?, "board").await?;
+    desk.close().await
+}
 
 /// Enrols this browser as a tablet, if it is not one yet, and waits for the badge reader.
-pub async fn enrol_tablet(browser: &Browser, box_url: &str, code: &str, name: &str) -> Result<()> {
+async fn enrol_tablet(browser: &Browser, box_url: &str, code: &str, name: &str) -> Result<()> {
     browser.goto(&format!("{box_url}/tablette")).await?;
     browser.write("#code", code).await?;
     browser.write("#name", name).await?;
@@ -16,7 +154,7 @@ pub async fn enrol_tablet(browser: &Browser, box_url: &str, code: &str, name: &s
 }
 
 /// Opens the tablet's page, enrols it, types a badge and returns the name on the screen.
-pub async fn open_tablet_page_and_sign_in(
+async fn open_tablet_page_and_sign_in(
     browser: &Browser,
     box_url: &str,
     enrolment_code: &str,
@@ -27,13 +165,13 @@ pub async fn open_tablet_page_and_sign_in(
 }
 
 /// Types a badge at the reader and returns the name on the screen.
-pub async fn sign_in(browser: &Browser, badge_payload: &str) -> Result<String> {
+async fn sign_in(browser: &Browser, badge_payload: &str) -> Result<String> {
     browser.write("#badge", badge_payload).await?;
     Ok(browser.see("#given-name").await?.text().await?)
 }
 
 /// Touches « J'ai fini » and waits until the tablet is wiped and ready for the next child.
-pub async fn sign_out(browser: &Browser) -> Result<()> {
+async fn sign_out(browser: &Browser) -> Result<()> {
     browser.touch(".sign-out").await?;
     browser.see(".ready").await?;
     let text = browser.text().await?;
@@ -42,7 +180,7 @@ pub async fn sign_out(browser: &Browser) -> Result<()> {
 }
 
 /// Opens the teacher's page with badge and code, and waits for a class.
-pub async fn open_teacher_page(browser: &Browser, box_url: &str, badge_payload: &str, pin: &str) -> Result<()> {
+async fn open_teacher_page(browser: &Browser, box_url: &str, badge_payload: &str, pin: &str) -> Result<()> {
     browser.goto(&format!("{box_url}/enseignant")).await?;
     browser.write("#badge", badge_payload).await?;
     browser.write("#pin", pin).await?;
@@ -52,16 +190,16 @@ pub async fn open_teacher_page(browser: &Browser, box_url: &str, badge_payload: 
 }
 
 /// Opens the DSI's page of the coordinator with its password.
-pub async fn open_dsi_page(browser: &Browser, cloud_url: &str, user: &str, password: &str) -> Result<()> {
+async fn open_dsi_page(browser: &Browser, cloud_url: &str, user: &str, password: &str) -> Result<()> {
     browser.goto(cloud_url).await?;
-    browser.write("form input:not([type=password]):not([type=hidden])", user).await?;
-    browser.write("form input[type=password]", password).await?;
-    browser.touch("form button[type=submit], form button").await?;
-    browser.gone("form input[type=password]").await
+    browser.write("#user", user).await?;
+    browser.write("#password", password).await?;
+    browser.touch("form button[type=submit]").await?;
+    browser.gone("#password").await
 }
 
 /// Takes a picture at the sizes that the page is made for.
-pub async fn photograph_at(browser: &Browser, sizes: &[(u32, u32)], folder: &Path, name: &str) -> Result<()> {
+async fn photograph_at(browser: &Browser, sizes: &[(u32, u32)], folder: &Path, name: &str) -> Result<()> {
     for (width, height) in sizes {
         browser.resize(*width, *height).await?;
         browser.photograph(&folder.join(format!("{name}-{width}x{height}.png"))).await?;

@@ -115,10 +115,10 @@ impl Broker {
         let id = Id::from(self.context.node.id(), box_id.to_string().into());
         let entry = self.context.extends.shared().await.entry(id);
         let locked = entry.try_lock().await;
-        if let Ok(mut entry) = locked {
-            if let Err(error) = entry.kick(true, true, true).await {
-                tracing::warn!(%box_id, %error, "the connection of a box could not be cut");
-            }
+        if let Ok(mut entry) = locked
+            && let Err(error) = entry.kick(true, true, true).await
+        {
+            tracing::warn!(%box_id, %error, "the connection of a box could not be cut");
         }
     }
 }
@@ -164,31 +164,27 @@ struct Doorkeeper(Rights);
 #[async_trait]
 impl Handler for Doorkeeper {
     async fn hook(&self, parameter: &Parameter, before: Option<HookResult>) -> ReturnType {
-        match parameter {
-            Parameter::ClientAuthenticate(connect) => {
-                let verdict = if self.may_connect(connect) {
-                    // Never a superuser: those skip the other two questions.
-                    AuthResult::Allow(false, None)
-                } else {
-                    AuthResult::NotAuthorized
-                };
-                (false, Some(HookResult::AuthResult(verdict)))
-            }
-            Parameter::MessagePublishCheckAcl(session, message) => {
-                let may = !message.retain && self.0.may_publish(name(session), &message.topic);
-                let verdict = if may { PublishAclResult::allow() } else { PublishAclResult::rejected(true, None) };
-                (false, Some(HookResult::PublishAclResult(verdict)))
-            }
-            Parameter::ClientSubscribeCheckAcl(session, wish) => {
-                let verdict = if self.0.may_subscribe(name(session), &wish.topic_filter) {
-                    SubscribeAclResult::new_success(wish.opts.qos(), None)
-                } else {
-                    SubscribeAclResult::new_failure(SubscribeAckReason::NotAuthorized)
-                };
-                (false, Some(HookResult::SubscribeAclResult(verdict)))
-            }
-            _ => (true, before),
+        // Registered for these three questions; the others are not ours to answer.
+        if let Parameter::ClientAuthenticate(connect) = parameter {
+            // Never a superuser: those skip the other two questions.
+            let may = self.may_connect(connect);
+            let verdict = if may { AuthResult::Allow(false, None) } else { AuthResult::NotAuthorized };
+            return (false, Some(HookResult::AuthResult(verdict)));
         }
+        if let Parameter::MessagePublishCheckAcl(session, message) = parameter {
+            let may = !message.retain && self.0.may_publish(name(session), &message.topic);
+            let verdict = if may { PublishAclResult::allow() } else { PublishAclResult::rejected(true, None) };
+            return (false, Some(HookResult::PublishAclResult(verdict)));
+        }
+        if let Parameter::ClientSubscribeCheckAcl(session, wish) = parameter {
+            let verdict = if self.0.may_subscribe(name(session), &wish.topic_filter) {
+                SubscribeAclResult::new_success(wish.opts.qos(), None)
+            } else {
+                SubscribeAclResult::new_failure(SubscribeAckReason::NotAuthorized)
+            };
+            return (false, Some(HookResult::SubscribeAclResult(verdict)));
+        }
+        (true, before)
     }
 }
 

@@ -1,7 +1,7 @@
 //! Documents become rows, in the commit that brings them. What a row is made of stands in its table's file.
 
 use preau_shared::{
-    documents::{Badge, DocId, Fields, Kind, Person, School},
+    documents::{DocId, Fields, Kind, School},
     journal::Entry,
     replica::{Origin, Shelf},
     rig::shelves::{Project, ShelfError},
@@ -9,7 +9,7 @@ use preau_shared::{
 };
 use rusqlite::Connection;
 
-use crate::store::{badges, headcount, schools};
+use crate::store::schools;
 
 /// Keeps the coordinator's projected tables in step with the shelves.
 #[derive(Debug, Clone, Copy, Default)]
@@ -17,25 +17,11 @@ pub(crate) struct Projection;
 
 impl Project for Projection {
     fn document(&self, conn: &Connection, shelf: &Shelf, doc: &DocId, fields: &Fields) -> Result<(), ShelfError> {
-        // What is the territory's is read from the documents themselves.
-        let Shelf::School(uai) = shelf else { return Ok(()) };
-        match doc.kind {
-            Kind::School => {
-                if let Some(school) = School::from_fields(doc, fields).filter(|school| school.uai == *uai) {
-                    schools::project(conn, &school)?;
-                }
-            }
-            Kind::Person => {
-                if let Some(person) = Person::from_fields(doc, fields) {
-                    headcount::project(conn, uai, &person)?;
-                }
-            }
-            Kind::Badge => {
-                if let Some(badge) = Badge::from_fields(doc, fields) {
-                    badges::project(conn, uai, &badge)?;
-                }
-            }
-            Kind::Class | Kind::Tablet | Kind::Case | Kind::Policy | Kind::Catalogue => {}
+        // Everything else is read from the documents themselves, where it is needed.
+        if let (Shelf::School(uai), Kind::School) = (shelf, doc.kind)
+            && let Some(school) = School::from_fields(doc, fields).filter(|school| school.uai == *uai)
+        {
+            schools::project(conn, &school)?;
         }
         Ok(())
     }

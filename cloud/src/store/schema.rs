@@ -3,14 +3,12 @@
 use preau_shared::rig::{shelves, writer::StoreError};
 use rusqlite::Connection;
 
-use super::{badges, boxes, claims, headcount, people, rosters, schools, sessions, voids};
+use super::{boxes, claims, people, rosters, schools, sessions, voids};
 
 /// Migration `n` (from 1) brings the file from version `n - 1` to `n`.
 const MIGRATIONS: &[&[&str]] = &[&[
     shelves::MIGRATION,
     schools::CREATE,
-    headcount::CREATE,
-    badges::CREATE,
     boxes::CREATE,
     claims::CREATE,
     people::CREATE,

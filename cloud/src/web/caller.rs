@@ -7,7 +7,7 @@ use std::convert::Infallible;
 
 use axum::{
     extract::{FromRequestParts, OptionalFromRequestParts},
-    http::{HeaderMap, Method, header, request::Parts},
+    http::{HeaderMap, Method, Uri, header, request::Parts},
 };
 use preau_shared::{
     keys::sha256,
@@ -44,7 +44,11 @@ impl FromRequestParts<Web> for Administrator {
             return Err(Problem::new(Refusal::AdministratorRequired));
         }
         let safe = parts.method == Method::GET || parts.method == Method::HEAD;
-        if safe || is_same_origin(&parts.headers) { Ok(Self) } else { Err(Problem::new(Refusal::Forbidden)) }
+        if safe || is_same_origin(&parts.headers, &parts.uri) {
+            Ok(Self)
+        } else {
+            Err(Problem::new(Refusal::Forbidden))
+        }
     }
 }
 
@@ -92,9 +96,10 @@ fn bearer(headers: &HeaderMap) -> Option<&str> {
     scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
 }
 
-/// Whether the page that sent this is ours: scheme, host and port (RFC 6454).
-pub(super) fn is_same_origin(headers: &HeaderMap) -> bool {
-    let (Some(origin), Some(host)) = (text(headers, header::ORIGIN), text(headers, header::HOST)) else { return false };
+/// Whether the page that sent this is ours: scheme, host and port (RFC 6454). HTTP/2 names the host in the URL.
+pub(super) fn is_same_origin(headers: &HeaderMap, uri: &Uri) -> bool {
+    let host = uri.authority().map(axum::http::uri::Authority::as_str).or_else(|| text(headers, header::HOST));
+    let (Some(origin), Some(host)) = (text(headers, header::ORIGIN), host) else { return false };
     origin.strip_prefix("https://").is_some_and(|named| named.eq_ignore_ascii_case(host))
 }
 
@@ -121,10 +126,12 @@ mod tests {
             ("https://127.0.0.1:8443.evil.example", false),
             ("null", false),
         ] {
-            let found = is_same_origin(&headers(&[(header::ORIGIN, origin), (header::HOST, "127.0.0.1:8443")]));
-            assert_eq!(found, same, "{origin}");
+            let (path, whole) = (Uri::from_static("/"), Uri::from_static("https://127.0.0.1:8443/"));
+            let one = is_same_origin(&headers(&[(header::ORIGIN, origin), (header::HOST, "127.0.0.1:8443")]), &path);
+            let two = is_same_origin(&headers(&[(header::ORIGIN, origin)]), &whole);
+            assert_eq!((one, two), (same, same), "{origin}");
         }
-        assert!(!is_same_origin(&headers(&[(header::HOST, "127.0.0.1:8443")])), "none at all");
+        assert!(!is_same_origin(&headers(&[(header::HOST, "127.0.0.1:8443")]), &Uri::from_static("/")), "none at all");
     }
 
     #[test]

@@ -62,10 +62,10 @@ pub(super) async fn enter(
     State(web): State<Web>,
     Asked(lang): Asked,
     ConnectInfo(from): ConnectInfo<SocketAddr>,
-    headers: HeaderMap,
+    (headers, uri): (HeaderMap, Uri),
     body: Bytes,
 ) -> Result<Response, Problem> {
-    if !is_same_origin(&headers) {
+    if !is_same_origin(&headers, &uri) {
         return Err(Problem::new(Refusal::Forbidden));
     }
     let form = read(&body).ok_or_else(|| Problem::new(Refusal::Malformed).detail("user, password"))?;

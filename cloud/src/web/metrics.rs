@@ -64,9 +64,9 @@ fn total(schools: &[SchoolStatus], of: impl Fn(&SchoolStatus) -> u64) -> u64 {
 
 // Writing to a string cannot fail.
 fn head(text: &mut String, name: &str, help: &str) {
-    drop(writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge"));
+    let _ = writeln!(text, "# HELP {name} {help}\n# TYPE {name} gauge");
 }
 
 fn line(text: &mut String, name: &str, value: impl std::fmt::Display) {
-    drop(writeln!(text, "{name} {value}"));
+    let _ = writeln!(text, "{name} {value}");
 }

@@ -13,12 +13,10 @@ use axum::{
 use preau_shared::{
     refusal::Refusal,
     rig::reply::{self, Problem},
-    roster::MAX_FILE_BYTES,
-    wire::MAX_BODY_BYTES,
 };
 use tower_http::catch_panic::CatchPanicLayer;
 
-use super::{Web, api, assets, console::board, door::Door, events, login, metrics};
+use super::{Web, api, assets, body, console::board, door::Door, events, login, metrics};
 use crate::app::App;
 
 /// An answer that takes longer to begin is given up: a body that trickles in holds no place for ever.
@@ -47,10 +45,7 @@ pub(crate) fn router(app: App) -> io::Result<Router> {
         .route("/api/v1/schools/{uai}", get(api::schools::one))
         .route("/api/v1/schools/{uai}/entries", get(api::schools::entries))
         .route("/api/v1/events", get(events::statuses))
-        .route(
-            "/api/v1/rosters",
-            post(api::rosters::receive).layer(DefaultBodyLimit::max(MAX_FILE_BYTES.saturating_add(1))),
-        )
+        .route(body::ROSTERS, post(api::rosters::receive))
         .route("/api/v1/rosters/{id}/apply", post(api::rosters::apply))
         .route("/api/v1/rosters/{id}/undo", post(api::rosters::undo))
         .route("/api/v1/staff", post(api::rosters::staff))
@@ -61,25 +56,32 @@ pub(crate) fn router(app: App) -> io::Result<Router> {
         .route("/api/v1/claims", post(api::boxes::claim))
         .route("/api/v1/claims/{id}/confirm", post(api::boxes::confirm))
         .with_state(web.clone());
-    Ok(framed(routes, web.app))
+    let app = web.app.clone();
+    let routes = with_fallbacks(routes).layer(from_fn_with_state(web, body::bounded));
+    Ok(framed(routes, app))
 }
 
 /// The admin plane, on its own address.
 pub(crate) fn admin(app: App) -> Router {
     let routes =
         Router::new().route("/healthz", get(healthz)).route("/metrics", get(metrics::metrics)).with_state(app.clone());
-    framed(routes, app)
+    framed(with_fallbacks(routes), app)
 }
 
 async fn healthz() -> &'static str {
     "ok\n"
 }
 
+fn with_fallbacks(routes: Router) -> Router {
+    routes
+        .fallback(|| std::future::ready(Problem::new(Refusal::NotFound)))
+        .method_not_allowed_fallback(|| std::future::ready(Problem::new(Refusal::MethodNotAllowed)))
+}
+
 fn framed(routes: Router, app: App) -> Router {
     routes
-        .fallback(|| async { Problem::new(Refusal::NotFound) })
-        .method_not_allowed_fallback(|| async { Problem::new(Refusal::MethodNotAllowed) })
-        .layer(DefaultBodyLimit::max(MAX_BODY_BYTES))
+        // Bodies have their own limits before they come here.
+        .layer(DefaultBodyLimit::disable())
         .layer(from_fn(in_time))
         .layer(CatchPanicLayer::custom(|_| Problem::failed(&"a handler panicked").into_response()))
         .layer(from_fn_with_state(app, localised))

@@ -1,4 +1,4 @@
-//! Second factors and passwords: Argon2id, one at a time (each takes 19 MB and some 20 ms), off the runtime's threads.
+//! Second factors and passwords: Argon2id, one at a time (each takes 9 MB and some 20 ms), off the runtime's threads.
 
 use std::time::Duration;
 

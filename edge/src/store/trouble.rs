@@ -76,7 +76,7 @@ fn is_disk_code(code: rusqlite::ErrorCode) -> bool {
 }
 
 fn shelf_store(error: &ShelfError) -> Option<&StoreError> {
-    std::error::Error::source(error)?.downcast_ref::<StoreError>()
+    if let ShelfError::Store(error) = error { Some(error) } else { None }
 }
 
 impl From<Trouble> for Problem {

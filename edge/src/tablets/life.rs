@@ -145,11 +145,7 @@ mod tests {
             let (mut state, mut clean) = (TabletState::Unknown, false);
             for event in path.into_iter().map(|at| EVENTS[at]) {
                 let Ok(to) = next(state, event) else { continue };
-                match event {
-                    Event::WipedClean | Event::Checked => clean = true,
-                    Event::Enrolled => clean = false,
-                    _ => {}
-                }
+                clean = matches!(event, Event::WipedClean | Event::Checked) || (clean && event != Event::Enrolled);
                 if to == TabletState::InUse && state != TabletState::InUse {
                     prop_assert!(clean, "in use without a wipe");
                     clean = false;

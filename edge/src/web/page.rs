@@ -60,6 +60,7 @@ const ASSETS: &[Asset] = assets![
     "static/dom.js" is "text/javascript; charset=utf-8",
     "static/problem.js" is "text/javascript; charset=utf-8",
     "static/pulse.js" is "text/javascript; charset=utf-8",
+    "static/steps.js" is "text/javascript; charset=utf-8",
     "static/scan.js" is "text/javascript; charset=utf-8",
     "static/words.js" is "text/javascript; charset=utf-8",
     "static/vendor/fluent-emoji/animals.svg" is "image/svg+xml",

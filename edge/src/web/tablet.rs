@@ -12,6 +12,10 @@ use super::page::{self, Frame};
 
 /// Every sentence that the tablet's modules may say.
 const KEYS: &[&str] = &[
+    "step-clipboard",
+    "step-downloads",
+    "step-pages",
+    "step-storage",
     "tablet-account-name",
     "tablet-account-password",
     "tablet-account-title",

@@ -12,6 +12,10 @@ use super::page::{self, Frame};
 
 /// Every sentence that the teacher's modules may say.
 const KEYS: &[&str] = &[
+    "step-clipboard",
+    "step-downloads",
+    "step-pages",
+    "step-storage",
     "teacher-account",
     "teacher-badge",
     "teacher-badge-lost",

@@ -13,7 +13,7 @@ use std::{
 use anyhow::Context as _;
 use tokio::{
     io::{AsyncBufReadExt as _, BufReader, Lines},
-    process::{Child, ChildStdout, Command},
+    process::{Child, ChildStdin, ChildStdout, Command},
     sync::{mpsc, watch},
     time::{Instant, sleep, timeout},
 };
@@ -25,7 +25,7 @@ const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// A child that ran for so long is healthy again.
 const HEALTHY_AFTER: Duration = Duration::from_secs(5);
 /// A child that was told to stop is killed after so long.
-const STOP_PATIENCE: Duration = Duration::from_secs(6);
+const STOP_PATIENCE: Duration = Duration::from_secs(10);
 
 /// What to run.
 #[derive(Debug, Clone)]
@@ -69,6 +69,10 @@ impl Recipe {
         Ok(command)
     }
 
+    fn start(&self) -> anyhow::Result<Running> {
+        Running::of(self.command()?, &self.name)
+    }
+
     /// Runs it once to its end; an error carries the last lines of its log.
     pub(super) async fn finish(&self) -> anyhow::Result<()> {
         let mut child =
@@ -81,11 +85,35 @@ impl Recipe {
     }
 
     /// Starts it with its standard output for us to read; it is not restarted.
-    pub(super) fn start_read(&self) -> anyhow::Result<(Child, Lines<BufReader<ChildStdout>>)> {
-        let mut child =
-            self.command()?.stdout(Stdio::piped()).spawn().with_context(|| format!("cannot start {}", self.name))?;
-        let stdout = child.stdout.take().context("a child without standard output")?;
-        Ok((child, BufReader::new(stdout).lines()))
+    pub(super) fn start_read(&self) -> anyhow::Result<(Running, Lines<BufReader<ChildStdout>>)> {
+        let mut command = self.command()?;
+        command.stdout(Stdio::piped());
+        let mut running = Running::of(command, &self.name)?;
+        let stdout = running.child.stdout.take().context("a child without standard output")?;
+        Ok((running, BufReader::new(stdout).lines()))
+    }
+}
+
+/// A process and the pipe that keeps it alive. Waiting for a [`Child`] that still has its pipe would close it.
+#[derive(Debug)]
+pub(super) struct Running {
+    child: Child,
+    breath: Option<ChildStdin>,
+}
+
+impl Running {
+    fn of(mut command: Command, name: &str) -> anyhow::Result<Self> {
+        let mut child = command.spawn().with_context(|| format!("cannot start {name}"))?;
+        let breath = child.stdin.take();
+        Ok(Self { child, breath })
+    }
+
+    /// Ends it: its standard input closes, and it has a moment to put its house in order.
+    pub(super) async fn stop(&mut self) {
+        drop(self.breath.take());
+        if timeout(STOP_PATIENCE, self.child.wait()).await.is_err() {
+            drop(self.child.kill().await);
+        }
     }
 }
 
@@ -100,9 +128,9 @@ pub(super) fn last_lines(log: &Path) -> String {
 impl Supervised {
     /// Starts it and keeps it running.
     pub(super) fn start(recipe: Recipe) -> anyhow::Result<Self> {
-        let first = recipe.command()?.spawn().with_context(|| format!("cannot start {}", recipe.name))?;
+        let first = recipe.start()?;
         let (orders, inbox) = mpsc::channel(4);
-        let (tell, state) = watch::channel(State { pid: first.id(), starts: 1 });
+        let (tell, state) = watch::channel(State { pid: first.child.id(), starts: 1 });
         let name = recipe.name.clone();
         let task = tokio::spawn(supervise(recipe, first, inbox, tell));
         Ok(Self { name, orders, state, task })
@@ -124,17 +152,17 @@ impl Supervised {
     }
 }
 
-async fn supervise(recipe: Recipe, first: Child, mut inbox: mpsc::Receiver<Order>, tell: watch::Sender<State>) {
+async fn supervise(recipe: Recipe, first: Running, mut inbox: mpsc::Receiver<Order>, tell: watch::Sender<State>) {
     let mut child = Some(first);
     let mut pause = FIRST_PAUSE;
     loop {
         let began = Instant::now();
         if let Some(running) = child.as_mut() {
             tokio::select! {
-                ended = running.wait() => tracing::warn!(name = recipe.name, ?ended, "a child ended"),
+                ended = running.child.wait() => tracing::warn!(name = recipe.name, ?ended, "a child ended"),
                 order = inbox.recv() => match order {
-                    Some(Order::Kill) => drop(running.kill().await),
-                    Some(Order::Stop) | None => return stop(running).await,
+                    Some(Order::Kill) => drop(running.child.kill().await),
+                    Some(Order::Stop) | None => return running.stop().await,
                 },
             }
         }
@@ -148,20 +176,12 @@ async fn supervise(recipe: Recipe, first: Child, mut inbox: mpsc::Receiver<Order
             },
         }
         pause = pause.saturating_mul(2).min(LONGEST_PAUSE);
-        let started = recipe.command().and_then(|mut c| c.spawn().map_err(Into::into));
+        let started = recipe.start();
         if let Err(error) = &started {
             tracing::warn!(name = recipe.name, %error, "a child cannot be started");
         }
         child = started.ok();
-        let pid = child.as_ref().and_then(Child::id);
+        let pid = child.as_ref().and_then(|c| c.child.id());
         tell.send_modify(|s| *s = State { pid, starts: s.starts.saturating_add(1) });
-    }
-}
-
-/// Ends a child: its standard input closes, and it has a moment to put its house in order.
-pub(super) async fn stop(child: &mut Child) {
-    drop(child.stdin.take());
-    if timeout(STOP_PATIENCE, child.wait()).await.is_err() {
-        drop(child.kill().await);
     }
 }

@@ -1,6 +1,9 @@
 //! What is counted at one school while the pilot runs.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use preau_shared::time::Elapsed;
 use serde::Serialize;
@@ -12,6 +15,8 @@ use crate::{
 
 /// Latencies kept for the percentiles: an hour of storms.
 const MAX_LATENCIES: usize = 200_000;
+/// From the begin of a look-up until it is told, at most; a resolver may remember a failure a little longer.
+const LOOK_UP_LASTS: Duration = Duration::from_secs(5);
 /// Oddities kept in words; the others are counted.
 const MAX_ODDITIES: usize = 20;
 
@@ -39,6 +44,8 @@ pub(super) struct SignIns {
     pub(super) retries: u64,
     pub(super) pairs: u64,
     pub(super) let_ins: u64,
+    /// Refused because somebody made the badge void: the promised answer, neither a sign-in nor a failure.
+    pub(super) refused_void: u64,
 }
 
 /// Look-ups, counted.
@@ -48,6 +55,8 @@ pub(super) struct LookUps {
     pub(super) allowed: u64,
     /// Allowed names that nobody could be asked for, while the line was cut.
     pub(super) unanswered_in_outage: u64,
+    /// Names for which no answer came all the same: the box's process had gone.
+    pub(super) unanswered: u64,
     /// The filter said something else than the child's policy.
     pub(super) wrong: u64,
 }
@@ -68,14 +77,15 @@ pub(super) struct Record {
     pub(super) more_oddities: u64,
     pub(super) cuts: Vec<Cut>,
     pub(super) cut_since: Option<Elapsed>,
+    pub(super) cut_until: Option<Elapsed>,
     /// The box's last own word.
     pub(super) state: Option<BoxState>,
     told: SignIns,
 }
 
 impl Record {
-    /// Takes a piece of news in. `cut` says whether the line was cut.
-    pub(super) fn hear(&mut self, news: &News, cut: bool) {
+    /// Takes a piece of news in. `cut` says whether the line is cut.
+    pub(super) fn hear(&mut self, news: &News, cut: bool, now: Elapsed) {
         match news {
             News::Enrolled { .. } => self.tablets = self.tablets.saturating_add(1),
             News::Freed { .. } => self.freed = self.freed.saturating_add(1),
@@ -88,7 +98,11 @@ impl Record {
                     self.latencies_us.push(*latency_us);
                 }
             }
-            News::LookUp { expected, found, .. } => self.look_up(*expected, *found, cut),
+            News::LookUp { expected, found, .. } => {
+                // A look-up that nobody answered began in the outage and is told after it.
+                let lately = self.cut_until.is_some_and(|until| now.since(until) < LOOK_UP_LASTS);
+                self.look_up(*expected, *found, cut || lately);
+            }
             News::Oddity { what, .. } if self.oddities.len() < MAX_ODDITIES => self.oddities.push(what.clone()),
             News::Oddity { .. } => self.more_oddities = self.more_oddities.saturating_add(1),
         }
@@ -96,6 +110,10 @@ impl Record {
 
     fn sign_in(&mut self, how: How, code: Option<&str>, cut: bool) {
         let count = &mut self.sign_ins;
+        if code == Some("badge_void") {
+            count.refused_void = count.refused_void.saturating_add(1);
+            return;
+        }
         count.total = count.total.saturating_add(1);
         count.in_outage = count.in_outage.saturating_add(u64::from(cut));
         match how {
@@ -116,6 +134,7 @@ impl Record {
             (Verdict::Blocked, Verdict::Blocked) => &mut count.blocked,
             (Verdict::Allowed, Verdict::Allowed) => &mut count.allowed,
             (Verdict::Allowed, Verdict::Unanswered) if cut => &mut count.unanswered_in_outage,
+            (_, Verdict::Unanswered) => &mut count.unanswered,
             (Verdict::Allowed | Verdict::Blocked | Verdict::Unanswered, _) => &mut count.wrong,
         };
         *place = place.saturating_add(1);
@@ -133,6 +152,7 @@ impl Record {
             retries: now.retries.saturating_sub(then.retries),
             pairs: now.pairs.saturating_sub(then.pairs),
             let_ins: now.let_ins.saturating_sub(then.let_ins),
+            refused_void: now.refused_void.saturating_sub(then.refused_void),
         }
     }
 
@@ -173,7 +193,7 @@ mod tests {
     fn failures_in_an_outage_are_told_apart() {
         let mut record = Record::default();
         for (code, cut) in [(None, false), (None, true), (Some("late"), true), (Some("late"), false)] {
-            record.hear(&sign_in(code), cut);
+            record.hear(&sign_in(code), cut, Elapsed::default());
         }
         let s = record.sign_ins;
         assert_eq!((s.total, s.failed, s.in_outage, s.failed_in_outage), (4, 2, 2, 1));

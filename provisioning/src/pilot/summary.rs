@@ -208,6 +208,7 @@ fn total_sign_ins(schools: &[SchoolSum]) -> SignIns {
         retries: sum.retries.saturating_add(s.sign_ins.retries),
         pairs: sum.pairs.saturating_add(s.sign_ins.pairs),
         let_ins: sum.let_ins.saturating_add(s.sign_ins.let_ins),
+        refused_void: sum.refused_void.saturating_add(s.sign_ins.refused_void),
     })
 }
 
@@ -216,6 +217,7 @@ fn total_look_ups(schools: &[SchoolSum]) -> LookUps {
         blocked: sum.blocked.saturating_add(s.look_ups.blocked),
         allowed: sum.allowed.saturating_add(s.look_ups.allowed),
         unanswered_in_outage: sum.unanswered_in_outage.saturating_add(s.look_ups.unanswered_in_outage),
+        unanswered: sum.unanswered.saturating_add(s.look_ups.unanswered),
         wrong: sum.wrong.saturating_add(s.look_ups.wrong),
     })
 }
@@ -249,6 +251,10 @@ impl Summary {
         );
         promise(self.sign_ins.failed == 0, format!("{} sign-ins failed", self.sign_ins.failed));
         promise(self.look_ups.wrong == 0, format!("{} look-ups had the wrong verdict", self.look_ups.wrong));
+        promise(
+            self.look_ups.unanswered == 0 || self.kills > 0,
+            format!("{} look-ups were not answered though no box was killed", self.look_ups.unanswered),
+        );
         promise(
             self.sign_ins.retries == 0 || self.kills > 0,
             format!("{} requests lost their box though none was killed", self.sign_ins.retries),

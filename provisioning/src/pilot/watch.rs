@@ -41,7 +41,7 @@ pub(super) async fn hear(stage: Arc<Stage>, mut lines: Lines<BufReader<ChildStdo
         };
         if let Some(school) = stage.schools.iter().find(|s| s.uai == *uai) {
             let cut = school.wan.line().is_cut();
-            school.record().hear(&news, cut);
+            school.record().hear(&news, cut, stage.clock.elapsed());
         }
     }
 }
@@ -124,7 +124,9 @@ fn begin(stage: &Stage, school: &School) {
 fn end(stage: &Stage, school: &School) {
     let mut record = school.record();
     let began = record.cut_since.take().unwrap_or_default();
-    let length = stage.clock.elapsed().since(began);
+    let now = stage.clock.elapsed();
+    let length = now.since(began);
+    record.cut_until = Some(now);
     if let Some(cut) = record.cuts.last_mut() {
         cut.length_ms = u64::try_from(length.as_millis()).ok();
     }

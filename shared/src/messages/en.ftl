@@ -114,6 +114,10 @@ roster-doubt-column-twice = Line { $line }: two columns mean “{ $column }”; 
 
 # Pages of the box: what they share.
 page-noscript = This page needs JavaScript.
+step-pages = open pages
+step-storage = memory of the browser
+step-downloads = downloads
+step-clipboard = clipboard
 
 # The tablet's page.
 tablet-title = Préau: tablet
@@ -270,7 +274,6 @@ dsi-trouble-certificate = The box's certificate ends within 14 days. Leave it co
 # DSI: the page of schools.
 dsi-title = Schools
 dsi-product = Préau
-dsi-territory = Territory { $territory }
 dsi-sign-out = Sign out
 dsi-skip = Go to the table of schools
 dsi-noscript = Without JavaScript this page does not renew itself: reload it for the present state.
@@ -280,29 +283,17 @@ dsi-lost = Connection lost, last state { $ago }
 dsi-summary-none = No school yet.
 dsi-summary-well = { $many ->
     [one] The school is up to date.
-   *[other] All { $schools } schools are up to date.
+   *[other] All { $n } schools are up to date.
  }
-dsi-summary-offline = { $many ->
-    [one] 1 school out of contact
-   *[other] { $n } schools out of contact
+dsi-summary-all = { $many ->
+    [one] 1 school: { $parts }.
+   *[other] { $n } schools: { $parts }.
  }
-dsi-summary-attention = { $many ->
-    [one] 1 school needs somebody
-   *[other] { $n } schools need somebody
- }
-dsi-summary-catching-up = { $many ->
-    [one] 1 school is catching up
-   *[other] { $n } schools are catching up
- }
-dsi-summary-never-seen = { $many ->
-    [one] 1 school waits for its box
-   *[other] { $n } schools wait for their box
- }
-dsi-summary-rest = { $many ->
-    [none] .
-    [one] ; 1 other up to date.
-   *[other] ; { $n } others up to date.
- }
+dsi-summary-offline = { $n } out of contact
+dsi-summary-attention = { $n } to look at
+dsi-summary-catching-up = { $n } catching up
+dsi-summary-never-seen = { $n } waiting for a box
+dsi-summary-rest = { $n } up to date
 dsi-summary-offline-note = Out of contact, classes go on: the school's own box answers.
 dsi-fact-in-use = tablets in use
 dsi-fact-signed-in = people signed in
@@ -345,8 +336,8 @@ dsi-unsynced-unknown = unknown for { $age }
 dsi-unsynced-never = unknown
 dsi-lag-none = not measured yet
 dsi-tablets-in-use = in use
-dsi-tablets-wiping = being wiped
-dsi-tablets-lost = lost
+dsi-tablets-wiping = { $n } being wiped
+dsi-tablets-lost = { $n } lost
 dsi-tablets-none = none enrolled
 dsi-of-total = of { $total }
 dsi-at-last-contact = at last contact
@@ -368,11 +359,11 @@ dsi-entries = { $many ->
  }
 dsi-ago-now = just now
 dsi-ago = { $age } ago
-dsi-age-s = { $n } s
-dsi-age-min = { $n } min
-dsi-age-h = { $n } h
-dsi-age-h-min = { $n } h { $m } min
-dsi-age-d = { $n } d
+dsi-age-s = { $n } s
+dsi-age-min = { $n } min
+dsi-age-h = { $n } h
+dsi-age-h-min = { $n } h { $m } min
+dsi-age-d = { $n } d
 dsi-login-title = DSI sign-in
 dsi-login-text = This page shows where each school stands. It holds no pupil's name.
 dsi-login-user = User

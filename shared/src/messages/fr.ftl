@@ -114,6 +114,10 @@ roster-doubt-column-twice = Ligne { $line } : deux colonnes veulent dire « { $c
 
 # Pages de la boîte : ce qui est commun.
 page-noscript = Cette page a besoin de JavaScript.
+step-pages = pages ouvertes
+step-storage = mémoire du navigateur
+step-downloads = téléchargements
+step-clipboard = presse-papiers
 
 # Page de la tablette.
 tablet-title = Préau : la tablette
@@ -270,7 +274,6 @@ dsi-trouble-certificate = Le certificat de la boîte finit dans moins de 14 jour
 # DSI : la page des écoles.
 dsi-title = Écoles
 dsi-product = Préau
-dsi-territory = Territoire { $territory }
 dsi-sign-out = Se déconnecter
 dsi-skip = Aller au tableau des écoles
 dsi-noscript = Sans JavaScript, cette page ne se met pas à jour seule : la recharger pour l'état du moment.
@@ -280,30 +283,18 @@ dsi-lost = Connexion perdue, dernier état { $ago }
 dsi-summary-none = Aucune école pour l'instant.
 dsi-summary-well = { $many ->
     [one] L'école est à jour.
-   *[other] Les { $schools } écoles sont à jour.
+   *[other] Les { $n } écoles sont à jour.
  }
-dsi-summary-offline = { $many ->
-    [one] 1 école hors contact
-   *[other] { $n } écoles hors contact
+dsi-summary-all = { $many ->
+    [one] 1 école : { $parts }.
+   *[other] { $n } écoles : { $parts }.
  }
-dsi-summary-attention = { $many ->
-    [one] 1 école demande quelqu'un
-   *[other] { $n } écoles demandent quelqu'un
- }
-dsi-summary-catching-up = { $many ->
-    [one] 1 école se met à jour
-   *[other] { $n } écoles se mettent à jour
- }
-dsi-summary-never-seen = { $many ->
-    [one] 1 école attend sa boîte
-   *[other] { $n } écoles attendent leur boîte
- }
-dsi-summary-rest = { $many ->
-    [none] .
-    [one] ; 1 autre à jour.
-   *[other] ; { $n } autres à jour.
- }
-dsi-summary-offline-note = Hors contact, les classes continuent : la boîte de l'école répond seule.
+dsi-summary-offline = { $n } hors contact
+dsi-summary-attention = { $n } à regarder
+dsi-summary-catching-up = { $n } en rattrapage
+dsi-summary-never-seen = { $n } en attente de boîte
+dsi-summary-rest = { $n } à jour
+dsi-summary-offline-note = Hors contact, les classes continuent : la boîte de l'école répond seule.
 dsi-fact-in-use = tablettes utilisées
 dsi-fact-signed-in = personnes connectées
 dsi-fact-unsynced = écritures en attente
@@ -335,7 +326,7 @@ dsi-unsynced-files = { $many ->
     [one] + 1 fichier
    *[other] + { $n } fichiers
  }
-dsi-unsynced-oldest = la plus ancienne : { $age }
+dsi-unsynced-oldest = la plus ancienne : { $age }
 dsi-unsynced-last-none = rien au dernier contact
 dsi-unsynced-last = { $many ->
     [one] 1 écriture au dernier contact
@@ -344,9 +335,16 @@ dsi-unsynced-last = { $many ->
 dsi-unsynced-unknown = inconnu depuis { $age }
 dsi-unsynced-never = inconnu
 dsi-lag-none = pas encore mesuré
-dsi-tablets-in-use = utilisées
-dsi-tablets-wiping = en nettoyage
-dsi-tablets-lost = perdues
+dsi-tablets-in-use = { $many ->
+    [none] utilisée
+    [one] utilisée
+   *[other] utilisées
+ }
+dsi-tablets-wiping = { $n } en nettoyage
+dsi-tablets-lost = { $many ->
+    [one] 1 perdue
+   *[other] { $n } perdues
+ }
 dsi-tablets-none = aucune inscrite
 dsi-of-total = sur { $total }
 dsi-at-last-contact = au dernier contact
@@ -368,11 +366,11 @@ dsi-entries = { $many ->
  }
 dsi-ago-now = à l'instant
 dsi-ago = il y a { $age }
-dsi-age-s = { $n } s
-dsi-age-min = { $n } min
-dsi-age-h = { $n } h
-dsi-age-h-min = { $n } h { $m } min
-dsi-age-d = { $n } j
+dsi-age-s = { $n } s
+dsi-age-min = { $n } min
+dsi-age-h = { $n } h
+dsi-age-h-min = { $n } h { $m } min
+dsi-age-d = { $n } j
 dsi-login-title = Connexion de la DSI
 dsi-login-text = Cette page montre où en est chaque école. Aucun nom d'élève ne s'y trouve.
 dsi-login-user = Identifiant

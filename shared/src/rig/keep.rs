@@ -53,10 +53,9 @@ fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
     name.push(".new");
     let beside = folder.join(name);
     // A left-over of an interrupted write could have another mode.
-    if let Err(e) = fs::remove_file(&beside) {
-        if e.kind() != io::ErrorKind::NotFound {
-            return Err(e);
-        }
+    match fs::remove_file(&beside) {
+        Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+        Ok(()) | Err(_) => {}
     }
     let mut file = OpenOptions::new().write(true).create_new(true).mode(mode).open(&beside)?;
     file.write_all(bytes)?;

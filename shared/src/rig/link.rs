@@ -255,7 +255,7 @@ impl Runner {
                     }
                     return Ok(());
                 }
-                other => pass_on(&self.events, other).await?,
+                other @ (Event::Incoming(_) | Event::Outgoing(_)) => pass_on(&self.events, other).await?,
             }
         }
     }

@@ -46,7 +46,8 @@ pub enum StoreError {
 
 type Outcome = Result<(), String>;
 type Answer = Box<dyn FnOnce(&Outcome) + Send>;
-type Act = Box<dyn FnOnce(&Connection) -> Answer + Send>;
+/// Runs in the group that has begun, or learns why none could begin.
+type Act = Box<dyn FnOnce(Result<&Connection, &str>) -> Answer + Send>;
 
 /// A handle on the writing thread. The thread ends when the last handle is dropped, after what waits is committed.
 #[derive(Clone)]
@@ -130,8 +131,11 @@ impl Writer {
         E: From<StoreError> + Send + 'static,
     {
         let (send, receive) = oneshot::channel();
-        let act: Act = Box::new(move |connection| {
-            let result = in_savepoint(connection, act);
+        let act: Act = Box::new(move |group| {
+            let result = match group {
+                Ok(connection) => in_savepoint(connection, act),
+                Err(why) => Err(StoreError::Commit(why.to_owned()).into()),
+            };
             Box::new(move |outcome| {
                 let result = match (result, outcome) {
                     (Ok(_), Err(why)) => Err(StoreError::Commit(why.clone()).into()),
@@ -173,11 +177,12 @@ fn run(connection: &Connection, sql: &str) -> Result<(), StoreError> {
 
 fn write(connection: &Connection, queue: &mpsc::Receiver<Act>, tick: &watch::Sender<u64>) {
     while let Ok(first) = queue.recv() {
-        let begun = run(connection, "BEGIN IMMEDIATE");
+        let begun = run(connection, "BEGIN IMMEDIATE").map_err(|e| e.to_string());
         let changes = connection.total_changes();
-        let mut answers = vec![first(connection)];
-        answers.extend(queue.try_iter().take(MAX_ACTS_PER_COMMIT).map(|act| act(connection)));
-        let outcome = begun.and_then(|()| run(connection, "COMMIT")).map_err(|e| e.to_string());
+        let group = begun.as_ref().map(|()| connection).map_err(String::as_str);
+        let mut answers = vec![first(group)];
+        answers.extend(queue.try_iter().take(MAX_ACTS_PER_COMMIT).map(|act| act(group)));
+        let outcome = begun.and_then(|()| run(connection, "COMMIT").map_err(|e| e.to_string()));
         if let Err(why) = &outcome {
             tracing::error!(%why, "a group commit failed");
             if !connection.is_autocommit() {

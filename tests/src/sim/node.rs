@@ -306,9 +306,10 @@ impl Node {
         let before = dies && self.dice.below(2) == 0;
         let done = {
             let disk = self.disk.lock().unwrap_or_else(PoisonError::into_inner);
-            disk.execute_batch("BEGIN")?;
+            disk.prepare_cached("BEGIN")?.execute([])?;
             let done = act(&disk, &self.author);
-            disk.execute_batch(if done.is_err() || before { "ROLLBACK" } else { "COMMIT" })?;
+            let end = if done.is_err() || before { "ROLLBACK" } else { "COMMIT" };
+            disk.prepare_cached(end)?.execute([])?;
             done
         };
         if !dies {

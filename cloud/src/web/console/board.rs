@@ -30,6 +30,9 @@ use crate::web::{
 /// A certificate's end is shown from so many days before.
 const SHOW_CERTIFICATE_DAYS: i64 = 30;
 
+/// A block list's version may be a hash: so much of it tells two apart.
+const LIST_VERSION_CHARS: usize = 10;
+
 /// Sentences in one language.
 #[derive(Debug, Clone, Copy)]
 pub(in crate::web) struct Words<'a> {
@@ -56,6 +59,12 @@ impl Words<'_> {
         };
         self.with(key, &[("n", &n.to_string()), ("many", many)])
     }
+    /// `territoire-de-belfort` → `Territoire de belfort`.
+    pub(in crate::web) fn territory(&self, slug: &str) -> String {
+        let text = slug.replace('-', " ");
+        let mut letters = text.chars();
+        letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
+    }
     /// A duration as people say it.
     fn age(&self, seconds: u64) -> String {
         let (minutes, hours, days) = (seconds / 60, seconds / 3_600, seconds / 86_400);
@@ -75,9 +84,9 @@ impl Words<'_> {
             Some(seconds) => self.with("dsi-ago", &[("age", &self.age(seconds))]),
         }
     }
-    /// Seconds with one decimal, by the language's comma.
+    /// Seconds with one decimal, by the language's comma; what is shorter is `< 0,1 s`.
     fn seconds(&self, seconds: f64) -> String {
-        let text = format!("{seconds:.1}");
+        let text = if seconds < 0.1 { "< 0.1".to_owned() } else { format!("{seconds:.1}") };
         let text = match self.lang {
             Lang::Fr => text.replace('.', ","),
             Lang::En => text,
@@ -163,6 +172,9 @@ struct Row<'a> {
     lag: String,
     bar: Bar,
     details: Vec<String>,
+    in_use: String,
+    /// Tablets being wiped, lost ones: in words, those that are.
+    others: Vec<String>,
     state_word: String,
     clock: String,
     /// The clock is not known to be right.
@@ -293,18 +305,23 @@ fn summary(words: Words<'_>, schools: &[SchoolStatus]) -> String {
         (SyncState::CatchingUp, "dsi-summary-catching-up"),
         (SyncState::NeverSeen, "dsi-summary-never-seen"),
     ];
-    let said: Vec<String> =
+    let mut said: Vec<String> =
         troubles.iter().filter(|(s, _)| count(*s) > 0).map(|(s, key)| words.count(key, count(*s))).collect();
     let (all, well) = (u64::try_from(schools.len()).unwrap_or(u64::MAX), count(SyncState::InSync));
-    let headline = match (all, said.is_empty()) {
-        (0, _) => words.say("dsi-summary-none"),
-        (_, true) => {
-            let many = if all == 1 { "one" } else { "other" };
-            words.with("dsi-summary-well", &[("schools", &all.to_string()), ("many", many)])
+    let headline = if all == 0 {
+        words.say("dsi-summary-none")
+    } else if said.is_empty() {
+        words.count("dsi-summary-well", all)
+    } else {
+        if well > 0 {
+            said.push(words.count("dsi-summary-rest", well));
         }
-        (_, false) => format!("{}{}", said.join(", "), words.count("dsi-summary-rest", well)),
+        let (parts, many) = (said.join(", "), if all == 1 { "one" } else { "other" });
+        words.with("dsi-summary-all", &[("n", &all.to_string()), ("many", many), ("parts", &parts)])
     };
     let sum = |of: &dyn Fn(&SchoolStatus) -> u64| schools.iter().map(of).fold(0, u64::saturating_add);
+    // What was last told by a school out of contact is no figure of now.
+    let told = |s: &SchoolStatus| s.unsynced_entries.is_some();
     let known = |s: &SchoolStatus| s.unsynced_entries.unwrap_or(0);
     let unknown = |s: &SchoolStatus| u64::from(s.unsynced_entries.is_none() && s.state != SyncState::NeverSeen);
     let summary = Summary {
@@ -312,8 +329,8 @@ fn summary(words: Words<'_>, schools: &[SchoolStatus]) -> String {
         state: schools.first().map_or("never_seen", |school| word(school.state)),
         headline,
         note: count(SyncState::Offline) > 0,
-        in_use: sum(&|s| s.tablets.in_use.into()),
-        signed_in: sum(&|s| s.signed_in.into()),
+        in_use: sum(&|s| if told(s) { s.tablets.in_use.into() } else { 0 }),
+        signed_in: sum(&|s| if told(s) { s.signed_in.into() } else { 0 }),
         unsynced: sum(&known),
         unknown: sum(&unknown),
         any: all > 0,
@@ -332,7 +349,7 @@ fn row(words: Words<'_>, school: &SchoolStatus, ticking: bool) -> String {
         (None, Some(n)) => words.count("dsi-unsynced-last", n),
         (None, None) => words.say("dsi-unsynced-never"),
     };
-    let oldest = school.oldest_unsynced_age_s.filter(|_| !stale);
+    let oldest = school.oldest_unsynced_age_s.filter(|age| !stale && *age > 0);
     let row = Row {
         words,
         school,
@@ -350,6 +367,12 @@ fn row(words: Words<'_>, school: &SchoolStatus, ticking: bool) -> String {
         lag: school.lag_s.map_or_else(|| "–".to_owned(), |lag| words.seconds(lag)),
         bar: Bar::of(school.tablets),
         details: details(words, school),
+        in_use: words.count("dsi-tablets-in-use", school.tablets.in_use.into()),
+        others: [("dsi-tablets-wiping", school.tablets.wiping), ("dsi-tablets-lost", school.tablets.lost)]
+            .into_iter()
+            .filter(|(_, n)| *n > 0)
+            .map(|(key, n)| words.count(key, n.into()))
+            .collect(),
         state_word: words.say(&format!("dsi-state-{}", word(school.state))),
         clock: school.clock.map(|clock| words.say(&format!("dsi-clock-{clock}"))).unwrap_or_default(),
         doubtful: school.clock.is_some_and(|clock| clock != ClockQuality::Synchronised),
@@ -364,7 +387,8 @@ fn details(words: Words<'_>, school: &SchoolStatus) -> Vec<String> {
         details.push(words.with("dsi-version", &[("version", version)]));
     }
     if let Some(version) = &school.blocklist_version {
-        details.push(words.with("dsi-blocklist", &[("version", version)]));
+        let short: String = version.chars().take(LIST_VERSION_CHARS).collect();
+        details.push(words.with("dsi-blocklist", &[("version", &short)]));
     }
     if school.boxes.len() != 1 {
         details.push(words.count("dsi-boxes", u64::try_from(school.boxes.len()).unwrap_or(u64::MAX)));

@@ -12,7 +12,7 @@ const ready = prepareZXingModule({
 
 ready.then(
   () => postMessage({ ready: true }),
-  (cause) => postMessage({ broken: String(cause) }),
+  (/** @type {unknown} */ cause) => postMessage({ broken: String(cause) }),
 );
 
 onmessage = async (message) => {
@@ -20,7 +20,7 @@ onmessage = async (message) => {
   try {
     const found = await readBarcodes(new ImageData(new Uint8ClampedArray(pixels), width, height), OPTIONS);
     postMessage({ text: found.find((f) => f.isValid)?.text ?? null });
-  } catch (cause) {
+  } catch {
     postMessage({ text: null });
   }
 };

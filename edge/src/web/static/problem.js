@@ -36,6 +36,7 @@ const WAIT_MS = 10_000;
 export async function send(method, path, headers, body) {
   const patience = new AbortController();
   const bell = setTimeout(() => patience.abort(), WAIT_MS);
+  /** @type {Record<string, string>} */
   const all = { Accept: "application/json", "Accept-Language": document.documentElement.lang, ...headers };
   if (body !== undefined) all["Content-Type"] = "application/json";
   try {

@@ -2,6 +2,7 @@
 
 import { animal, tint } from "../static/animals.js";
 import { button, drawing, el, icon } from "../static/dom.js";
+import { inWords } from "../static/steps.js";
 import { say } from "../static/words.js";
 import { openPage } from "./wipe.js";
 
@@ -217,7 +218,7 @@ export function wipeIncomplete({ steps, onAgain }) {
     el("div", { class: "emblem" }, icon("hand-stop")),
     el("h1", {}, say("tablet-unclean-title")),
     el("p", {}, say("tablet-unclean-help")),
-    steps.length > 0 && el("p", { class: "small" }, say("tablet-unclean-steps", { steps: steps.join(", ") })),
+    steps.length > 0 && el("p", { class: "small" }, say("tablet-unclean-steps", { steps: inWords(steps) })),
     button("main", "refresh", say("tablet-again"), onAgain),
   );
 }

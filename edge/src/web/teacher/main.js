@@ -3,6 +3,7 @@
 
 import { Problem, Unreachable } from "../static/problem.js";
 import { Scanner } from "../static/scan.js";
+import { inWords } from "../static/steps.js";
 import { say } from "../static/words.js";
 import { ask } from "./box.js";
 import * as dialogs from "./dialogs.js";
@@ -259,7 +260,7 @@ function badgeLost(pupil) {
 /** @param {screens.Tablet} tablet */
 function checked(tablet) {
   void doing(async () => {
-    const steps = tablet.unconfirmed.length > 0 ? say("teacher-checked-steps", { steps: tablet.unconfirmed.join(", ") }) : "";
+    const steps = tablet.unconfirmed.length > 0 ? say("teacher-checked-steps", { steps: inWords(tablet.unconfirmed) }) : "";
     const title = say("teacher-checked-title", { tablet: tablet.name });
     const yes = await dialogs.confirm({ title, lines: [steps, say("teacher-checked-help")], yes: say("teacher-checked") });
     if (yes) await ask("POST", `/api/v1/tablets/${tablet.tablet_id}/checked`);

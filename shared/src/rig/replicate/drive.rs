@@ -56,24 +56,31 @@ impl Driver {
 
     pub(super) async fn run(mut self, mut inbound: mpsc::Receiver<LinkEvent>, mut stop: Stop) {
         let mut committed = self.with.writer.committed();
+        // When the next news of what became durable are told; several ticks are one piece of news.
+        let mut news_at: Option<Elapsed> = None;
         loop {
             let now = self.with.clock.elapsed();
+            let next = news_at.map_or(self.wake, |at| at.min(self.wake));
             let event = tokio::select! {
                 event = inbound.recv() => event.map_or(Event::End, Event::Carrier),
-                news = committed.changed() => {
-                    if news.is_ok() { Event::Durable } else { Event::End }
-                }
-                () = sleep(self.wake.since(now)) => Event::Time,
+                news = committed.changed() => if news.is_ok() { Event::Durable } else { Event::End },
+                () = sleep(next.since(now)) => Event::Time,
                 () = stop.wait() => Event::End,
             };
             match event {
                 Event::Carrier(event) => self.carried(event).await,
                 Event::Durable => {
-                    sleep(NEWS_EVERY).await;
-                    committed.mark_unchanged();
-                    self.tell_stored().await;
+                    news_at.get_or_insert(now.after(NEWS_EVERY));
                 }
-                Event::Time => self.tell(Input::Tick).await,
+                Event::Time => {
+                    let now = self.with.clock.elapsed();
+                    if news_at.take_if(|at| *at <= now).is_some() {
+                        self.tell_stored().await;
+                    }
+                    if self.wake <= now {
+                        self.tell(Input::Tick).await;
+                    }
+                }
                 Event::End => return,
             }
             self.publish();
