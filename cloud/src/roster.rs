@@ -27,3 +27,6 @@ pub(crate) use preview::{Applied, Preview, Undone};
 pub(crate) use school::NewSchool;
 pub(crate) use secret::{Slow, is_same};
 pub(crate) use staff::{StaffAnswer, StaffLine};
+
+#[cfg(test)]
+mod tests;

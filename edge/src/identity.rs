@@ -56,9 +56,12 @@ impl Identity {
         let folder = dir.join(FOLDER);
         let read = |name: &str| {
             let path = folder.join(name);
-            std::fs::read_to_string(&path).map_err(|e| match e.kind() {
-                std::io::ErrorKind::NotFound => IdentityError::NotClaimed(folder.clone()),
-                _ => IdentityError::Read(path, e),
+            std::fs::read_to_string(&path).map_err(|e| {
+                if e.kind() == std::io::ErrorKind::NotFound {
+                    IdentityError::NotClaimed(folder.clone())
+                } else {
+                    IdentityError::Read(path, e)
+                }
             })
         };
         let content = |name: &str| IdentityError::Content(folder.join(name));

@@ -32,16 +32,17 @@ use clap::{Args, Subcommand};
 #[derive(Debug, Subcommand)]
 pub enum EdgeCommand {
     /// Serve the school.
-    ///
-    /// Example: preau-edge serve --dir /var/lib/preau
+    #[command(after_help = "Example: preau-edge serve --dir /var/lib/preau")]
     Serve(Serve),
     /// Join the territory with the code that the DSI gave.
-    ///
-    /// Example: preau-edge claim ABCD-EFGH-JKLM-NPQR --cloud https://coordinator.example:8443 --ca-file ca.pem
+    #[command(
+        after_help = "Example: preau-edge claim ABCD-EFGH-JKLM-NPQR --cloud https://coordinator.example:8443 --ca-file ca.pem"
+    )]
     Claim(Claim),
     /// The DNS filter alone, for measurements from outside.
-    ///
-    /// Example: preau-edge serve-dns --listen 127.0.0.1:5300 --upstream 127.0.0.1:5301 --lists ./lists --state ./state
+    #[command(
+        after_help = "Example: preau-edge serve-dns --listen 127.0.0.1:5300 --upstream 127.0.0.1:5301 --lists ./lists --state ./state"
+    )]
     ServeDns(ServeDns),
 }
 

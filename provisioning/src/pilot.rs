@@ -65,7 +65,7 @@ pub struct PilotArgs {
     /// The pilot's folder.
     #[arg(long, value_name = "DIR", default_value = DEFAULT_DIR, global = true)]
     dir: PathBuf,
-    /// Folder of ONDE files named <UAI>.csv, with schools.csv (uai,name,latitude,longitude) if you like.
+    /// Folder of ONDE files named `UAI.csv`, with schools.csv (uai,name,latitude,longitude) if you like.
     #[arg(long, value_name = "DIR")]
     roster: Option<PathBuf>,
     /// Virtual tablets in each school; 0 leaves the schools to you.

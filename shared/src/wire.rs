@@ -132,6 +132,9 @@ pub struct Enrol {
     /// The charging case it belongs to, if known.
     #[serde(default)]
     pub case_id: Option<CaseId>,
+    /// Steps of a wipe that it can do (a web page reaches no downloads; an agent of the tablet does). Absent: all.
+    #[serde(default)]
+    pub capabilities: Option<Vec<String>>,
     /// Public half of the key that never leaves the tablet.
     pub key: Jwk,
 }

@@ -9,6 +9,7 @@ mod acts;
 mod checks;
 mod net;
 mod node;
+mod rows;
 
 use std::{fmt, sync::Arc, time::Duration};
 

@@ -55,6 +55,7 @@ impl Tablet {
             model: None,
             serial: Some(name.to_owned()),
             case_id: None,
+            capabilities: None,
             key: tablet.key.jwk().clone(),
         };
         let answer = tablet.ask("POST", "/api/v1/tablets", None, Some(serde_json::to_vec(&request)?)).await?;

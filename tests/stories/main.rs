@@ -1,5 +1,12 @@
 //! Journeys of people through the whole system; one file each.
 
+#![expect(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    reason = "this is test code: a panic is a failed story, figures are printed"
+)]
+
 mod broker;
 mod filter;
 mod pilot;

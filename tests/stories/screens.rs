@@ -1,28 +1,22 @@
 //! Screens, in a real browser: the tablet's, the teacher's and the DSI's.
 
-use std::{path::Path, process::Stdio, time::Duration};
+use std::{path::Path, time::Duration};
 
-use anyhow::{Context as _, Result, ensure};
-use preau_tests::browser::{Browser, Opening, film_of};
-use serde_json::Value;
-use tokio::{
-    io::{AsyncBufReadExt as _, BufReader},
-    process::{Child, Command},
-    time::timeout,
+use anyhow::{Result, ensure};
+use preau_tests::{
+    browser::{Browser, Opening, film_of},
+    pilot::Pilot,
 };
 
-/// A pilot has its schools, boxes and badges ready within this time on a busy machine.
-const READY: Duration = Duration::from_secs(120);
+const PREAU: &str = env!("CARGO_BIN_EXE_preau-under-test");
 /// The pages' sizes: desk, tablet upright, telephone.
 const DESK: (u32, u32) = (1280, 800);
 const UPRIGHT: (u32, u32) = (800, 1280);
 const TELEPHONE: (u32, u32) = (390, 844);
 
 /// A coordinator and two schools at work, with no tablet of their own.
-struct Morning {
-    _pilot: Child,
-    folder: tempfile::TempDir,
-    ready: Value,
+async fn morning() -> Result<Pilot> {
+    Pilot::start(PREAU, &["--tablets", "0"]).await
 }
 
 /// Where pictures of screens are left to be looked at.
@@ -32,61 +26,10 @@ fn pictures() -> Result<std::path::PathBuf> {
     Ok(folder)
 }
 
-/// Somebody of the first school, as the badges' file tells.
-struct Somebody {
-    given_name: String,
-    payload: String,
-    second_factor: String,
-}
-
-impl Morning {
-    async fn begin() -> Result<Self> {
-        let folder = tempfile::tempdir()?;
-        let mut pilot = Command::new(env!("CARGO_BIN_EXE_preau-under-test"))
-            .args(["pilot", "--json", "--tablets", "0", "--dir"])
-            .arg(folder.path().join("pilot"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .kill_on_drop(true)
-            .spawn()?;
-        let mut lines = BufReader::new(pilot.stdout.take().context("its output")?).lines();
-        let first = timeout(READY, lines.next_line()).await.context("the pilot is too slow")??;
-        let ready: Value = serde_json::from_str(&first.context("the pilot said nothing")?)?;
-        ensure!(ready["event"] == "ready", "the first line is {ready}");
-        tokio::spawn(async move { while let Ok(Some(_)) = lines.next_line().await {} });
-        Ok(Self { _pilot: pilot, folder, ready })
-    }
-
-    fn text(&self, pointer: &str) -> &str {
-        self.ready.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
-    }
-
-    /// The first person of that role, a pupil without a second factor.
-    fn find(&self, role: &str) -> Result<Somebody> {
-        let csv = std::fs::read_to_string(self.text("/schools/0/badges_file"))?;
-        let mut lines = csv.lines();
-        let head: Vec<&str> = lines.next().context("the heading")?.split(',').collect();
-        for line in lines {
-            let cells: Vec<&str> = line.split(',').collect();
-            let cell = |name: &str| head.iter().position(|h| *h == name).and_then(|at| cells.get(at)).copied();
-            let secret = cell("second_factor").unwrap_or_default();
-            if cell("role") == Some(role) && (role != "pupil" || secret.is_empty()) {
-                let own = |name: &str| cell(name).unwrap_or_default().to_owned();
-                return Ok(Somebody {
-                    given_name: own("given_name"),
-                    payload: own("payload"),
-                    second_factor: secret.to_owned(),
-                });
-            }
-        }
-        anyhow::bail!("no {role} in the badges' file")
-    }
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_badge_opens_a_tablet_and_leaving_clears_it() -> Result<()> {
-    let morning = Morning::begin().await?;
-    let pupil = morning.find("pupil")?;
+    let morning = morning().await?;
+    let pupil = morning.people("pupil")?.remove(0);
     let (url, code) = (morning.text("/schools/0/box/url"), morning.text("/schools/0/enrolment_code"));
     let pictures = pictures()?;
 
@@ -98,7 +41,7 @@ async fn a_badge_opens_a_tablet_and_leaving_clears_it() -> Result<()> {
     tablet.client().refresh().await?;
     ensure!(tablet.see("#given-name").await?.text().await? == pupil.given_name);
 
-    let teacher = morning.find("teacher")?;
+    let teacher = morning.people("teacher")?.remove(0);
     let desk = Browser::open(Opening::default()).await?;
     open_teacher_page(&desk, url, &teacher.payload, &teacher.second_factor).await?;
     photograph_at(&desk, &[TELEPHONE, DESK], &pictures, "classroom").await?;
@@ -113,10 +56,10 @@ async fn a_badge_opens_a_tablet_and_leaving_clears_it() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_camera_reads_a_badge() -> Result<()> {
-    let morning = Morning::begin().await?;
-    let pupil = morning.find("pupil")?;
+    let morning = morning().await?;
+    let pupil = morning.people("pupil")?.remove(0);
     let (url, code) = (morning.text("/schools/0/box/url"), morning.text("/schools/0/enrolment_code"));
-    let film = morning.folder.path().join("badge.y4m");
+    let film = morning.folder().join("badge.y4m");
     std::fs::write(&film, film_of(&pupil.payload)?)?;
 
     let tablet = Browser::open(Opening { camera: Some(&film), lang: None }).await?;
@@ -131,7 +74,7 @@ async fn the_camera_reads_a_badge() -> Result<()> {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_dsi_sees_the_schools() -> Result<()> {
-    let morning = Morning::begin().await?;
+    let morning = morning().await?;
     let password = std::fs::read_to_string(morning.text("/cloud/admin/password_file"))?;
     let desk = Browser::open(Opening::default()).await?;
     open_dsi_page(&desk, morning.text("/cloud/url"), morning.text("/cloud/admin/user"), password.trim()).await?;

@@ -77,10 +77,10 @@ impl Fleet {
 
     fn facts(&self) -> Result<Arc<Vec<SchoolFacts>>, ShelfError> {
         let now = self.clock.elapsed();
-        if let Some((at, facts)) = &*self.last.lock().unwrap_or_else(PoisonError::into_inner) {
-            if now.since(*at) < FRESH {
-                return Ok(facts.clone());
-            }
+        if let Some((at, facts)) = &*self.last.lock().unwrap_or_else(PoisonError::into_inner)
+            && now.since(*at) < FRESH
+        {
+            return Ok(facts.clone());
         }
         let facts = Arc::new(self.reader.read(|connection| self.gather(connection))?);
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, facts.clone()));

@@ -62,7 +62,7 @@ impl Herd {
     /// Gives one of the rarest in this class, and counts it.
     pub(super) fn give(&mut self, dice: &dyn Dice) -> String {
         let count = |animal: &&str| self.0.get(*animal).copied().unwrap_or(0);
-        let rarest = ANIMALS.iter().map(|animal| count(animal)).min().unwrap_or(0);
+        let rarest = ANIMALS.iter().map(&count).min().unwrap_or(0);
         let free: Vec<&str> = ANIMALS.into_iter().filter(|animal| count(animal) == rarest).collect();
         let bound = u64::try_from(free.len()).unwrap_or(1);
         let at = usize::try_from(dice.below(bound)).unwrap_or(0);

@@ -164,7 +164,7 @@ const YOUNGEST: &[&str] =
     &["audio-video", "blog", "celebrity", "forums", "games", "manga", "press", "shopping", "webmail"];
 
 /// Name, levels, groups of categories. The empty level is everybody else.
-const POLICIES: &[(&str, &[&str], &[&[&str]])] = &[
+const POLICIES: &[(&str, Words, &[Words])] = &[
     ("Cycles 1 et 2", YOUNG, &[ALWAYS, OTHERS, PUPILS, YOUNGEST]),
     ("Cycle 3", &["CM1", "CM2"], &[ALWAYS, OTHERS, PUPILS]),
     ("Adultes", &[""], &[ALWAYS, OTHERS]),
@@ -175,6 +175,7 @@ const YOUNG: &[&str] = &["TPS", "PS", "MS", "GS", "CP", "CE1", "CE2", "ULIS"];
 const SCHOOL_SITES: &[&str] =
     &["education.fr", "education.gouv.fr", "enteduc.fr", "lumni.fr", "reseau-canope.fr", "vikidia.org"];
 
+type Words = &'static [&'static str];
 type Item = (ItemKind, &'static str, &'static str, &'static str);
 
 const OZE: Item = (ItemKind::App, "Oze", "https://www.enteduc.fr/", "oze");

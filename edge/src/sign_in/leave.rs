@@ -119,7 +119,7 @@ pub(crate) async fn order_owed(app: &App, tablet: TabletId) -> Result<Option<Wip
 
 /// The wipe that a tablet owes.
 pub(crate) fn owed(conn: &Connection, tablet: TabletId) -> Result<Option<WipeOrder>, Trouble> {
-    Ok(tablet_life::find(conn, tablet)?.and_then(|life| life.wipe).map(wipe::order))
+    Ok(tablet_life::find(conn, tablet)?.and_then(|life| wipe::order(&life)))
 }
 
 /// Ends the sessions that were silent for ten minutes, and lets the disk catch up with memory. Called every few seconds.

@@ -12,7 +12,7 @@ use super::{change, one};
 
 pub(super) const CREATE: &str = "
     CREATE TABLE tablet_life(tablet BLOB PRIMARY KEY, state TEXT NOT NULL, key BLOB NOT NULL, token BLOB NOT NULL,
-        wipe BLOB) STRICT, WITHOUT ROWID;
+        wipe BLOB, steps TEXT NOT NULL) STRICT, WITHOUT ROWID;
     CREATE UNIQUE INDEX tablet_life_by_token ON tablet_life(token);
     CREATE INDEX tablet_life_by_key ON tablet_life(key);";
 
@@ -24,20 +24,23 @@ pub(crate) struct Life {
     pub(crate) key: Thumbprint,
     /// The wipe it owes while it is `wiping`; drawn late when nobody ordered one.
     pub(crate) wipe: Option<WipeId>,
+    /// What its capabilities require of each wipe.
+    pub(crate) steps: Vec<String>,
 }
 
 /// Keeps what enrolment settles. A new token ends the old one.
 pub(crate) fn enrol(conn: &Connection, life: &Life, token: &[u8; 32]) -> Result<(), StoreError> {
     change(
         conn,
-        "INSERT INTO tablet_life(tablet, state, key, token, wipe) VALUES (?1, ?2, ?3, ?4, ?5)
-         ON CONFLICT(tablet) DO UPDATE SET state = ?2, key = ?3, token = ?4, wipe = ?5",
+        "INSERT INTO tablet_life(tablet, state, key, token, wipe, steps) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT(tablet) DO UPDATE SET state = ?2, key = ?3, token = ?4, wipe = ?5, steps = ?6",
         params![
             &life.tablet.as_bytes()[..],
             life.state.as_str(),
             &life.key.0[..],
             &token[..],
-            life.wipe.map(|w| *w.as_bytes())
+            life.wipe.map(|w| *w.as_bytes()),
+            life.steps.join(" ")
         ],
     )?;
     Ok(())
@@ -65,19 +68,19 @@ pub(crate) fn distrust_all(conn: &Connection) -> Result<usize, StoreError> {
 
 /// One tablet.
 pub(crate) fn find(conn: &Connection, tablet: TabletId) -> Result<Option<Life>, StoreError> {
-    let sql = "SELECT tablet, state, key, wipe FROM tablet_life WHERE tablet = ?1";
+    let sql = "SELECT tablet, state, key, wipe, steps FROM tablet_life WHERE tablet = ?1";
     one(conn, sql, [&tablet.as_bytes()[..]], read)
 }
 
 /// The tablet of this token (its SHA-256).
 pub(crate) fn by_token(conn: &Connection, token: &[u8; 32]) -> Result<Option<Life>, StoreError> {
-    let sql = "SELECT tablet, state, key, wipe FROM tablet_life WHERE token = ?1";
+    let sql = "SELECT tablet, state, key, wipe, steps FROM tablet_life WHERE token = ?1";
     one(conn, sql, [&token[..]], read)
 }
 
 /// The tablet of this key.
 pub(crate) fn by_key(conn: &Connection, key: &Thumbprint) -> Result<Option<Life>, StoreError> {
-    let sql = "SELECT tablet, state, key, wipe FROM tablet_life WHERE key = ?1 ORDER BY tablet LIMIT 1";
+    let sql = "SELECT tablet, state, key, wipe, steps FROM tablet_life WHERE key = ?1 ORDER BY tablet LIMIT 1";
     one(conn, sql, [&key.0[..]], read)
 }
 
@@ -88,5 +91,6 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Life> {
         state: TabletState::from_word(&row.get::<_, String>(1)?).unwrap_or(TabletState::Unknown),
         key: Thumbprint(row.get(2)?),
         wipe: row.get::<_, Option<[u8; 16]>>(3)?.map(WipeId::from_bytes),
+        steps: row.get::<_, String>(4)?.split_whitespace().map(str::to_owned).collect(),
     })
 }

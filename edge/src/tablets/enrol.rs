@@ -96,7 +96,7 @@ pub(crate) async fn enrol(app: &App, ask: Enrol, key: Thumbprint) -> Result<Enro
     app.unrecorded.forget(life.tablet);
     ended.tell(app);
     app.live.tell(Change::Tablet { tablet: life.tablet, state: life.state });
-    let order = life.wipe.map(wipe::order).ok_or(Refusal::Failed)?;
+    let order = wipe::order(&life).ok_or(Refusal::Failed)?;
     Ok(Enrolled { tablet_id: life.tablet, token, state: life.state, wipe_id: order.wipe_id, steps: order.steps })
 }
 
@@ -106,6 +106,7 @@ struct Wanted {
     serial: String,
     case: Option<preau_shared::ids::CaseId>,
     key: Thumbprint,
+    steps: Vec<String>,
 }
 
 impl Wanted {
@@ -117,7 +118,8 @@ impl Wanted {
             return Err(Trouble::because(Refusal::Malformed, "`name` is what is written on the tablet"));
         }
         let optional = |text: &Option<String>| text.as_deref().map(word).unwrap_or_default();
-        Ok(Self { name, model: optional(&ask.model), serial: optional(&ask.serial), case: ask.case_id, key })
+        let steps = wipe::required(ask.capabilities.as_deref());
+        Ok(Self { name, model: optional(&ask.model), serial: optional(&ask.serial), case: ask.case_id, key, steps })
     }
 }
 
@@ -145,7 +147,7 @@ fn write(
     let state = life::next(before, Event::Enrolled)?;
     let wipe = WipeId::draw(book.dice.as_ref());
     wipes::order(conn, wipe, id, book.now)?;
-    let life = Life { tablet: id, state, key: wanted.key, wipe: Some(wipe) };
+    let life = Life { tablet: id, state, key: wanted.key, wipe: Some(wipe), steps: wanted.steps.clone() };
     tablet_life::enrol(conn, &life, token)?;
     let document = Tablet {
         id,

@@ -15,27 +15,41 @@ use crate::{
     app::App,
     classroom::live::Change,
     sign_in::leave,
-    store::{Trouble, journal::Book, tablet_life, wipes},
+    store::{
+        Trouble,
+        journal::Book,
+        tablet_life::{self, Life},
+        wipes,
+    },
 };
 
-/// The steps of every wipe. A tablet that enrols says nothing yet of what it cannot do, so each is required.
+/// Every step there is.
 pub(crate) const STEPS: [&str; 4] = ["pages", "storage", "downloads", "clipboard"];
+/// Steps that any tablet must do, whatever it says of itself.
+const ALWAYS: [&str; 2] = ["pages", "storage"];
 /// Lines of a receipt that are looked at.
 pub(crate) const MAX_LINES: usize = 32;
 
-/// The order of a wipe.
-pub(crate) fn order(wipe_id: WipeId) -> WipeOrder {
-    WipeOrder { wipe_id, steps: STEPS.iter().map(|name| WipeStep { name: (*name).to_owned() }).collect() }
+/// The steps required of a tablet that can do these; one that says nothing of itself can do all.
+pub(crate) fn required(capabilities: Option<&[String]>) -> Vec<String> {
+    let can = |step: &str| capabilities.is_none_or(|all| all.iter().take(MAX_LINES).any(|own| own == step));
+    STEPS.iter().filter(|step| ALWAYS.contains(step) || can(step)).map(|step| (*step).to_owned()).collect()
 }
 
-/// The steps that a receipt does not show as done. A step that stands twice counts by its worst line.
-pub(crate) fn lacking(receipt: &[StepReport]) -> Vec<String> {
+/// The wipe that a tablet owes, if it owes one.
+pub(crate) fn order(life: &Life) -> Option<WipeOrder> {
+    let steps = life.steps.iter().map(|name| WipeStep { name: name.clone() }).collect();
+    life.wipe.map(|wipe_id| WipeOrder { wipe_id, steps })
+}
+
+/// The required steps that a receipt does not show as done. A step that stands twice counts by its worst line.
+pub(crate) fn lacking(required: &[String], receipt: &[StepReport]) -> Vec<String> {
     let mut done: BTreeMap<&str, bool> = BTreeMap::new();
     for line in receipt.iter().take(MAX_LINES) {
         let all = done.entry(line.name.as_str()).or_insert(true);
         *all &= line.outcome == StepOutcome::Done;
     }
-    STEPS.iter().filter(|step| !done.get(**step).copied().unwrap_or(false)).map(|step| (*step).to_owned()).collect()
+    required.iter().filter(|step| !done.get(step.as_str()).copied().unwrap_or(false)).cloned().collect()
 }
 
 /// Takes a receipt: the tablet is free when nothing lacks. One that comes again is taken as the first time.
@@ -49,8 +63,7 @@ pub(crate) async fn receive(
     wipe: WipeId,
     receipt: Vec<StepReport>,
 ) -> Result<(), Trouble> {
-    let lacking = lacking(&receipt);
-    let freed = app.commit(move |conn, book| judge(conn, book, tablet, wipe, &lacking)).await?;
+    let freed = app.commit(move |conn, book| judge(conn, book, tablet, wipe, &receipt)).await?;
     match freed {
         Judged::Again => Ok(()),
         Judged::Free => {
@@ -75,7 +88,7 @@ fn judge(
     book: &Book,
     tablet: TabletId,
     wipe: WipeId,
-    lacking: &[String],
+    receipt: &[StepReport],
 ) -> Result<Judged, Trouble> {
     let known = wipes::find(conn, wipe)?.filter(|w| w.tablet == tablet).ok_or(Refusal::WipeUnknown)?;
     if known.done {
@@ -85,10 +98,11 @@ fn judge(
     if found.wipe != Some(wipe) {
         return Err(Refusal::WipeUnknown.into());
     }
+    let lacking = lacking(&found.steps, receipt);
     if !lacking.is_empty() {
         // Kept although the answer is a no: the teacher sees what lacks.
-        wipes::lacks(conn, wipe, lacking)?;
-        return Ok(Judged::Lacking(lacking.to_vec()));
+        wipes::lacks(conn, wipe, &lacking)?;
+        return Ok(Judged::Lacking(lacking));
     }
     let state = life::next(found.state, Event::WipedClean)?;
     wipes::done(conn, wipe, book.now)?;
@@ -137,7 +151,7 @@ pub(crate) async fn owed(app: &App, tablet: TabletId) -> Result<Option<WipeOrder
     }
     let Some(found) = app.reader.read(|conn| tablet_life::find(conn, tablet))? else { return Ok(None) };
     match (found.state, found.wipe) {
-        (TabletState::Wiping, Some(wipe)) => Ok(Some(order(wipe))),
+        (TabletState::Wiping, Some(_)) => Ok(order(&found)),
         (TabletState::Wiping, None) => {
             app.commit(move |conn, book| {
                 life::to_wiping(conn, tablet, WipeId::draw(book.dice.as_ref()), book.now)?;
@@ -164,7 +178,18 @@ mod tests {
     fn check(lines: &[(&str, StepOutcome)], expected: &[&str]) {
         let receipt: Vec<StepReport> =
             lines.iter().map(|(name, outcome)| StepReport { name: (*name).into(), outcome: *outcome }).collect();
-        assert_eq!(lacking(&receipt), expected);
+        assert_eq!(lacking(&required(None), &receipt), expected);
+    }
+
+    #[test]
+    fn a_page_without_an_agent_is_not_asked_for_what_it_cannot_reach() {
+        let can = |names: &[&str]| names.iter().map(|n| (*n).to_owned()).collect::<Vec<_>>();
+        assert_eq!(
+            required(Some(&can(&["pages", "storage", "clipboard", "unheard of"]))),
+            ["pages", "storage", "clipboard"]
+        );
+        assert_eq!(required(Some(&[])), ["pages", "storage"]);
+        assert_eq!(required(None), STEPS);
     }
 
     #[test]

@@ -1,9 +1,6 @@
 //! What is counted at one school while the pilot runs.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::Duration,
-};
+use std::{collections::BTreeMap, time::Duration};
 
 use preau_shared::time::Elapsed;
 use serde::Serialize;
@@ -67,12 +64,11 @@ pub(super) struct Record {
     pub(super) tablets: u64,
     pub(super) sign_ins: SignIns,
     pub(super) look_ups: LookUps,
-    pub(super) freed: u64,
     pub(super) latencies_us: Vec<u64>,
     /// Codes of failed sign-ins.
     pub(super) failures: BTreeMap<String, u64>,
-    /// Sessions that the box acknowledged to a tablet.
-    pub(super) sessions: BTreeSet<String>,
+    /// Journal entries behind what the box acknowledged to tablets: none of them may be missing anywhere.
+    pub(super) acknowledged: u64,
     pub(super) oddities: Vec<String>,
     pub(super) more_oddities: u64,
     pub(super) cuts: Vec<Cut>,
@@ -87,12 +83,17 @@ impl Record {
     /// Takes a piece of news in. `cut` says whether the line is cut.
     pub(super) fn hear(&mut self, news: &News, cut: bool, now: Elapsed) {
         match news {
-            News::Enrolled { .. } => self.tablets = self.tablets.saturating_add(1),
-            News::Freed { .. } => self.freed = self.freed.saturating_add(1),
+            News::Enrolled { .. } => {
+                self.tablets = self.tablets.saturating_add(1);
+                // The enrolment and its first wipe.
+                self.acknowledge(2);
+            }
+            // The sign-out and the wipe.
+            News::Freed { .. } => self.acknowledge(2),
             News::SignIn { how, session, code, latency_us, retries, .. } => {
                 self.sign_in(*how, code.as_deref(), cut);
                 self.sign_ins.retries = self.sign_ins.retries.saturating_add(u64::from(*retries));
-                self.sessions.extend(session.clone());
+                self.acknowledge(u64::from(session.is_some()));
                 // A session that a teacher opened waits for its tablet; that wait is not the box's.
                 if code.is_none() && *retries == 0 && *how != How::LetIn && self.latencies_us.len() < MAX_LATENCIES {
                     self.latencies_us.push(*latency_us);
@@ -106,6 +107,10 @@ impl Record {
             News::Oddity { what, .. } if self.oddities.len() < MAX_ODDITIES => self.oddities.push(what.clone()),
             News::Oddity { .. } => self.more_oddities = self.more_oddities.saturating_add(1),
         }
+    }
+
+    fn acknowledge(&mut self, entries: u64) {
+        self.acknowledged = self.acknowledged.saturating_add(entries);
     }
 
     fn sign_in(&mut self, how: How, code: Option<&str>, cut: bool) {

@@ -30,6 +30,8 @@ const CLOUD_LIMIT_KB: u64 = 100 * 1024;
 /// Entries at a school's box against those at the coordinator, by identifier.
 #[derive(Debug, Clone, Default, Serialize)]
 struct Entries {
+    /// Behind what the box acknowledged to tablets; it writes more (staff, ends from elsewhere).
+    acknowledged: u64,
     at_box: usize,
     at_coordinator: usize,
     /// At the box and not at the coordinator.
@@ -98,6 +100,7 @@ pub(super) async fn sum_up(stage: &Stage, timed: bool) -> Summary {
         });
         let status = fleet.iter().find(|s| s.uai == school.uai);
         let record = school.record();
+        let entries = Entries { acknowledged: record.acknowledged, ..entries };
         latencies.extend(&record.latencies_us);
         schools.push(SchoolSum {
             uai: school.uai.to_string(),
@@ -179,6 +182,7 @@ fn reconcile(at_box: &BTreeMap<(String, u64), usize>, at_coordinator: &BTreeMap<
     let twice = |names: &BTreeMap<_, usize>| names.values().filter(|n| **n > 1).count();
     let origins: std::collections::BTreeSet<&str> = at_box.keys().map(|(origin, _)| origin.as_str()).collect();
     Entries {
+        acknowledged: 0,
         at_box: at_box.len(),
         at_coordinator: at_coordinator.len(),
         lost: at_box.keys().filter(|name| !at_coordinator.contains_key(*name)).count(),
@@ -224,6 +228,7 @@ fn total_look_ups(schools: &[SchoolSum]) -> LookUps {
 
 fn total_entries(schools: &[SchoolSum]) -> Entries {
     schools.iter().fold(Entries::default(), |sum, s| Entries {
+        acknowledged: sum.acknowledged.saturating_add(s.entries.acknowledged),
         at_box: sum.at_box.saturating_add(s.entries.at_box),
         at_coordinator: sum.at_coordinator.saturating_add(s.entries.at_coordinator),
         lost: sum.lost.saturating_add(s.entries.lost),
@@ -245,6 +250,8 @@ impl Summary {
         promise(e.lost == 0, format!("{} entries of the boxes did not reach the coordinator", e.lost));
         promise(e.doubled == 0, format!("{} entries are held twice", e.doubled));
         promise(e.unknown_to_box == 0, format!("{} entries are unknown to the box that wrote them", e.unknown_to_box));
+        let held = u64::try_from(e.at_coordinator.min(e.at_box)).unwrap_or(u64::MAX);
+        promise(e.acknowledged <= held, format!("{} entries were acknowledged, {held} are held", e.acknowledged));
         promise(
             self.sign_ins.failed_in_outage == 0,
             format!("{} sign-ins failed in an outage", self.sign_ins.failed_in_outage),
@@ -298,22 +305,25 @@ impl Summary {
     pub(super) fn in_words(&self) -> String {
         let ms = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), |v| format!("{v:.1} ms"));
         let mut text = format!(
-            "\nSign-ins        {} ({} pairs, {} let in), {} failed; {} in an outage, {} of them failed\n\
+            "\nSign-ins        {} ({} pairs, {} let in), {} failed; {} in an outage, {} of them failed; {} repeated for a killed box\n\
              Answered in     {} (half), {} (99 of 100)\n\
-             Names           {} blocked, {} allowed, {} not asked for lack of Internet, {} wrong\n\
-             Entries         {} at the boxes, {} at the coordinator; {} lost, {} doubled\n",
+             Names           {} blocked, {} allowed, {} not asked for lack of Internet, {} unanswered, {} wrong\n\
+             Entries         {} acknowledged, {} at the boxes, {} at the coordinator; {} lost, {} doubled\n",
             self.sign_ins.total,
             self.sign_ins.pairs,
             self.sign_ins.let_ins,
             self.sign_ins.failed,
             self.sign_ins.in_outage,
             self.sign_ins.failed_in_outage,
+            self.sign_ins.retries,
             ms(self.p50_ms),
             ms(self.p99_ms),
             self.look_ups.blocked,
             self.look_ups.allowed,
             self.look_ups.unanswered_in_outage,
+            self.look_ups.unanswered,
             self.look_ups.wrong,
+            self.entries.acknowledged,
             self.entries.at_box,
             self.entries.at_coordinator,
             self.entries.lost,

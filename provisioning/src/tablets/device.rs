@@ -107,6 +107,7 @@ impl Device {
             model: Some("virtual".into()),
             serial: Some(serial),
             case_id: None,
+            capabilities: None,
             key: self.key.jwk().clone(),
         };
         let enrolled: Enrolled = self.ask(Method::POST, "/api/v1/tablets", None, Some(&request)).await?.json(201)?;

@@ -6,7 +6,9 @@ use std::{
 };
 
 use automerge::{
-    ActorId, Automerge, Change, ChangeHash, ObjId, ROOT, ReadDoc, ScalarValue, Value, transaction::Transactable as _,
+    ActorId, Automerge, Change, ChangeHash, ObjId, ROOT, ReadDoc, ScalarValue, Value,
+    legacy::{Key, OpType},
+    transaction::Transactable as _,
 };
 
 use super::{
@@ -97,19 +99,38 @@ impl Document {
         copy.set_actor(ActorId::from(actor.as_slice()));
         let done = copy.transact(|tx| {
             for (key, value) in &wanted {
-                tx.put(ROOT, key.as_str(), scalar_value(value))?;
+                let put = if self.chooses(key, value) { ScalarValue::Null } else { scalar_value(value) };
+                tx.put(ROOT, key.as_str(), put)?;
             }
             Ok::<(), automerge::AutomergeError>(())
         });
         let hash = done.map_err(|_| DocumentError::Misfit)?.hash.ok_or(DocumentError::Misfit)?;
-        let bytes = copy.get_change_by_hash(&hash).ok_or(DocumentError::Misfit)?.raw_bytes().to_vec();
+        let change = copy.get_change_by_hash(&hash).ok_or(DocumentError::Misfit)?;
+        let bytes = if wanted.iter().any(|(key, value)| self.chooses(key, value)) {
+            let bytes = replaced(&change, &wanted).ok_or(DocumentError::Misfit)?;
+            copy = self.inner.clone();
+            let change = Change::from_bytes(bytes.clone()).map_err(|_| DocumentError::Misfit)?;
+            copy.apply_changes([change]).map_err(|_| DocumentError::Misfit)?;
+            bytes
+        } else {
+            change.raw_bytes().to_vec()
+        };
         // What is signed must be readable by everybody else.
         let chunk = Chunk::read(&bytes)?;
-        if chunk.hash != hash.0 || chunk.sets.len() != wanted.len() {
+        let written = copy.get_change_meta_by_hash(&ChangeHash(chunk.hash)).is_some();
+        if !written || chunk.sets.len() != wanted.len() {
             return Err(DocumentError::Misfit);
         }
         self.inner = copy;
         Ok(Some(bytes))
+    }
+
+    /// Whether Automerge chooses this value among those in conflict. Asked to put it, it would not write, but delete the
+    /// others; a change only ever sets fields, so that each can be judged. A stand-in is put instead, and the value
+    /// takes its place in the finished change.
+    fn chooses(&self, key: &str, value: &Scalar) -> bool {
+        let chosen = self.inner.get(ROOT, key).ok().flatten().and_then(|(chosen, _)| scalar(&chosen));
+        chosen.as_ref() == Some(value)
     }
 
     /// Applies a change from outside. A change already here changes nothing.
@@ -199,6 +220,16 @@ impl Document {
         }
         fields
     }
+}
+
+/// The bytes of a change with these values in the place of its own.
+fn replaced(change: &Change, wanted: &[(String, Scalar)]) -> Option<Vec<u8>> {
+    let mut change = change.decode();
+    for op in &mut change.operations {
+        let (_, value) = wanted.iter().find(|(key, _)| op.key == Key::Map(key.as_str().into()))?;
+        op.action = OpType::Put(scalar_value(value));
+    }
+    Some(Change::from(change).raw_bytes().to_vec())
 }
 
 /// Reads a change from outside and checks that this writer may make it. Nothing of Automerge runs.

@@ -20,8 +20,10 @@ use super::{
 };
 use crate::{dice::Dice, time::Elapsed};
 
+pub use alert::Alert;
 pub use session::{Config, Timings};
 
+mod alert;
 mod offer;
 mod session;
 mod take;
@@ -117,68 +119,6 @@ pub enum Output {
     NewIncarnation,
     /// Say [`Input::Tick`] at this moment, unless something happens before.
     WakeAt(Elapsed),
-}
-
-/// What somebody should look at.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Alert {
-    /// No version is spoken by both; nothing is exchanged, nothing is dropped.
-    TooOld {
-        /// Lowest and highest version of the other end.
-        theirs: (u8, u8),
-    },
-    /// The other end holds items of mine that I never wrote: this disk was restored or cloned.
-    CloneDetected {
-        /// Which of my origins.
-        origin: Origin,
-    },
-    /// Both hold the same items and have different documents.
-    DigestMismatch {
-        /// On which shelf.
-        shelf: Shelf,
-    },
-    /// I did not take a run of theirs; it is kept aside.
-    Quarantined {
-        /// Of which shelf,
-        shelf: Shelf,
-        /// of which origin,
-        origin: Origin,
-        /// from which number on,
-        first: u64,
-        /// why.
-        reason: Reason,
-    },
-    /// They did not take a run of mine; I keep it.
-    Refused {
-        /// Of which shelf,
-        shelf: Shelf,
-        /// of which origin,
-        origin: Origin,
-        /// why.
-        reason: Reason,
-    },
-    /// What the store holds does not continue what the other end holds.
-    Gap {
-        /// Of which shelf,
-        shelf: Shelf,
-        /// of which origin.
-        origin: Origin,
-    },
-}
-
-impl fmt::Display for Alert {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::TooOld { theirs: (low, high) } => write!(f, "the other end speaks versions {low} to {high} only"),
-            Self::CloneDetected { origin } => write!(f, "the disk of {origin} was restored or cloned"),
-            Self::DigestMismatch { shelf } => write!(f, "same items, different documents on {shelf}"),
-            Self::Quarantined { shelf, origin, first, reason } => {
-                write!(f, "run {first} of {origin} on {shelf} kept aside: {reason}")
-            }
-            Self::Refused { shelf, origin, reason } => write!(f, "run of {origin} on {shelf} was refused: {reason}"),
-            Self::Gap { shelf, origin } => write!(f, "runs of {origin} on {shelf} do not continue what is held"),
-        }
-    }
 }
 
 type Key = (Shelf, Origin);

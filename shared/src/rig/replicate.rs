@@ -1,4 +1,4 @@
-//! Drives a [`Peer`] over the store and a carrier: reads for it, commits for it, sends for it, keeps its time.
+//! Drives a [`Peer`](crate::replica::Peer) over the store and a carrier: reads for it, commits for it, sends for it, keeps its time.
 //!
 //! A box runs one, the coordinator one per box. What it decides nothing about: who may send what and in which order is
 //! the peer's; what a run does to documents is `rig::shelves`'. Own items become runs in [`close_runs`], one task per

@@ -5,7 +5,7 @@
 //!
 //! | file | its one idea |
 //! |---|---|
-//! | [`line`] | one row per shelf and origin: how far it is numbered, closed into runs, acknowledged; who I am |
+//! | [`mod@line`] | one row per shelf and origin: how far it is numbered, closed into runs, acknowledged; who I am |
 //! | [`library`] | documents: snapshot and changes since, heads, fields, digest; changes that wait for another |
 //! | [`runs`] | items are closed into runs; runs from others are checked, applied, handed on, pruned, quarantined |
 

@@ -82,7 +82,8 @@ fn what_cannot_be_read_says_why() {
 fn what_looks_wrong_is_a_doubt_with_its_line() {
     use Suspicion as S;
     let other = MARTIN.replace("1111111111A", "2222222222B");
-    let cases: Vec<(Vec<String>, Vec<(u64, Option<Column>, Suspicion)>)> = vec![
+    type Seen = (u64, Option<Column>, Suspicion);
+    let cases: Vec<(Vec<String>, Vec<Seen>)> = vec![
         (vec![MARTIN.into(), MARTIN.into()], vec![(3, Some(Column::Ine), S::Repeated { first: 2 })]),
         (vec![MARTIN.into(), other], vec![(3, Some(Column::FamilyName), S::Homonym { first: 2 })]),
         (

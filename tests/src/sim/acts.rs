@@ -115,7 +115,7 @@ impl Truth {
         let entry = |entry| Act::Entry(shelf.clone(), entry);
         match (place, dice.below(10)) {
             (_, 0) => edit(class::join(class, person)),
-            (_, 1) => edit(class::join(class, person)),
+            (_, 1) => edit(class::leave(class, person)),
             (_, 2) => edit(badge::void(badge_id, &self.word("lost"))),
             (_, 3) => {
                 let made = Badge {

@@ -9,7 +9,7 @@ use std::{
 use anyhow::{Context as _, Result, bail, ensure};
 use preau_shared::{
     dice::{Dice, Seeded},
-    documents::{DocId, Edit, Fields, School, Writer},
+    documents::{Edit, School, Writer},
     ids::{BoxId, Uai},
     journal::Entry,
     keys::{PublicKey, SigningKey},
@@ -20,13 +20,17 @@ use preau_shared::{
     },
     rig::{
         replicate::reason_of,
-        shelves::{self, Author, Project, ShelfError},
+        shelves::{self, Author, Project as _, ShelfError},
     },
     time::{Elapsed, Stamp},
 };
-use rusqlite::{Connection, params};
+use rusqlite::Connection;
 
-use super::{Place, acts::Schools};
+use super::{
+    Place,
+    acts::Schools,
+    rows::{self, Rows},
+};
 
 /// Of a thousand commits in a storm, so many are the last thing a program does.
 const DEATHS_PER_THOUSAND: u64 = 8;
@@ -92,7 +96,7 @@ impl Node {
         conn.set_prepared_statement_cache_capacity(128);
         conn.execute_batch("PRAGMA journal_mode=OFF; PRAGMA temp_store=MEMORY; PRAGMA journal_mode=MEMORY;")?;
         conn.execute_batch(shelves::MIGRATION)?;
-        conn.execute_batch(ROWS)?;
+        conn.execute_batch(rows::TABLES)?;
         let origin = shelves::origin(&conn, id(place), &*dice)?;
         let disk = Arc::new(Mutex::new(conn));
         let (writer, uai, served): (_, _, Vec<u8>) = match place {
@@ -372,42 +376,4 @@ fn keys(place: Place, uai: &Uai, disk: &Arc<Mutex<Connection>>) -> Result<Keys> 
         let fields = shelves::document(&disk, &shelf, &doc).ok()??;
         School::from_fields(&doc, &fields)?.box_keys.get(&origin.box_id).copied()
     }))
-}
-
-const ROWS: &str = "
-CREATE TABLE sim_documents (shelf TEXT, kind INTEGER, id BLOB, fields TEXT, PRIMARY KEY (shelf, kind, id)) STRICT;
-CREATE TABLE sim_entries (shelf TEXT, origin TEXT, number INTEGER, entry TEXT, PRIMARY KEY (shelf, origin, number)) STRICT;
-";
-
-/// Rows as a program makes them; an entry that came twice breaks its key.
-pub(super) struct Rows;
-
-impl Project for Rows {
-    fn document(&self, conn: &Connection, shelf: &Shelf, doc: &DocId, fields: &Fields) -> Result<(), ShelfError> {
-        conn.prepare_cached("INSERT OR REPLACE INTO sim_documents VALUES (?1, ?2, ?3, ?4)")?.execute(params![
-            shelf.as_key(),
-            doc.kind.code(),
-            doc.id,
-            format!("{fields:?}")
-        ])?;
-        Ok(())
-    }
-    fn entry(
-        &self,
-        conn: &Connection,
-        shelf: &Shelf,
-        origin: &Origin,
-        number: u64,
-        _received: Stamp,
-        entry: &Entry,
-    ) -> Result<(), ShelfError> {
-        let number = i64::try_from(number).unwrap_or(i64::MAX);
-        conn.prepare_cached("INSERT INTO sim_entries VALUES (?1, ?2, ?3, ?4)")?.execute(params![
-            shelf.as_key(),
-            origin.to_string(),
-            number,
-            format!("{entry:?}")
-        ])?;
-        Ok(())
-    }
 }

@@ -177,7 +177,7 @@ struct Row<'a> {
     others: Vec<String>,
     state_word: String,
     clock: String,
-    /// The clock is not known to be right.
+    /// The clock may be anything.
     doubtful: bool,
 }
 
@@ -375,7 +375,7 @@ fn row(words: Words<'_>, school: &SchoolStatus, ticking: bool) -> String {
             .collect(),
         state_word: words.say(&format!("dsi-state-{}", word(school.state))),
         clock: school.clock.map(|clock| words.say(&format!("dsi-clock-{clock}"))).unwrap_or_default(),
-        doubtful: school.clock.is_some_and(|clock| clock != ClockQuality::Synchronised),
+        doubtful: school.clock == Some(ClockQuality::Unknown),
     };
     // The template writes into a string: it cannot fail.
     row.render().unwrap_or_default()

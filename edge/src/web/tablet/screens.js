@@ -9,7 +9,7 @@ import { openPage } from "./wipe.js";
 const ICONS = new URL("../static/vendor/tabler-icons/icons.svg", import.meta.url).pathname;
 /** Icons that a catalogue may name; another name shows the first letter of the title. */
 const SHORTCUT_ICONS = new Set(
-  "abc apps book brush calculator camera file-text home language link map math music palette pencil photo puzzle school sparkles video world".split(" "),
+  "abc apps book brush calculator camera file-text film home language library link map math music palette pencil photo puzzle school sparkles video world".split(" "),
 );
 /** A badge has 32 characters, shown by groups of four. */
 const BADGE_CHARS = 32;

@@ -63,18 +63,28 @@ function erased(name) {
   });
 }
 
-/** Browsers let only the page in front write there, so this waits until it is. @returns {Promise<Outcome>} */
+/**
+ * Browsers let only the page in front write there, and some only while it is touched: after a session that was ended from
+ * elsewhere it may be out of reach.
+ * @returns {Promise<Outcome>}
+ */
 async function clipboard() {
+  if (!navigator.clipboard) return "unsupported";
   await until(() => document.hasFocus(), CLOSING_MS);
-  await navigator.clipboard.writeText("");
-  return "done";
+  return navigator.clipboard.writeText("").then(
+    () => "done",
+    () => "unsupported",
+  );
 }
 
 /** @type {Record<string, () => Promise<Outcome>>} */
-const STEPS = navigator.clipboard ? { pages, storage, clipboard } : { pages, storage };
+const STEPS = { pages, storage, clipboard };
 
-/** What this tablet can clear, told at its enrolment: a web page reaches no downloads, an agent of the tablet does. */
-export const CAPABILITIES = Object.keys(STEPS);
+/**
+ * What this tablet can always clear, told at its enrolment. The clipboard is cleared when the browser allows it; a web
+ * page reaches no downloads, an agent of the tablet does.
+ */
+export const CAPABILITIES = ["pages", "storage"];
 
 /**
  * Does the steps of an order, in its order.

@@ -1,0 +1,179 @@
+use std::{collections::BTreeSet, path::Path, sync::Arc};
+
+use preau_shared::{
+    dice::{Dice, Seeded},
+    documents::{Badge, Class, Kind, Person, Writer as Side},
+    ids::{BoxId, RosterId, Uai},
+    keys::SigningKey,
+    replica::Shelf,
+    rig::{
+        clock::SystemClock,
+        shelves::{self, Author},
+        writer::Writer,
+    },
+    wire::Role,
+};
+
+use super::{desk::views, *};
+use crate::{coordinator::project::Projection, store::schema};
+
+const YEAR: &str = "2026-2027";
+
+struct Office {
+    desk: Desk,
+    writer: Writer,
+    uai: Uai,
+}
+
+async fn office(dir: &Path) -> Office {
+    let writer = Writer::open(&dir.join("cloud.db"), schema::migrate).expect("open");
+    let dice: Arc<dyn Dice> = Arc::new(Seeded::new(7));
+    let (name, drawn) = (BoxId::draw(dice.as_ref()), dice.clone());
+    let origin = writer.commit(move |c| shelves::origin(c, name, &*drawn)).await.expect("origin");
+    let key = SigningKey::from_seed(&[9; 32]).expect("key");
+    let author = Arc::new(Author { origin, key, dice: dice.clone(), writer: Side::Coordinator });
+    let desk = Desk::new(DeskParts {
+        writer: writer.clone(),
+        author,
+        project: Arc::new(Projection),
+        clock: Arc::new(SystemClock::start()),
+        dice,
+        badge_key: [1; 32],
+        secret: [2; 32],
+    });
+    let uai: Uai = "0900991N".parse().expect("uai");
+    let new = |uai: &Uai, name: &str| NewSchool {
+        uai: uai.clone(),
+        name: name.into(),
+        slug: None,
+        latitude: None,
+        longitude: None,
+    };
+    assert!(desk.add_school(new(&uai, "Jean Moulin")).await.expect("school").created);
+    let other = "0900992P".parse().expect("uai");
+    assert_eq!(desk.add_school(new(&other, "École Jean-Moulin")).await.expect("school").slug, "jean-moulin-2");
+    Office { desk, writer, uai }
+}
+
+/// An ONDE file of `family;given;birth;ine;level;class` lines.
+fn file(lines: &[&str]) -> Vec<u8> {
+    let mut text = "Nom élève;Prénom élève;Date naissance;INE;Niveau;Libellé classe\r\n".to_owned();
+    for line in lines {
+        text.push_str(line);
+        text.push_str("\r\n");
+    }
+    text.into_bytes()
+}
+
+impl Office {
+    async fn plan(&self, uai: &Uai, lines: &[&str]) -> Preview {
+        let received = Received { uai: uai.clone(), school_year: YEAR.into(), bytes: file(lines) };
+        self.desk.receive(received).await.expect("plan")
+    }
+    async fn apply(&self, id: RosterId) -> Result<Applied, DeskError> {
+        self.desk.apply(id, Yes::default()).await
+    }
+    /// Given name, class and whether gone, of every pupil on the shelf.
+    async fn pupils(&self, uai: &Uai) -> BTreeSet<(String, String, bool)> {
+        let shelf = Shelf::School(uai.clone());
+        let read = move |c: &rusqlite::Connection| -> Result<_, DeskError> {
+            let classes = views(c, &shelf, Kind::Class, Class::from_fields)?;
+            let people = views(c, &shelf, Kind::Person, Person::from_fields)?;
+            let class = |p: &Person| {
+                let holds = classes.iter().filter(|k| !k.deleted && k.members.contains(&p.id));
+                holds.map(|k| k.name.clone()).collect::<Vec<_>>().join("+")
+            };
+            let pupils = people.iter().filter(|p| p.role == Role::Pupil);
+            Ok(pupils.map(|p| (p.given_name.clone(), class(p), p.deleted)).collect())
+        };
+        self.writer.commit(read).await.expect("read")
+    }
+    async fn open_badges(&self, uai: &Uai) -> usize {
+        let shelf = Shelf::School(uai.clone());
+        let read = move |c: &rusqlite::Connection| -> Result<usize, DeskError> {
+            Ok(views(c, &shelf, Kind::Badge, Badge::from_fields)?.iter().filter(|b| !b.void).count())
+        };
+        self.writer.commit(read).await.expect("read")
+    }
+}
+
+const FIRST: [&str; 6] = [
+    "ROY;Camille;01/02/2017;111111111AA;CE2;Bleue",
+    "ROY;Noé;01/02/2017;111111112AA;CE2;Bleue",
+    "PETIT;Inès;03/04/2018;;CE1;Verte",
+    "BLANC;Léo;05/06/2018;111111114AA;CE1;Verte",
+    "NOIR;Zoé;07/08/2019;111111115AA;CP;Rouge",
+    "VERT;Ali;09/10/2019;111111116AA;CP;Rouge",
+];
+
+#[tokio::test]
+async fn an_import_is_shown_applied_once_and_taken_back_whole() {
+    let dir = tempfile::tempdir().expect("dir");
+    let office = office(dir.path()).await;
+    let uai = office.uai.clone();
+    let plan = office.plan(&uai, &FIRST).await;
+    assert!(office.pupils(&uai).await.is_empty(), "a preview changes nothing");
+    assert_eq!(office.plan(&uai, &FIRST).await.id, plan.id, "the same bytes are the same plan");
+    let applied = office.apply(plan.id).await.expect("applied");
+    assert_eq!((applied.arrived, applied.badges.len()), (6, 6));
+    let again = office.apply(plan.id).await.expect("again");
+    assert!(again.again && again.badges.is_empty());
+    assert!(office.plan(&uai, &FIRST).await.empty);
+
+    let before = office.pupils(&uai).await;
+    let mut second = FIRST.to_vec();
+    second[4] = "NOIR;Zoé;07/08/2019;111111115AA;CP;Verte";
+    second[5] = "NEUF;Mia;11/12/2019;;CP;Rouge";
+    let plan = office.plan(&uai, &second).await;
+    assert_eq!((plan.counts.arrive, plan.counts.change, plan.counts.leave), (1, 1, 1));
+    office.apply(plan.id).await.expect("applied");
+    let after = office.pupils(&uai).await;
+    assert!(
+        after.contains(&("Ali".into(), String::new(), true)) && after.contains(&("Zoé".into(), "Verte".into(), false))
+    );
+    let undone = office.desk.undo(plan.id).await.expect("undone");
+    assert_eq!(undone.badges_voided, 1);
+    let mut restored = office.pupils(&uai).await;
+    assert!(
+        restored.remove(&("Mia".into(), String::new(), true)) || restored.remove(&("Mia".into(), "Rouge".into(), true))
+    );
+    assert_eq!(restored, before);
+    assert_eq!(office.open_badges(&uai).await, 6, "the badge of an import taken back is void, the others open");
+    assert!(matches!(office.apply(plan.id).await, Err(DeskError::Outdated)));
+}
+
+#[tokio::test]
+async fn a_partial_file_needs_force_and_an_old_plan_is_refused() {
+    let dir = tempfile::tempdir().expect("dir");
+    let office = office(dir.path()).await;
+    let uai = office.uai.clone();
+    let first = office.plan(&uai, &FIRST).await;
+    office.apply(first.id).await.expect("applied");
+    let partial = office.plan(&uai, &FIRST[..3]).await;
+    assert!(partial.suspicious);
+    assert!(matches!(office.apply(partial.id).await, Err(DeskError::Suspicious { leaving: 3, enrolled: 6, .. })));
+    let one_less = office.plan(&uai, &FIRST[..5]).await;
+    office.apply(one_less.id).await.expect("one of six may leave");
+    let forced = Yes { force: true, digest: None };
+    assert!(matches!(office.desk.apply(partial.id, forced).await, Err(DeskError::Outdated)));
+}
+
+#[tokio::test]
+async fn a_pupil_who_changes_school_keeps_person_animal_and_badge() {
+    let dir = tempfile::tempdir().expect("dir");
+    let office = office(dir.path()).await;
+    let (here, there): (Uai, Uai) = (office.uai.clone(), "0900992P".parse().expect("uai"));
+    let first = office.plan(&here, &FIRST).await;
+    office.apply(first.id).await.expect("applied");
+    let moved = office.plan(&there, &FIRST[..1]).await;
+    let applied = office.apply(moved.id).await.expect("applied");
+    assert!(applied.badges.is_empty(), "the badge goes with the child");
+    assert_eq!(office.open_badges(&there).await, 1);
+    let read = move |c: &rusqlite::Connection| -> Result<_, DeskError> {
+        let of = |uai: Uai| views(c, &Shelf::School(uai), Kind::Person, Person::from_fields);
+        Ok((of(here)?, of(there)?))
+    };
+    let (here, there) = office.writer.commit(read).await.expect("read");
+    let [moved] = there.as_slice() else { panic!("one person") };
+    assert!(here.contains(moved), "the same person, word for word");
+}
