@@ -2,78 +2,26 @@
 //!
 //! These types are promises: members are added, never renamed. Domain types convert to and from them at the door.
 
+mod claim;
+mod status;
+mod topic;
+
 use serde::{Deserialize, Serialize};
 
+pub use self::{
+    claim::{Claim, ClaimAnswer, ClaimGrant},
+    status::{BoxStatus, SchoolStatus, SyncState, TabletCounts, VoidApplied, VoidAtBox},
+    topic::{Direction, Topic, is_slug},
+};
 use crate::{
-    ids::{BadgeId, BoxId, CaseId, ClaimId, ClassId, PersonId, SessionId, TabletId, Uai, WipeId},
+    ids::{BadgeId, CaseId, ClassId, PersonId, SessionId, TabletId, WipeId},
     keys::dpop::Jwk,
-    time::ClockQuality,
 };
 
 /// Largest JSON body that the box and the coordinator read, in bytes, unless a route says otherwise.
 pub const MAX_BODY_BYTES: usize = 64 * 1024;
 /// Largest MQTT packet, in bytes.
 pub const MAX_PACKET_BYTES: usize = 1024 * 1024;
-
-/// Which way a topic goes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Direction {
-    /// Box to coordinator.
-    Up,
-    /// Coordinator to box.
-    Down,
-    /// A hint that the box is there.
-    Presence,
-}
-
-/// The topic `preau/1/<territory>/<uai>/<box>/<direction>` (ARCHITECTURE §2.5).
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Topic {
-    /// The territory's slug.
-    pub territory: String,
-    /// The school.
-    pub uai: Uai,
-    /// The box, also its certificate's name.
-    pub box_id: BoxId,
-    /// Which way.
-    pub direction: Direction,
-}
-
-impl Topic {
-    /// Reads a topic name; `None` for every other text, wildcards included.
-    pub fn parse(name: &str) -> Option<Self> {
-        let mut parts = name.split('/');
-        if parts.next()? != "preau" || parts.next()? != "1" {
-            return None;
-        }
-        let territory = parts.next().filter(|t| is_slug(t))?.to_owned();
-        let uai = parts.next()?.parse().ok()?;
-        let box_id = parts.next()?.parse().ok()?;
-        let direction = match parts.next()? {
-            "up" => Direction::Up,
-            "down" => Direction::Down,
-            "presence" => Direction::Presence,
-            _ => return None,
-        };
-        parts.next().is_none().then_some(Self { territory, uai, box_id, direction })
-    }
-}
-
-impl std::fmt::Display for Topic {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let direction = match self.direction {
-            Direction::Up => "up",
-            Direction::Down => "down",
-            Direction::Presence => "presence",
-        };
-        write!(f, "preau/1/{}/{}/{}/{direction}", self.territory, self.uai, self.box_id)
-    }
-}
-
-/// Whether a text may stand in a topic or a host name: 1 to 40 of `a-z`, `0-9` and `-`.
-pub fn is_slug(text: &str) -> bool {
-    (1..=40).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
-}
 
 /// Where a tablet stands in its life (ARCHITECTURE §3.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -459,185 +407,4 @@ pub struct EnrolmentWindow {
     pub closes_in_s: u64,
     /// So many tablets may still come.
     pub tablets_left: u32,
-}
-
-/// State of a school or of a box, worst first is what counts (ARCHITECTURE §5.3).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum SyncState {
-    /// No box of it ever spoke.
-    NeverSeen,
-    /// Out of contact.
-    Offline,
-    /// Needs a person.
-    Attention,
-    /// Its oldest unacknowledged entry is older than 10 s, or a snapshot runs.
-    CatchingUp,
-    /// All well.
-    InSync,
-}
-
-/// Tablets of a school, counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct TabletCounts {
-    /// Enrolled.
-    pub total: u32,
-    /// Somebody is signed in.
-    pub in_use: u32,
-    /// Being cleared.
-    pub wiping: u32,
-    /// Reported lost.
-    pub lost: u32,
-}
-
-/// One box on the DSI's page.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct BoxStatus {
-    /// Which box.
-    pub box_id: BoxId,
-    /// Its own state.
-    pub state: SyncState,
-    /// Since its last verified message.
-    pub last_contact_age_s: Option<u64>,
-    /// Until its certificate ends.
-    pub certificate_days_left: Option<i64>,
-    /// What it runs.
-    pub version: Option<String>,
-}
-
-/// One school of `GET /api/v1/schools`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct SchoolStatus {
-    /// National number.
-    pub uai: Uai,
-    /// Name.
-    pub name: String,
-    /// The first state that applies.
-    pub state: SyncState,
-    /// Since the last verified message of any of its boxes.
-    pub last_contact_age_s: Option<u64>,
-    /// Entries its boxes hold that the coordinator has not acknowledged; null out of contact.
-    pub unsynced_entries: Option<u64>,
-    /// The same, as it was at the last contact.
-    pub unsynced_at_last_contact: Option<u64>,
-    /// Files that stand on one disk only.
-    pub unsynced_files: u64,
-    /// Age of the oldest unacknowledged entry at last contact.
-    pub oldest_unsynced_age_s: Option<u64>,
-    /// Commit to acknowledgement of the last entry, timed by the box, in seconds.
-    pub lag_s: Option<f64>,
-    /// In words, with its remedy.
-    pub last_error: Option<String>,
-    /// How far the box trusts its clock.
-    pub clock: Option<ClockQuality>,
-    /// What the box runs.
-    pub version: Option<String>,
-    /// Each box.
-    pub boxes: Vec<BoxStatus>,
-    /// Tablets, counted.
-    pub tablets: TabletCounts,
-    /// People signed in.
-    pub signed_in: u32,
-    /// Version of the block list in use.
-    pub blocklist_version: Option<String>,
-    /// Entries of this school that the coordinator holds.
-    pub entries: u64,
-}
-
-/// `POST /api/v1/badges/{badge_id}/void` at the coordinator: where it is applied.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct VoidApplied {
-    /// One line a box.
-    pub boxes: Vec<VoidAtBox>,
-}
-
-/// Whether a box knows of the void.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct VoidAtBox {
-    /// Which box.
-    #[serde(rename = "box")]
-    pub box_id: BoxId,
-    /// Since when it acknowledged; null while it has not.
-    pub applied_at_age_s: Option<u64>,
-}
-
-/// `POST /api/v1/claims`: a box asks to join. Sent again with the same keys until it is granted.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct Claim {
-    /// The single-use code.
-    pub code: String,
-    /// Ed25519 public key that will sign runs, hexadecimal.
-    pub signing_key: String,
-    /// Certificate request for MQTT (PKCS#10, PEM).
-    pub mqtt_request: String,
-    /// Certificate request for the local network (PKCS#10, PEM).
-    pub lan_request: String,
-}
-
-/// Answer to [`Claim`]: 202 with words only, then 200 with the grant.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct ClaimAnswer {
-    /// Which claim.
-    pub claim_id: ClaimId,
-    /// The three words shown on both sides.
-    pub words: [String; 3],
-    /// Present once somebody confirmed the words.
-    pub grant: Option<ClaimGrant>,
-}
-
-/// All that a box needs to live. Secret: it is written to files of mode 0600 and never logged.
-#[derive(Clone, Serialize, Deserialize)]
-pub struct ClaimGrant {
-    /// The box's name.
-    pub box_id: BoxId,
-    /// Its school.
-    pub uai: Uai,
-    /// The school's name.
-    pub school_name: String,
-    /// Short name for host names.
-    pub slug: String,
-    /// The territory's slug, as in topics.
-    pub territory: String,
-    /// PEM chain for MQTT.
-    pub mqtt_certificate: String,
-    /// PEM chain for the local network.
-    pub lan_certificate: String,
-    /// PEM of the territory authority, to pin.
-    pub authority: String,
-    /// The coordinator's replica name (a box id of its own).
-    pub coordinator_id: BoxId,
-    /// Ed25519 public key of the coordinator's writer, hexadecimal.
-    pub writer_key: String,
-    /// Territory badge key, hexadecimal.
-    pub badge_key: String,
-    /// `host:port` of the broker.
-    pub mqtt: String,
-    /// MQTT keep-alive, in seconds.
-    pub keep_alive_s: u16,
-}
-
-impl std::fmt::Debug for ClaimGrant {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "ClaimGrant(box {} of {})", self.box_id, self.uai)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_topic_is_read_back_and_nothing_else_is_one() {
-        let name = "preau/1/belfort/0900001A/000102030405060708090a0b0c0d0e0f/up";
-        assert_eq!(Topic::parse(name).map(|t| t.to_string()).as_deref(), Some(name));
-        for bad in [
-            "",
-            "#",
-            "preau/1/+/0900001A/000102030405060708090a0b0c0d0e0f/up",
-            &name.replace("up", "#"),
-            &format!("{name}/x"),
-        ] {
-            assert_eq!(Topic::parse(bad), None, "{bad}");
-        }
-    }
 }

@@ -118,7 +118,7 @@ async fn a_void_badge_stays_void() -> Result<()> {
 async fn a_second_pilot_in_the_same_folder_is_told_so() -> Result<()> {
     let pilot = Pilot::start(PREAU, &["--tablets", "0"]).await?;
     let second = tokio::process::Command::new(PREAU)
-        .args(["pilot", "--for", "1s", "--dir"])
+        .args(["pilot", "--for", "30s", "--dir"])
         .arg(pilot.folder().join("pilot"))
         .output()
         .await?;

@@ -177,7 +177,7 @@ fn run(connection: &Connection, sql: &str) -> Result<(), StoreError> {
 
 fn write(connection: &Connection, queue: &mpsc::Receiver<Act>, tick: &watch::Sender<u64>) {
     while let Ok(first) = queue.recv() {
-        let begun = run(connection, "BEGIN IMMEDIATE").map_err(|e| e.to_string());
+        let begun = run(connection, "BEGIN").map_err(|e| e.to_string());
         let changes = connection.total_changes();
         let group = begun.as_ref().map(|()| connection).map_err(String::as_str);
         let mut answers = vec![first(group)];
