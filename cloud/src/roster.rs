@@ -7,6 +7,7 @@
 mod animals;
 mod apply;
 mod desk;
+mod documents;
 mod evidence;
 mod import;
 mod matching;
@@ -22,6 +23,7 @@ mod undo;
 
 pub(crate) use apply::Yes;
 pub(crate) use desk::{Desk, DeskError, DeskParts};
+pub(crate) use documents::{DocumentLine, DocumentsAnswer};
 pub(crate) use import::Received;
 pub(crate) use preview::{Applied, Preview, Undone};
 pub(crate) use school::NewSchool;

@@ -226,6 +226,15 @@ impl Coordinator {
         Ok(created.badges)
     }
 
+    /// Gives classes their documents: `[{class_name, title, url}]`.
+    ///
+    /// # Errors
+    /// No answer, or a refusal.
+    pub async fn give_documents(&self, uai: &Uai, documents: &Value) -> anyhow::Result<()> {
+        let _: Value = self.json(Method::POST, &format!("/api/v1/documents?uai={uai}"), Some(documents)).await?;
+        Ok(())
+    }
+
     /// Gives out a claim code for a box of this school.
     ///
     /// # Errors

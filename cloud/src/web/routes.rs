@@ -49,6 +49,7 @@ pub(crate) fn router(app: App) -> io::Result<Router> {
         .route("/api/v1/rosters/{id}/apply", post(api::rosters::apply))
         .route("/api/v1/rosters/{id}/undo", post(api::rosters::undo))
         .route("/api/v1/staff", post(api::rosters::staff))
+        .route("/api/v1/documents", post(api::rosters::documents))
         .route("/api/v1/badges/{badge_id}/void", post(api::badges::void))
         // Boxes.
         .route("/api/v1/boxes", get(api::boxes::list).post(api::boxes::issue))

@@ -11,7 +11,7 @@ use std::{
 
 use anyhow::{Context as _, bail};
 use preau_shared::{dice::Dice, ids::Uai, roster::onde, time::Clock};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::{
     child::{Recipe, Supervised, last_lines},
@@ -297,6 +297,7 @@ impl Desk<'_> {
         let mut badges = self.cloud.api.apply_roster(&plan, false).await?;
         let classes: BTreeSet<String> =
             roster.rows.into_iter().map(|r| r.class_name).filter(|c| !c.is_empty()).collect();
+        self.cloud.api.give_documents(&intake.uai, &documents(&classes)).await?;
         let staff = self.staff(&classes);
         let mut staff_badges = self.cloud.api.add_staff(&intake.uai, &staff).await?;
         for badge in &mut staff_badges {
@@ -352,6 +353,17 @@ async fn await_people(dir: &Path, school: &mut School) -> anyhow::Result<()> {
     let code = fs::read_to_string(&school.code_file)?;
     school.enrolment_code = code.trim().to_owned();
     Ok(())
+}
+
+/// Two documents for each class, so that a child's environment shows what a teacher gave out.
+fn documents(classes: &BTreeSet<String>) -> Value {
+    let both = |class: &String| {
+        [
+            json!({ "class_name": class, "title": "Poésie de la semaine", "url": "https://fr.vikidia.org/wiki/Po%C3%A9sie" }),
+            json!({ "class_name": class, "title": "Les volcans", "url": "https://www.lumni.fr/dossier/les-volcans" }),
+        ]
+    };
+    classes.iter().flat_map(both).collect()
 }
 
 #[cfg(test)]

@@ -109,6 +109,9 @@ pub(super) async fn stay(rig: &Rig, uai: &Uai, device: &Device, session: &Sessio
     if session.environment.policy.name.is_empty() {
         odd(uai, "the environment has no policy");
     }
+    if session.environment.documents.is_empty() {
+        odd(uai, "the environment has no document of the class");
+    }
     let pause = SHORTEST_STAY.saturating_add(Duration::from_millis(rig.dice.below(STAY_SPREAD_MS)));
     let busy = async {
         look_up(rig, uai, device, &session.environment).await;

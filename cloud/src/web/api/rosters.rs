@@ -1,4 +1,4 @@
-//! Rosters and staff: show the plan, apply it, take it back; name the teachers.
+//! Rosters and staff: show the plan, apply it, take it back; name the teachers; give classes their documents.
 
 use axum::{
     Json,
@@ -14,7 +14,7 @@ use preau_shared::{
 use serde::Deserialize;
 
 use crate::{
-    roster::{Applied, Preview, Received, StaffAnswer, StaffLine, Undone, Yes},
+    roster::{Applied, DocumentLine, DocumentsAnswer, Preview, Received, StaffAnswer, StaffLine, Undone, Yes},
     web::{
         Web,
         caller::{Administrator, Asked},
@@ -122,6 +122,19 @@ pub(in crate::web) async fn staff(
     let made = web.app.desk.add_staff(query.uai()?, lines).await;
     let made = made.map_err(|error| problem::desk(error, &web.app.catalogue, lang))?;
     Ok((StatusCode::CREATED, Json(made)))
+}
+
+/// `POST /api/v1/documents?uai=…`: documents of classes, by title and address.
+pub(in crate::web) async fn documents(
+    _: Administrator,
+    Asked(lang): Asked,
+    State(web): State<Web>,
+    Query(query): Query<For>,
+    body: Result<Json<Vec<DocumentLine>>, JsonRejection>,
+) -> Result<Json<DocumentsAnswer>, Problem> {
+    let Json(lines) = body.map_err(|rejection| problem::json(&rejection))?;
+    let given = web.app.desk.give_documents(query.uai()?, lines).await;
+    given.map(Json).map_err(|error| problem::desk(error, &web.app.catalogue, lang))
 }
 
 fn read_id(text: &str) -> Result<RosterId, Problem> {
