@@ -169,6 +169,22 @@ impl Browser {
         Ok(text.as_str().unwrap_or_default().to_owned())
     }
 
+    /// Waits until the page says something at least so often.
+    ///
+    /// # Errors
+    /// When it does not in time; names what it says instead.
+    pub async fn shows(&self, words: &str, times: usize) -> Result<()> {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let text = self.text().await?;
+            if text.matches(words).count() >= times {
+                return Ok(());
+            }
+            anyhow::ensure!(Instant::now() < end, "{words:?} is not there {times} times: {text}");
+            sleep(Duration::from_millis(100)).await;
+        }
+    }
+
     /// Takes a picture of the screen (PNG).
     ///
     /// # Errors

@@ -10,6 +10,7 @@
 mod broker;
 mod filter;
 mod pilot;
+mod refusals;
 mod replication;
 mod roster;
 mod screens;

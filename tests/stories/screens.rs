@@ -82,7 +82,16 @@ async fn the_dsi_sees_the_schools() -> Result<()> {
     for school in [morning.text("/schools/0/name"), morning.text("/schools/1/name")] {
         ensure!(text.contains(school), "{school} is not on the page: {text}");
     }
-    photograph_at(&desk, &[DESK, TELEPHONE], &pictures()?, "board").await?;
+    let (pictures, school) = (pictures()?, morning.text("/schools/1/uai"));
+    photograph_at(&desk, &[DESK, TELEPHONE], &pictures, "board").await?;
+    // The page tells the truth by itself, without a reload: before, during and after.
+    desk.shows("À jour", 2).await?;
+    morning.tell(&["wan", "down", school]).await?;
+    desk.shows("Hors contact", 1).await?;
+    desk.shows("au dernier contact", 1).await?;
+    photograph_at(&desk, &[DESK, TELEPHONE], &pictures, "board-down").await?;
+    morning.tell(&["wan", "up", school]).await?;
+    desk.shows("À jour", 2).await?;
     desk.close().await
 }
 
