@@ -99,10 +99,14 @@ async fn a_void_badge_stays_void() -> Result<()> {
     tablet.leave(&session).await?;
 
     // The line returns: the void goes down before anything else goes up.
-    let admin = pilot.text("/schools/0/box/metrics").trim_start_matches("http://").trim_end_matches("/metrics").parse()?;
+    let admin =
+        pilot.text("/schools/0/box/metrics").trim_start_matches("http://").trim_end_matches("/metrics").parse()?;
     pilot.tell(&["wan", "up", school]).await?;
     let took = timeout(Duration::from_secs(20), until_refused(&mut tablet, &lina.payload, admin)).await;
-    println!("a badge made void during the outage is refused {:?} after contact is back", took.context("still let in")??);
+    println!(
+        "a badge made void during the outage is refused {:?} after contact is back",
+        took.context("still let in")??
+    );
 
     // The head makes Noé's badge void at the box: at once, and across a kill.
     let head = Teacher::sign_in(url, ca, &teacher.payload, &teacher.second_factor).await?;
