@@ -1,6 +1,7 @@
 //! The coordinator's API (ARCHITECTURE §5.3), as the words of the command call it.
 
 use std::{
+    collections::BTreeSet,
     fs,
     path::{Path, PathBuf},
     time::Duration,
@@ -255,6 +256,21 @@ impl Coordinator {
     /// No answer, or a refusal.
     pub async fn void_badge(&self, badge_id: &str) -> anyhow::Result<Value> {
         self.json(Method::POST, &format!("/api/v1/badges/{badge_id}/void"), Some(&json!({}))).await
+    }
+
+    /// The sessions whose sign-in the coordinator holds.
+    ///
+    /// # Errors
+    /// No answer, a refusal, or a line of another form.
+    pub async fn sign_ins(&self, uai: &Uai) -> anyhow::Result<BTreeSet<String>> {
+        #[derive(Deserialize)]
+        struct Line {
+            session: String,
+        }
+        let path = format!("/api/v1/schools/{uai}/sign-ins");
+        let lines = self.call(Method::GET, &path, "application/json", None).await?.body;
+        let lines = serde_json::Deserializer::from_slice(&lines).into_iter::<Line>();
+        Ok(lines.map(|line| line.map(|l| l.session)).collect::<Result<_, _>>()?)
     }
 
     /// The raw list of a school's journal entries, one JSON object a line.

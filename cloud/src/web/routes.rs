@@ -44,6 +44,7 @@ pub(crate) fn router(app: App) -> io::Result<Router> {
         .route("/api/v1/schools", get(api::schools::list).post(api::schools::add))
         .route("/api/v1/schools/{uai}", get(api::schools::one))
         .route("/api/v1/schools/{uai}/entries", get(api::schools::entries))
+        .route("/api/v1/schools/{uai}/sign-ins", get(api::schools::sign_ins))
         .route("/api/v1/events", get(events::statuses))
         .route(body::ROSTERS, post(api::rosters::receive))
         .route("/api/v1/rosters/{id}/apply", post(api::rosters::apply))

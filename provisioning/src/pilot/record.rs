@@ -1,6 +1,9 @@
 //! What is counted at one school while the pilot runs.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use preau_shared::time::Elapsed;
 use serde::Serialize;
@@ -69,6 +72,8 @@ pub(super) struct Record {
     pub(super) failures: BTreeMap<String, u64>,
     /// Journal entries behind what the box acknowledged to tablets: none of them may be missing anywhere.
     pub(super) acknowledged: u64,
+    /// Sessions that a tablet was told of.
+    pub(super) sessions: BTreeSet<String>,
     pub(super) oddities: Vec<String>,
     pub(super) more_oddities: u64,
     pub(super) cuts: Vec<Cut>,
@@ -94,6 +99,7 @@ impl Record {
                 self.sign_in(*how, code.as_deref(), cut);
                 self.sign_ins.retries = self.sign_ins.retries.saturating_add(u64::from(*retries));
                 self.acknowledge(u64::from(session.is_some()));
+                self.sessions.extend(session.clone());
                 // A session that a teacher opened waits for its tablet; that wait is not the box's.
                 if code.is_none() && *retries == 0 && *how != How::LetIn && self.latencies_us.len() < MAX_LATENCIES {
                     self.latencies_us.push(*latency_us);

@@ -40,6 +40,8 @@ struct Entries {
     doubled: usize,
     /// Of those the box wrote: at the coordinator and not at the box.
     unknown_to_box: usize,
+    /// Sessions that a tablet was told of, and whose sign-in the coordinator does not hold.
+    missing_sign_ins: usize,
 }
 
 /// Memory of a process, in kB (Linux, `/proc/<pid>/status`).
@@ -175,7 +177,9 @@ fn names(lines: &[u8]) -> anyhow::Result<BTreeMap<(String, u64), usize>> {
 async fn compare(stage: &Stage, school: &School) -> anyhow::Result<Entries> {
     let at_box = names(&admin::get(school.admin, "/admin/v1/entries").await?)?;
     let at_coordinator = names(&stage.cloud.api.entries(&school.uai).await?)?;
-    Ok(reconcile(&at_box, &at_coordinator))
+    let held = stage.cloud.api.sign_ins(&school.uai).await?;
+    let missing_sign_ins = school.record().sessions.difference(&held).count();
+    Ok(Entries { missing_sign_ins, ..reconcile(&at_box, &at_coordinator) })
 }
 
 fn reconcile(at_box: &BTreeMap<(String, u64), usize>, at_coordinator: &BTreeMap<(String, u64), usize>) -> Entries {
@@ -191,6 +195,7 @@ fn reconcile(at_box: &BTreeMap<(String, u64), usize>, at_coordinator: &BTreeMap<
             .keys()
             .filter(|name| origins.contains(name.0.as_str()) && !at_box.contains_key(*name))
             .count(),
+        missing_sign_ins: 0,
     }
 }
 
@@ -234,6 +239,7 @@ fn total_entries(schools: &[SchoolSum]) -> Entries {
         lost: sum.lost.saturating_add(s.entries.lost),
         doubled: sum.doubled.saturating_add(s.entries.doubled),
         unknown_to_box: sum.unknown_to_box.saturating_add(s.entries.unknown_to_box),
+        missing_sign_ins: sum.missing_sign_ins.saturating_add(s.entries.missing_sign_ins),
     })
 }
 
@@ -250,6 +256,8 @@ impl Summary {
         promise(e.lost == 0, format!("{} entries of the boxes did not reach the coordinator", e.lost));
         promise(e.doubled == 0, format!("{} entries are held twice", e.doubled));
         promise(e.unknown_to_box == 0, format!("{} entries are unknown to the box that wrote them", e.unknown_to_box));
+        let missing = e.missing_sign_ins;
+        promise(missing == 0, format!("{missing} sessions that a tablet was told of are not at the coordinator"));
         let held = u64::try_from(e.at_coordinator.min(e.at_box)).unwrap_or(u64::MAX);
         promise(e.acknowledged <= held, format!("{} entries were acknowledged, {held} are held", e.acknowledged));
         promise(

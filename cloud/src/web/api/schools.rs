@@ -9,12 +9,17 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use preau_shared::{
-    ids::Uai,
+    ids::{SessionId, Uai},
+    journal::Entry,
     refusal::Refusal,
     replica::Shelf,
-    rig::{reply::Problem, shelves},
+    rig::{
+        reply::Problem,
+        shelves::{self, ShelfError},
+    },
     wire::SchoolStatus,
 };
+use rusqlite::Connection;
 use serde::Deserialize;
 
 use crate::{
@@ -29,6 +34,8 @@ use crate::{
 
 /// Entries in one answer unless fewer are asked for.
 const MAX_ENTRIES: usize = 200_000;
+/// Entries read from the store at a time.
+const ENTRIES_A_READ: u32 = 1_000;
 
 /// `GET /api/v1/schools`: every open school, by UAI.
 pub(in crate::web) async fn list(
@@ -97,6 +104,48 @@ pub(in crate::web) async fn entries(
         let _ = writeln!(lines, "{{\"origin\":\"{origin}\",\"number\":{number}}}");
     }
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], lines).into_response())
+}
+
+/// `GET /api/v1/schools/{uai}/sign-ins`: the sessions whose sign-in is held here, one JSON object a line, so that whoever
+/// was told of a session can see that it arrived. No people are in it.
+pub(in crate::web) async fn sign_ins(
+    _: Administrator,
+    State(web): State<Web>,
+    Path(uai): Path<String>,
+) -> Result<Response, Problem> {
+    let uai = read_uai(&uai)?;
+    let sessions = web.app.reader.read(|connection| sessions_of(connection, &uai)).map_err(problem::shelf)?;
+    let mut lines = String::new();
+    for session in sessions.iter().take(MAX_ENTRIES) {
+        // Writing to a string cannot fail.
+        let _ = writeln!(lines, "{{\"session\":\"{session}\"}}");
+    }
+    Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], lines).into_response())
+}
+
+fn sessions_of(connection: &Connection, uai: &Uai) -> Result<Vec<SessionId>, ShelfError> {
+    let shelf = Shelf::School(uai.clone());
+    let marks = shelves::marks(connection)?;
+    let mut sessions = Vec::new();
+    for origin in marks.into_iter().filter(|mark| mark.shelf == shelf).map(|mark| mark.origin) {
+        let mut after = 0;
+        loop {
+            let page = shelves::entries(connection, &shelf, &origin, after, ENTRIES_A_READ)?;
+            let Some((last, ..)) = page.last() else { break };
+            after = *last;
+            sessions.extend(page.into_iter().filter_map(|(_, _, entry)| match entry {
+                Entry::SignIn { session, .. } => Some(session),
+                Entry::SignOut { .. }
+                | Entry::Wiped { .. }
+                | Entry::TabletEnrolled { .. }
+                | Entry::BadgeVoided { .. }
+                | Entry::StaffSignIn { .. }
+                | Entry::Credential { .. }
+                | Entry::Audit { .. } => None,
+            }));
+        }
+    }
+    Ok(sessions)
 }
 
 pub(super) fn read_uai(text: &str) -> Result<Uai, Problem> {
