@@ -258,6 +258,14 @@ impl Coordinator {
         self.json(Method::POST, &format!("/api/v1/badges/{badge_id}/void"), Some(&json!({}))).await
     }
 
+    /// Closes a school.
+    ///
+    /// # Errors
+    /// No answer, or a refusal.
+    pub async fn retire_school(&self, uai: &Uai) -> anyhow::Result<Value> {
+        self.json(Method::POST, &format!("/api/v1/schools/{uai}/retire"), None).await
+    }
+
     /// The sessions whose sign-in the coordinator holds.
     ///
     /// # Errors

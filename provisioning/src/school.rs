@@ -1,9 +1,10 @@
-//! `preau school`: add one, list them all.
+//! `preau school`: add one, list them all, retire one.
 
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
 use preau_shared::ids::Uai;
+use serde_json::Value;
 
 use crate::{coordinator::Reach, out::Reader, status};
 
@@ -41,6 +42,17 @@ enum Act {
         #[arg(long)]
         json: bool,
     },
+    /// Close a school: it leaves the lists; nothing it holds is touched, and `school add` opens it again.
+    #[command(after_help = "Example:\n  preau school retire 0900915F --dir .pilot")]
+    Retire {
+        /// National number.
+        uai: Uai,
+        #[command(flatten)]
+        reach: Reach,
+        /// Report as JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// List the schools with their state.
     #[command(after_help = "Example:\n  preau school list --json --dir .pilot")]
     List {
@@ -71,6 +83,17 @@ pub async fn run(args: SchoolArgs) -> anyhow::Result<ExitCode> {
         Act::Add { uai, name, latitude, longitude, reach, json } => {
             let school = reach.open()?.add_school(&uai, &name, latitude.zip(longitude)).await?;
             Reader::of(json).report(&format!("{name} ({uai}) is created. Next: preau box issue {uai}"), &school);
+        }
+        Act::Retire { uai, reach, json } => {
+            let closed = reach.open()?.retire_school(&uai).await?;
+            let boxes = closed.get("boxes_in_service").and_then(Value::as_u64).unwrap_or(0);
+            let words = match boxes {
+                0 => format!("{uai} is closed. To open it again: preau school add {uai} NAME"),
+                n => format!(
+                    "{uai} is closed; {n} of its boxes still serve: revoke them, or open it again: preau school add {uai} NAME"
+                ),
+            };
+            Reader::of(json).report(&words, &closed);
         }
         Act::List { reach, json } => status::show(&reach.open()?.schools().await?, Reader::of(json)),
     }

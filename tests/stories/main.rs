@@ -9,6 +9,7 @@
 )]
 
 mod broker;
+mod commands;
 mod filter;
 mod pilot;
 mod refusals;

@@ -15,7 +15,7 @@ use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
 use super::desk::{Desk, DeskError, views};
-use crate::store::schools;
+use crate::store::{boxes, schools};
 
 /// Longest name of a school, in bytes.
 const MAX_NAME_BYTES: usize = 200;
@@ -75,6 +75,24 @@ impl Desk {
         }
         let desk = self.clone();
         self.writer.commit(move |connection| desk.add_school_in(connection, new)).await
+    }
+
+    /// Closes a school: it leaves the DSI's page, and nothing that it holds is touched. Adding it again opens it again.
+    /// Gives how many boxes still serve it; they go on until they are revoked.
+    ///
+    /// # Errors
+    /// [`DeskError::NoSchool`].
+    pub(crate) async fn retire_school(&self, uai: Uai) -> Result<usize, DeskError> {
+        let desk = self.clone();
+        let retire = move |connection: &Connection| {
+            let (shelf, doc) = (Shelf::School(uai.clone()), School::doc(&uai));
+            let fields = shelves::document(connection, &shelf, &doc)?.ok_or(DeskError::NoSchool)?;
+            let school = School::from_fields(&doc, &fields).ok_or(DeskError::NoSchool)?;
+            desk.edit(connection, &shelf, desk.clock.stamp(), &School { deleted: true, ..school }.edit())?;
+            let boxes = boxes::all(connection)?;
+            Ok(boxes.iter().filter(|row| row.uai == uai && row.revoked_at.is_none()).count())
+        };
+        self.writer.commit(retire).await
     }
 
     fn add_school_in(&self, connection: &Connection, new: NewSchool) -> Result<SchoolMade, DeskError> {

@@ -21,6 +21,7 @@ use preau_shared::{
 };
 use rusqlite::Connection;
 use serde::Deserialize;
+use serde_json::{Value, json};
 
 use crate::{
     roster::NewSchool,
@@ -71,6 +72,19 @@ pub(in crate::web) async fn add(
     let made = made.map_err(|error| problem::desk(error, &web.app.catalogue, lang))?;
     let status = if made.created { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(made)).into_response())
+}
+
+/// `POST /api/v1/schools/{uai}/retire`: closes it; tells how many boxes still serve it.
+pub(in crate::web) async fn retire(
+    _: Administrator,
+    Asked(lang): Asked,
+    State(web): State<Web>,
+    Path(uai): Path<String>,
+) -> Result<Json<Value>, Problem> {
+    let uai = read_uai(&uai)?;
+    let boxes = web.app.desk.retire_school(uai.clone()).await;
+    let boxes = boxes.map_err(|error| problem::desk(error, &web.app.catalogue, lang))?;
+    Ok(Json(json!({ "uai": uai, "boxes_in_service": boxes })))
 }
 
 /// Which entries are asked for.

@@ -1,0 +1,77 @@
+//! The words of the command, as somebody of the DSI types them.
+
+use anyhow::{Context as _, Result, ensure};
+use preau_shared::ids::Uai;
+use preau_tests::pilot::Pilot;
+use serde_json::Value;
+use tokio::process::Command;
+
+const PREAU: &str = env!("CARGO_BIN_EXE_preau-under-test");
+const HEADER: &str = "Nom élève;Nom d'usage élève;Prénom élève;Date naissance;Sexe;INE;Adresse1;Cp1;Commune1;Pays1;\
+Adresse2;Cp2;Commune2;Pays2; Cycle;Niveau;Libellé classe;Identifiant classe;Attestation fournie;Autorisation associations;\
+Autorisation photo;Décision de passage";
+
+/// Says it to the pilot's coordinator; every line that it answers.
+async fn say(pilot: &Pilot, words: &[&str]) -> Result<Vec<Value>> {
+    let said =
+        Command::new(PREAU).args(words).args(["--json", "--dir"]).arg(pilot.folder().join("pilot")).output().await?;
+    ensure!(said.status.success(), "{words:?}: {}", String::from_utf8_lossy(&said.stderr));
+    let lines = serde_json::Deserializer::from_slice(&said.stdout).into_iter();
+    Ok(lines.collect::<Result<_, _>>()?)
+}
+
+async fn knows(pilot: &Pilot, uai: &str) -> Result<bool> {
+    let listed = say(pilot, &["school", "list"]).await?;
+    Ok(listed.iter().any(|line| line.to_string().contains(uai)))
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_school_joins_imports_takes_back_and_closes() -> Result<()> {
+    let pilot = Pilot::start(PREAU, &["--tablets", "0"]).await?;
+    let uai = format!("0900993{}", Uai::letter_for(900_993));
+    say(&pilot, &["school", "add", &uai, "La Savoureuse"]).await?;
+    ensure!(knows(&pilot, &uai).await?);
+
+    let row = |name: &str, given: &str, ine: &str| {
+        format!(
+            "{name};;{given};02/03/2017;F;{ine};1 rue de Test;90000;Belfort;FRANCE;;;;;CYCLE II;CP;CP A;1;Non;Non;Non;"
+        )
+    };
+    let file = pilot.folder().join("savoureuse.csv");
+    let two = [HEADER.to_owned(), row("MARTIN", "Lina", "1111111111A"), row("NGUYEN", "Noé", "2222222222B")];
+    std::fs::write(&file, two.join("\n"))?;
+    let path = file.to_str().context("a path")?;
+    let preview = say(&pilot, &["roster", "import", &uai, path]).await?;
+    ensure!(preview[0]["arrive"].as_array().is_some_and(|a| a.len() == 2), "{}", preview[0]);
+    let applied = say(&pilot, &["roster", "import", &uai, path, "--apply"]).await?;
+    ensure!(applied[1]["badges"] == 2, "{}", applied[1]);
+    let again = say(&pilot, &["roster", "import", &uai, path, "--apply"]).await?;
+    ensure!(again[0]["empty"] == true, "the same file again changes nothing: {}", again[0]);
+    let id = applied[1]["applied"].as_str().context("its name")?;
+    say(&pilot, &["roster", "undo", id]).await?;
+    let afresh = say(&pilot, &["roster", "import", &uai, path]).await?;
+    ensure!(afresh[0]["empty"] != true, "what was taken back can come again: {}", afresh[0]);
+
+    let issued = say(&pilot, &["box", "issue", &uai]).await?;
+    ensure!(issued[0]["code"].as_str().is_some_and(|code| code.len() >= 16), "{}", issued[0]);
+    say(&pilot, &["school", "retire", &uai]).await?;
+    ensure!(!knows(&pilot, &uai).await?, "a closed school is not listed");
+    say(&pilot, &["school", "add", &uai, "La Savoureuse"]).await?;
+    ensure!(knows(&pilot, &uai).await?, "and opens again");
+    Ok(())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn misuse_is_told_apart_from_failure() -> Result<()> {
+    for (words, code) in [
+        (&["pilot", "--for", "soon"][..], 2),
+        (&["school", "add", "0900993A", "Wrong letter"][..], 2),
+        (&["roster", "check", "/nowhere.csv"][..], 1),
+        (&["status", "--dir", "/nowhere"][..], 1),
+    ] {
+        let said = Command::new(PREAU).args(words).output().await?;
+        let told = String::from_utf8_lossy(&said.stderr).into_owned();
+        ensure!(said.status.code() == Some(code) && !told.is_empty(), "{words:?}: {:?} {told}", said.status);
+    }
+    Ok(())
+}
