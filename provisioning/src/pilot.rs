@@ -43,6 +43,8 @@ pub const DEFAULT_DIR: &str = ".pilot";
 pub(crate) const ADMIN_USER: &str = "dsi";
 /// The outage of a timed run lasts at least so long.
 const SHORTEST_OUTAGE: Duration = Duration::from_secs(20);
+/// Longer by so much than what was asked, so that what is measured from switch to switch is never shorter.
+const SWITCHING: Duration = Duration::from_millis(500);
 /// … and at most so long.
 const LONGEST_OUTAGE: Duration = Duration::from_secs(120);
 /// Before and after the outage at least so much time must be left.
@@ -256,7 +258,7 @@ async fn stop(stage: Stage) {
 
 /// Half of the rest, the outage, the other half.
 async fn timed(stage: &Stage, length: Duration) {
-    let outage = (length / 3).clamp(SHORTEST_OUTAGE, LONGEST_OUTAGE);
+    let outage = (length / 3).clamp(SHORTEST_OUTAGE, LONGEST_OUTAGE) + SWITCHING;
     let margin = length.saturating_sub(outage) / 2;
     tokio::time::sleep(margin).await;
     for school in &stage.schools {

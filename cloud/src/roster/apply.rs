@@ -72,8 +72,13 @@ impl Desk {
         let mut work = Work::new(self, connection, &row.uai, (&plan, &standing));
         work.all(now)?;
         let (back, badges) = (work.back, work.badges);
-        let undo = serde_json::to_string(&back).map_err(|_| DeskError::Stored)?;
-        rosters::applied(connection, id, &undo, now)?;
+        // A file that changed nothing does not stand between the last one that did and its undo.
+        let undo = if back.fields.is_empty() && back.badges.is_empty() {
+            None
+        } else {
+            Some(serde_json::to_string(&back).map_err(|_| DeskError::Stored)?)
+        };
+        rosters::applied(connection, id, undo.as_deref(), now)?;
         let what = format!(
             "roster {id} applied: {} arrived, {} changed, {} left",
             plan.arrive.len(),

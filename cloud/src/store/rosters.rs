@@ -143,8 +143,8 @@ pub(crate) fn is_last_applied(connection: &Connection, row: &RosterRow) -> Resul
     Ok(last == Some(*row.roster_id.as_bytes()))
 }
 
-/// Notes that it was applied and how to take it back; its lines go.
-pub(crate) fn applied(connection: &Connection, id: RosterId, undo: &str, now: Stamp) -> Result<(), StoreError> {
+/// Notes that it was applied and how to take it back, if it changed anything; its lines go.
+pub(crate) fn applied(connection: &Connection, id: RosterId, undo: Option<&str>, now: Stamp) -> Result<(), StoreError> {
     let sql = "UPDATE rosters SET state = 'applied', lines = NULL, undo = ?2, applied_at =
                max(?3, coalesce((SELECT max(applied_at) + 1 FROM rosters), 0)) WHERE roster_id = ?1";
     connection.prepare_cached(sql)?.execute((id.as_bytes(), undo, now.0))?;
