@@ -1,5 +1,7 @@
 //! The words of the command, as somebody of the DSI types them.
 
+use std::time::Duration;
+
 use anyhow::{Context as _, Result, ensure};
 use preau_shared::ids::Uai;
 use preau_tests::pilot::Pilot;
@@ -20,9 +22,16 @@ async fn say(pilot: &Pilot, words: &[&str]) -> Result<Vec<Value>> {
     Ok(lines.collect::<Result<_, _>>()?)
 }
 
-async fn knows(pilot: &Pilot, uai: &str) -> Result<bool> {
-    let listed = say(pilot, &["school", "list"]).await?;
-    Ok(listed.iter().any(|line| line.to_string().contains(uai)))
+/// Lists until the school is there, or gone: the list may be a moment old.
+async fn listed(pilot: &Pilot, uai: &str, there: bool) -> Result<()> {
+    for _ in 0..50 {
+        let lines = say(pilot, &["school", "list"]).await?;
+        if lines.iter().any(|line| line.to_string().contains(uai)) == there {
+            return Ok(());
+        }
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    anyhow::bail!("{uai} should be {}", if there { "listed" } else { "gone" })
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -30,7 +39,7 @@ async fn a_school_joins_imports_takes_back_and_closes() -> Result<()> {
     let pilot = Pilot::start(PREAU, &["--tablets", "0"]).await?;
     let uai = format!("0900993{}", Uai::letter_for(900_993));
     say(&pilot, &["school", "add", &uai, "La Savoureuse"]).await?;
-    ensure!(knows(&pilot, &uai).await?);
+    listed(&pilot, &uai, true).await?;
 
     let row = |name: &str, given: &str, ine: &str| {
         format!(
@@ -55,10 +64,9 @@ async fn a_school_joins_imports_takes_back_and_closes() -> Result<()> {
     let issued = say(&pilot, &["box", "issue", &uai]).await?;
     ensure!(issued[0]["code"].as_str().is_some_and(|code| code.len() >= 16), "{}", issued[0]);
     say(&pilot, &["school", "retire", &uai]).await?;
-    ensure!(!knows(&pilot, &uai).await?, "a closed school is not listed");
+    listed(&pilot, &uai, false).await?;
     say(&pilot, &["school", "add", &uai, "La Savoureuse"]).await?;
-    ensure!(knows(&pilot, &uai).await?, "and opens again");
-    Ok(())
+    listed(&pilot, &uai, true).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
