@@ -17,15 +17,16 @@ use preau_shared::{
     messages::Catalogue,
     replica::Origin,
     rig::{
+        apply::{self, Bench},
         clock::SystemClock,
         dice::SystemDice,
         link::{Link, LinkConfig},
-        reader::Reader,
-        replicate, serve,
+        replicate::{self, News},
+        serve,
         shelves::{self, Author, ShelfError},
         task::Tasks,
         tls::{self, TlsError},
-        writer::{StoreError, Writer},
+        writer::StoreError,
     },
     time::Clock,
 };
@@ -38,17 +39,21 @@ use crate::{
     broker::{
         embedded::{Broker, BrokerError},
         external::Endpoint,
+        handout::Handout,
+        mosquitto,
         rights::{Admitted, Member, Rights},
     },
     config::Config,
     coordinator::{
+        carry,
         links::Links,
         project::Projection,
         switchboard::{Common, Switchboard, everything_upwards},
+        upkeep::Upkeep,
     },
-    enrolment::{Authority, AuthorityError, Enrolment, EnrolmentError, Terms},
+    enrolment::{AUTHORITY, Authority, AuthorityError, Enrolment, EnrolmentError, Ground, Seals, Terms},
     roster::{Desk, DeskParts},
-    store::{boxes, schema},
+    store::{Database, boxes},
     web,
 };
 
@@ -56,7 +61,6 @@ use crate::{
 const DATABASE: &str = "cloud.db";
 /// Held while a coordinator runs in the folder.
 const LOCK: &str = "lock";
-const READERS: usize = 4;
 
 /// Why the coordinator does not start. Each says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -77,11 +81,14 @@ pub enum StartError {
     #[error("{0}")]
     Authority(String),
     /// The database cannot be used.
-    #[error("{DATABASE}: {0}")]
+    #[error("the store: {0}")]
     Store(#[from] StoreError),
     /// The shelves cannot be used.
-    #[error("{DATABASE}: {0}")]
+    #[error("the store: {0}")]
     Shelf(#[from] ShelfError),
+    /// The server of the database is named wrongly.
+    #[error("store: {0}")]
+    Server(String),
     /// Certificates and keys do not fit.
     #[error(transparent)]
     Tls(#[from] TlsError),
@@ -109,10 +116,8 @@ pub(crate) struct App {
     pub(crate) dir: Arc<Path>,
     /// Read once.
     pub(crate) config: Arc<Config>,
-    /// Writes the database.
-    pub(crate) writer: Writer,
-    /// Reads it.
-    pub(crate) reader: Reader,
+    /// What it remembers.
+    pub(crate) store: Database,
     /// The coordinator as an origin.
     pub(crate) author: Arc<Author>,
     /// Time.
@@ -130,6 +135,7 @@ pub(crate) struct App {
     /// Sentences.
     pub(crate) catalogue: Arc<Catalogue>,
     broker: Option<Broker>,
+    handout: Option<Arc<Handout>>,
 }
 
 impl std::fmt::Debug for App {
@@ -148,7 +154,11 @@ impl App {
         if let Some(broker) = &self.broker {
             broker.cut(box_id).await;
         }
-        Ok(())
+        // Durable and refused by us already: a repeated call writes again what could not be written.
+        match &self.handout {
+            Some(handout) => handout.shut_out().await,
+            None => Ok(()),
+        }
     }
 }
 
@@ -213,22 +223,37 @@ impl Running {
 async fn build(config: Config, dir: &Path, tasks: &Tasks, restart: &Arc<Notify>) -> Result<App, StartError> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let dice: Arc<dyn Dice> = Arc::new(SystemDice);
-    let database = dir.join(DATABASE);
-    for_our_eyes(&database)?;
-    let writer = Writer::open(&database, schema::migrate)?;
-    let reader = Reader::open(&database, READERS)?;
+    let store = store(&config, dir, &*dice).await?;
     let authority = Authority::open(dir, &config.territory, &config.names, &*clock, &*dice)?;
     let authority = Arc::new(authority);
-    let author = author(&writer, &authority, &dice).await?;
+    let author = author(&store, &authority, &dice).await?;
     let admitted = Admitted::default();
-    for row in reader.read(boxes::all)?.into_iter().filter(|row| row.revoked_at.is_none()) {
+    for row in store.read(boxes::all).await?.into_iter().filter(|row| row.revoked_at.is_none()) {
         admitted.admit(row.box_id, Member { uai: row.uai, signing_key: row.signing_key });
     }
+    let ground = Ground {
+        folder: dir.join(AUTHORITY),
+        database: store.clone(),
+        author: author.clone(),
+        clock: clock.clone(),
+        dice: dice.clone(),
+    };
+    let seals = Seals::open(ground).await.map_err(|error| StartError::Authority(error.to_string()))?;
+    seals.start(tasks);
     let links = Links::default();
     let (broker, endpoint) = broker(&config, &authority, &admitted, tasks).await?;
+    let handout = config
+        .broker
+        .is_some()
+        .then(|| Arc::new(Handout::new(dir, &config, &endpoint, (authority.clone(), store.clone(), clock.clone()))));
+    if let Some(handout) = &handout {
+        handout
+            .write(&*dice)
+            .await
+            .map_err(|error| StartError::Broker(format!("the folder of the broker: {error}")))?;
+    }
     let common = Common {
-        writer: writer.clone(),
-        reader: reader.clone(),
+        store: store.clone(),
         author: author.clone(),
         clock: clock.clone(),
         dice: dice.clone(),
@@ -236,9 +261,22 @@ async fn build(config: Config, dir: &Path, tasks: &Tasks, restart: &Arc<Notify>)
         links: links.clone(),
         territory: config.territory.clone(),
         keep_alive: config.keep_alive(),
+        bench: Arc::new(Bench::new(apply::LIMIT)),
+        news: News::default(),
+        seals: seals.clone(),
         on_clone: on_clone(restart),
     };
-    replicate(&config, common, &authority, endpoint, tasks)?;
+    let upkeep = Upkeep {
+        store: store.clone(),
+        author: author.clone(),
+        clock: clock.clone(),
+        admitted: admitted.clone(),
+        news: common.news.clone(),
+    };
+    upkeep.start(tasks);
+    carry::start(store.clone(), author.clone(), clock.clone(), tasks);
+    store.keep_leases(clock.clone(), tasks);
+    replicate((&config, dir), common, &authority, endpoint, tasks)?;
     let terms = Terms {
         territory: config.territory.clone(),
         domain: config.domain.clone(),
@@ -246,18 +284,18 @@ async fn build(config: Config, dir: &Path, tasks: &Tasks, restart: &Arc<Notify>)
         keep_alive_s: config.keep_alive_s,
     };
     let enrolment = Enrolment {
-        writer: writer.clone(),
-        reader: reader.clone(),
+        store: store.clone(),
         author: author.clone(),
         authority: authority.clone(),
         admitted,
+        seals,
         clock: clock.clone(),
         dice: dice.clone(),
         terms: Arc::new(terms),
         tries: Arc::default(),
     };
     let desk = Desk::new(DeskParts {
-        writer: writer.clone(),
+        store: store.clone(),
         author: author.clone(),
         project: Arc::new(Projection),
         clock: clock.clone(),
@@ -266,7 +304,7 @@ async fn build(config: Config, dir: &Path, tasks: &Tasks, restart: &Arc<Notify>)
         secret: authority.evidence_secret(),
     });
     let (dir, config, catalogue) = (dir.into(), Arc::new(config), Arc::new(Catalogue::load()));
-    Ok(App { dir, config, writer, reader, author, clock, dice, authority, enrolment, links, desk, catalogue, broker })
+    Ok(App { dir, config, store, author, clock, dice, authority, enrolment, links, desk, catalogue, broker, handout })
 }
 
 /// The embedded broker, unless another is configured; and where to connect.
@@ -293,39 +331,50 @@ async fn broker(
 }
 
 fn replicate(
-    config: &Config,
+    (config, dir): (&Config, &Path),
     common: Common,
     authority: &Authority,
     endpoint: Endpoint,
     tasks: &Tasks,
 ) -> Result<(), StartError> {
+    let clock = common.clock.clone();
+    let name = mosquitto::member(authority.coordinator_id, config.member);
+    let client = if config.member > 1 {
+        authority.member(dir, name, clock.stamp(), &*common.dice)?
+    } else {
+        authority.client.clone()
+    };
+    // Where several share one database, each hears the schools whose lease it holds.
+    let leases = common.store.held().is_some();
+    let subscribe = if leases { Vec::new() } else { vec![everything_upwards(&config.territory)] };
     let (sender, events) = Link::start(
         LinkConfig {
             host: endpoint.host,
             port: endpoint.port,
-            client_id: authority.coordinator_id.to_string(),
+            client_id: name.to_string(),
             ca: authority.root.clone(),
-            identity: (authority.client.chain.clone(), authority.client.key.clone()),
+            identity: (client.chain, client.key),
             keep_alive: config.keep_alive(),
             connect_timeout: Duration::from_secs(config.connect_timeout_s),
             retry_cap: Duration::from_secs(config.retry_cap_s),
-            subscribe: vec![everything_upwards(&config.territory)],
+            subscribe,
         },
         common.dice.clone(),
         tasks,
     )?;
     let (links, clock, keep_alive) = (common.links.clone(), common.clock.clone(), common.keep_alive);
     let in_contact = move || links.any_contact(clock.elapsed(), keep_alive);
-    replicate::close_runs(common.writer.clone(), common.author.clone(), common.clock.clone(), in_contact, tasks);
+    let (author, clock, news) = (common.author.clone(), common.clock.clone(), common.news.clone());
+    replicate::close_runs(common.store.clone(), author, clock, news, in_contact, tasks);
     Switchboard::start(common, sender, events, tasks);
     Ok(())
 }
 
 /// Who writes here: drawn at the first start, kept with the data.
-async fn author(writer: &Writer, authority: &Authority, dice: &Arc<dyn Dice>) -> Result<Arc<Author>, StartError> {
+async fn author(store: &Database, authority: &Authority, dice: &Arc<dyn Dice>) -> Result<Arc<Author>, StartError> {
     let (coordinator, drawn) = (authority.coordinator_id, dice.clone());
-    let origin = writer.commit(move |connection| shelves::origin(connection, coordinator, &*drawn)).await?;
-    let key = authority.writer_key()?;
+    let origin = store.commit(move |connection| shelves::origin(connection, coordinator, &*drawn)).await?;
+    let key = Arc::new(authority.writer_key()?);
     Ok(Arc::new(Author { origin, key, dice: dice.clone(), writer: documents::Writer::Coordinator }))
 }
 
@@ -336,6 +385,21 @@ fn on_clone(restart: &Arc<Notify>) -> Arc<dyn Fn(Origin) + Send + Sync> {
         tracing::error!(%origin, "this disk was restored: going on under a new incarnation");
         restart.notify_one();
     })
+}
+
+/// The file in the coordinator's folder, unless a server is configured.
+async fn store(config: &Config, dir: &Path, dice: &dyn Dice) -> Result<Database, StartError> {
+    if let Some(address) = config.server().map_err(StartError::Server)? {
+        let mut holder = [0; 16];
+        dice.fill(&mut holder);
+        return Ok(Database::server(address, holder).await?);
+    }
+    if config.member > 1 {
+        return Err(StartError::Server("several coordinators need one that they share".into()));
+    }
+    let database = dir.join(DATABASE);
+    for_our_eyes(&database)?;
+    Ok(Database::file(&database)?)
 }
 
 /// The database holds names: made by ourselves first, so that nobody else may read it. SQLite gives its companions the

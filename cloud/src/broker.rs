@@ -2,4 +2,6 @@
 
 pub(crate) mod embedded;
 pub(crate) mod external;
+pub(crate) mod handout;
+pub mod mosquitto;
 pub(crate) mod rights;

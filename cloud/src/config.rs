@@ -9,13 +9,16 @@ use std::{
 use preau_shared::wire::is_slug;
 use serde::Deserialize;
 
-use crate::broker::external::Endpoint;
+use crate::{
+    broker::{external::Endpoint, mosquitto::MEMBERS},
+    store::Address,
+};
 
 /// Name of the file in the coordinator's folder.
 pub(crate) const FILE: &str = "preau-cloud.toml";
 
 /// What an administrator may set. Every member but `territory` has a default.
-#[derive(Debug, Clone, Deserialize)]
+#[derive(Clone, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
     /// The territory's short name, in topics and certificates: `a-z`, `0-9`, `-`.
@@ -32,6 +35,12 @@ pub struct Config {
     pub mqtt_public: Option<String>,
     /// `mqtts://host:port` of a broker to use instead of the embedded one.
     pub broker: Option<String>,
+    /// `postgres://user:password@host:port/database` of a PostgreSQL to use instead of a file in the folder.
+    pub store: Option<String>,
+    /// PEM file of the authority of that server's certificate, for `?sslmode=require`.
+    pub store_authority: Option<PathBuf>,
+    /// Which of several coordinators this is, from 1: they share `store`, `broker` and a copy of the folder `authority`.
+    pub member: u8,
     /// Admin plane, plain HTTP: never a public address.
     pub admin: SocketAddr,
     /// MQTT keep-alive told to boxes, in seconds; a box is out of contact after 1.5 times as long.
@@ -44,6 +53,13 @@ pub struct Config {
     pub log: String,
 }
 
+impl std::fmt::Debug for Config {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // The store's URL may hold a password.
+        write!(f, "Config({})", self.territory)
+    }
+}
+
 impl Default for Config {
     fn default() -> Self {
         Self {
@@ -54,6 +70,9 @@ impl Default for Config {
             mqtt: SocketAddr::from(([0, 0, 0, 0], 8_883)),
             mqtt_public: None,
             broker: None,
+            store: None,
+            member: 1,
+            store_authority: None,
             admin: SocketAddr::from(([127, 0, 0, 1], 9_443)),
             keep_alive_s: 30,
             connect_timeout_s: 10,
@@ -101,12 +120,26 @@ impl Config {
         if config.broker.is_some() && config.mqtt_public.is_none() {
             return wrong("mqtt_public", "host:port of the outside broker, as boxes reach it");
         }
+        if !(1..=MEMBERS).contains(&config.member) {
+            return wrong("member", "from 1 to 8");
+        }
+        if config.member > 1 && config.broker.is_none() {
+            return wrong("member", "several coordinators need a broker and a store that they share");
+        }
         Ok(config)
     }
 
     /// `host:port` of the broker, as boxes are told.
     pub fn mqtt_public(&self) -> String {
         self.mqtt_public.clone().unwrap_or_else(|| self.mqtt.to_string())
+    }
+
+    /// The server of the database, if there is one.
+    ///
+    /// # Errors
+    /// In words: what is wrong with its URL.
+    pub(crate) fn server(&self) -> Result<Option<Address>, String> {
+        self.store.as_deref().map(|url| Address::read(url, self.store_authority.as_deref())).transpose()
     }
 
     /// MQTT keep-alive.

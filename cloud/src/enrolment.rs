@@ -2,8 +2,10 @@
 
 mod authority;
 mod claim;
+pub(crate) mod seals;
 mod tries;
 mod words;
 
-pub(crate) use authority::{Authority, AuthorityError};
+pub(crate) use authority::{AUTHORITY, Authority, AuthorityError};
 pub(crate) use claim::{Enrolment, EnrolmentError, Terms};
+pub(crate) use seals::{Ground, KeyState, Seals};

@@ -24,6 +24,7 @@ mod web;
 use std::{io::Write as _, path::PathBuf, process::ExitCode};
 
 pub use app::{Running, StartError};
+pub use broker::mosquitto;
 pub use config::{Config, ConfigError};
 
 /// Words of `preau-cloud`.
@@ -38,6 +39,9 @@ pub enum CloudCommand {
         /// The coordinator's folder: database, authority, and preau-cloud.toml unless --config says another.
         #[arg(long, value_name = "DIR")]
         dir: Option<PathBuf>,
+        /// PostgreSQL to use instead of a file in the folder: postgres://user:password@host:port/database
+        #[arg(long, value_name = "URL")]
+        store: Option<String>,
         /// Stop when standard input closes: the pilot's coordinator ends with it.
         #[arg(long, hide = true)]
         with_parent: bool,
@@ -47,8 +51,8 @@ pub enum CloudCommand {
 /// Runs a word; 0 when it ended well, 1 when not (the reason is on standard error).
 pub fn run(command: CloudCommand) -> ExitCode {
     preau_shared::rig::tls::install_provider();
-    let CloudCommand::Serve { config, dir, with_parent } = command;
-    match serve(config, dir, with_parent) {
+    let CloudCommand::Serve { config, dir, store, with_parent } = command;
+    match serve(config, dir, store, with_parent) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // Standard error may be closed; then nobody reads it.
@@ -58,7 +62,12 @@ pub fn run(command: CloudCommand) -> ExitCode {
     }
 }
 
-fn serve(config: Option<PathBuf>, dir: Option<PathBuf>, with_parent: bool) -> anyhow::Result<()> {
+fn serve(
+    config: Option<PathBuf>,
+    dir: Option<PathBuf>,
+    store: Option<String>,
+    with_parent: bool,
+) -> anyhow::Result<()> {
     let (file, dir) = match (config, dir) {
         (Some(file), Some(dir)) => (file, dir),
         (Some(file), None) => {
@@ -69,7 +78,8 @@ fn serve(config: Option<PathBuf>, dir: Option<PathBuf>, with_parent: bool) -> an
         (None, Some(dir)) => (dir.join(config::FILE), dir),
         (None, None) => anyhow::bail!("give --config or --dir"),
     };
-    let config = Config::read(&file)?;
+    let mut config = Config::read(&file)?;
+    config.store = store.or(config.store);
     preau_shared::rig::log::start(&config.log);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
     runtime.block_on(async {

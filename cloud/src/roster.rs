@@ -8,6 +8,7 @@ mod animals;
 mod apply;
 mod desk;
 mod documents;
+mod erase;
 mod evidence;
 mod import;
 mod matching;

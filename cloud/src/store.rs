@@ -1,38 +1,42 @@
-//! What the coordinator remembers, in one SQLite file. One file per table: its columns, its creation, every statement
-//! that names it.
+//! What the coordinator remembers, in a SQLite file or in PostgreSQL ([`Database`]). One file per table: its columns, its
+//! creation, every statement that names it, in SQL that both understand ([`preau_shared::rig::sql`]).
 //!
 //! Two kinds of tables, said in each file's header: *projected* from documents (may be dropped and rebuilt) and *native*
 //! (born here).
 
 pub(crate) mod boxes;
+pub(crate) mod carries;
+pub(crate) mod certificates;
 pub(crate) mod claims;
+pub(crate) mod database;
+pub(crate) mod leases;
 pub(crate) mod people;
+mod postgres;
 pub(crate) mod rosters;
 pub(crate) mod schema;
 pub(crate) mod schools;
+pub(crate) mod seals;
 pub(crate) mod sessions;
 pub(crate) mod voids;
 
-use preau_shared::{ids::Uai, rig::writer::StoreError};
-use rusqlite::types::{FromSqlError, ValueRef};
+use preau_shared::{
+    ids::Uai,
+    rig::{
+        sql::{Row, Sql},
+        writer::StoreError,
+    },
+};
 
-/// Reads an identifier of 16 bytes.
-pub(crate) fn bytes16(value: ValueRef<'_>) -> Result<[u8; 16], FromSqlError> {
-    value.as_blob()?.try_into().map_err(|_| FromSqlError::InvalidType)
-}
+pub(crate) use database::Database;
+pub(crate) use postgres::Address;
 
-/// Reads 32 bytes: a hash or a public key.
-pub(crate) fn bytes32(value: ValueRef<'_>) -> Result<[u8; 32], FromSqlError> {
-    value.as_blob()?.try_into().map_err(|_| FromSqlError::InvalidType)
-}
+/// What an act or a reading is given.
+pub(crate) type Tx = dyn Sql;
 
 /// Reads a UAI.
-pub(crate) fn uai(value: ValueRef<'_>) -> Result<Uai, FromSqlError> {
-    value.as_str()?.parse().map_err(|_| FromSqlError::InvalidType)
+fn uai(row: &Row, at: usize) -> Result<Uai, StoreError> {
+    row.text(at)?.parse().map_err(|_| StoreError::Unreadable("the number of a school"))
 }
 
-/// `None` when there is no such row; every other error stays one.
-pub(crate) fn optional<T>(row: Result<T, rusqlite::Error>) -> Result<Option<T>, StoreError> {
-    use rusqlite::OptionalExtension as _;
-    Ok(row.optional()?)
-}
+#[cfg(test)]
+mod tests;

@@ -36,7 +36,7 @@ pub(crate) struct Web {
 impl Web {
     fn new(app: App, door: door::Door) -> Self {
         let fleet = Fleet::new(
-            app.reader.clone(),
+            app.store.clone(),
             app.links.clone(),
             app.clock.clone(),
             app.config.keep_alive(),

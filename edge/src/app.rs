@@ -9,7 +9,7 @@ use preau_shared::{
     replica::{shelf::Shelf, vitals::Vitals},
     rig::{
         reader::Reader,
-        shelves::{Author, ShelfError},
+        shelves::{Author, ShelfError, fold},
         writer::Writer,
     },
     time::Clock,
@@ -209,6 +209,21 @@ impl App {
             Ok(0) => {}
             Ok(sessions) => tracing::info!(sessions, "old sessions forgotten"),
             Err(error) => tracing::warn!(%error, "old sessions could not be forgotten"),
+        }
+    }
+
+    /// Lets go of runs that the coordinator has had for long enough, and of document epochs left behind long ago.
+    pub(crate) async fn fold(&self) {
+        let (shelf, now) = (self.shelf.clone(), self.clock.stamp());
+        let folded = self.writer.commit::<_, ShelfError>(move |conn| {
+            fold::drop_past(conn, &shelf, now)?;
+            fold::drop_past(conn, &Shelf::Territory, now)?;
+            fold::prune(conn, now)
+        });
+        match folded.await {
+            Ok(0) => {}
+            Ok(runs) => tracing::info!(runs, "runs that the coordinator holds were let go"),
+            Err(error) => tracing::warn!(%error, "old runs could not be let go"),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Joining the territory: a code on paper becomes an identity (`identity/`).
 //!
-//! The three keys are made here and never leave the box; they are written before they are shown to anybody, so that a
+//! The four keys are made here and never leave the box; they are written before they are shown to anybody, so that a
 //! claim that was cut short goes on with the same keys and gets the same answer. The grant is written last: its
 //! presence says that the box is claimed.
 
@@ -26,7 +26,10 @@ use preau_shared::{
 use rcgen::{CertificateParams, DistinguishedName, KeyPair};
 use serde::Deserialize;
 
-use crate::identity::{FOLDER, GRANT, Identity, LAN_KEY, MQTT_KEY, SIGNING_SEED};
+use crate::identity::{
+    FOLDER, GRANT, Identity, LAN_KEY, MQTT_KEY, SIGNING_SEED,
+    seals::{OwnSeals, SEAL_KEYS, SealsError},
+};
 
 /// The coordinator must answer within.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -64,6 +67,16 @@ pub(crate) enum ClaimError {
     /// A key cannot be made.
     #[error("keys: {0}")]
     Keys(String),
+}
+
+impl From<SealsError> for ClaimError {
+    fn from(error: SealsError) -> Self {
+        match error {
+            SealsError::File(path, why) => Self::File(path, why),
+            SealsError::Damaged(path) => Self::Damaged(path),
+            SealsError::Key(why) => why.into(),
+        }
+    }
 }
 
 impl From<rcgen::Error> for ClaimError {
@@ -108,6 +121,7 @@ pub(crate) async fn claim(dir: &Path, code: &str, cloud: &str, ca_file: &Path) -
     let request = wire::Claim {
         code: code.trim().to_owned(),
         signing_key: HEXLOWER.encode(&signing_key(&folder.join(SIGNING_SEED))?.public().0),
+        seal_key: HEXLOWER.encode(&OwnSeals::first(&folder.join(SEAL_KEYS), &SystemDice)?.newest()?.1.0),
         mqtt_request: request(&folder.join(MQTT_KEY))?,
         lan_request: request(&folder.join(LAN_KEY))?,
     };

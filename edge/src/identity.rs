@@ -1,10 +1,13 @@
 //! Who this box is: what the claim wrote into `identity/`, read back and checked at start.
 
+pub(crate) mod seals;
+
 use std::path::{Path, PathBuf};
 
 use data_encoding::HEXLOWER;
 use preau_shared::{
     keys::{PublicKey, SigningKey},
+    replica::SealPublic,
     wire::ClaimGrant,
 };
 
@@ -31,6 +34,8 @@ pub(crate) struct Identity {
     pub(crate) writer_key: PublicKey,
     /// Keys the hashes of badges.
     pub(crate) badge_key: [u8; 32],
+    /// Batches for the coordinator are sealed to it, until the school's document tells of another.
+    pub(crate) seal_key: SealPublic,
 }
 
 /// The box has no usable identity.
@@ -73,6 +78,7 @@ impl Identity {
             lan_key: read(LAN_KEY)?,
             writer_key: PublicKey(hex32(&grant.writer_key).ok_or_else(|| content(GRANT))?),
             badge_key: hex32(&grant.badge_key).ok_or_else(|| content(GRANT))?,
+            seal_key: SealPublic(hex32(&grant.seal_key).ok_or_else(|| content(GRANT))?),
             grant,
         };
         Ok((identity, signing))

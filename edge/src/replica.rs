@@ -2,4 +2,5 @@
 
 pub(crate) mod project;
 pub(crate) mod pump;
+pub(crate) mod seals;
 pub(crate) mod vitals;

@@ -16,15 +16,17 @@ use preau_shared::{
     messages::Catalogue,
     replica::{Keys, Rights, Shelf, Side, Timings},
     rig::{
+        apply::{self, Bench},
         clock::SystemClock,
         dice::SystemDice,
         keep,
         link::{Link, LinkConfig},
         log,
         reader::Reader,
-        replicate::{self, LinkStatus, Replication},
+        replicate::{self, LinkStatus, News, Replication},
         serve::{bind, http, https},
         shelves::{self, Author},
+        store::Sqlite,
         task::{Stop, Tasks},
         tls,
         writer::Writer,
@@ -44,8 +46,8 @@ use crate::{
     claim,
     config::{self, Config},
     filter::{self, Filter, Own},
-    identity::Identity,
-    replica::{project::Rows, pump, vitals::Health},
+    identity::{FOLDER, Identity, seals::SEAL_KEYS},
+    replica::{project::Rows, pump, seals, vitals::Health},
     store,
     web::{admin, routes::routes},
 };
@@ -56,6 +58,8 @@ type Status = watch::Receiver<LinkStatus>;
 const WORKERS: usize = 2;
 /// Threads for what blocks (a password, the block lists): the allocator keeps memory for each that ever ran.
 const BLOCKING: usize = 2;
+/// Runs that the coordinator has had long enough are cut so often.
+const FOLD_EVERY: Duration = Duration::from_secs(60 * 60);
 /// Read-only connections.
 const READERS: usize = 3;
 /// The database's file in the folder.
@@ -101,7 +105,7 @@ async fn serve(options: Serve) -> anyhow::Result<()> {
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let dice: Arc<dyn Dice> = Arc::new(SystemDice);
     let app = bring_to_life(&options.dir, &identity, signing, (&clock, &dice)).await?;
-    let link = replicate_to(&app, &config, &identity, &tasks)?;
+    let link = replicate_to(&app, &config, (&options.dir, &identity), &tasks)?;
     let filter = filter_names(&app, &config, &identity, &tasks).await?;
     open_enrolment(&app, &config, &options.dir).await?;
     chores(&app, link.clone(), &tasks);
@@ -143,7 +147,7 @@ async fn bring_to_life(
         .map_err(|e| anyhow!("{}: {e}: restore the last backup, or claim the box anew", database.display()))?;
     let (box_id, draw) = (identity.grant.box_id, Arc::clone(dice));
     let origin = writer.commit(move |conn| shelves::origin(conn, box_id, draw.as_ref())).await?;
-    let author = Author { origin, key, dice: Arc::clone(dice), writer: documents::Writer::Box };
+    let author = Author { origin, key: Arc::new(key), dice: Arc::clone(dice), writer: documents::Writer::Box };
     let parts = Parts {
         reader: Reader::open(&database, READERS)?,
         writer,
@@ -158,7 +162,12 @@ async fn bring_to_life(
 }
 
 /// Ties the box to its coordinator. Nothing waits for it.
-fn replicate_to(app: &App, config: &Config, identity: &Identity, tasks: &Tasks) -> anyhow::Result<Status> {
+fn replicate_to(
+    app: &App,
+    config: &Config,
+    (dir, identity): (&Path, &Identity),
+    tasks: &Tasks,
+) -> anyhow::Result<Status> {
     let grant = &identity.grant;
     let keep_alive = Duration::from_secs(u64::from(grant.keep_alive_s));
     let up = Topic {
@@ -170,13 +179,19 @@ fn replicate_to(app: &App, config: &Config, identity: &Identity, tasks: &Tasks) 
     let (sender, events) = Link::start(link_config(config, identity, &up, keep_alive)?, Arc::clone(&app.dice), tasks)?;
     let carried = pump::carry(&up, sender, events, tasks);
     let (tell, stop) = (app.clone(), tasks.clone());
+    let store = Sqlite { writer: app.writer.clone(), reader: app.reader.clone() };
+    let news = News::default();
     let replication = Replication {
-        writer: app.writer.clone(),
-        reader: app.reader.clone(),
+        store: store.clone(),
         author: Arc::clone(&app.author),
         project: Arc::new(Rows),
         clock: Arc::clone(&app.clock),
         dice: Arc::clone(&app.dice),
+        bench: Arc::new(Bench::new(apply::LIMIT)),
+        news: news.clone(),
+        sealing: seals::sealing(app, dir.join(FOLDER).join(SEAL_KEYS), identity, tasks)?,
+        says: up.to_string(),
+        hears: Topic { direction: Direction::Down, ..up.clone() }.to_string(),
         rights: Rights {
             side: Side::Box,
             uai: grant.uai.clone(),
@@ -191,10 +206,10 @@ fn replicate_to(app: &App, config: &Config, identity: &Identity, tasks: &Tasks) 
             stop.stop();
         }),
     };
-    let status = replication.start(carried.inbound, carried.outbound, tasks)?;
+    let status = replication.start(carried.inbound, carried.outbound, tasks);
     let contact = status.clone();
     let in_contact = move || contact.borrow().in_contact;
-    replicate::close_runs(app.writer.clone(), Arc::clone(&app.author), Arc::clone(&app.clock), in_contact, tasks);
+    replicate::close_runs(store, Arc::clone(&app.author), Arc::clone(&app.clock), news, in_contact, tasks);
     Ok(status)
 }
 
@@ -273,6 +288,17 @@ fn chores(app: &App, mut link: Status, tasks: &Tasks) {
             tokio::select! {
                 _ = sweep.tick() => sweeping.sweep().await,
                 _ = forget.tick() => sweeping.forget_old().await,
+                () = stop.wait() => return,
+            }
+        }
+    });
+    let (folding, mut stop) = (app.clone(), tasks.stopping());
+    tasks.spawn("folding", async move {
+        let mut fold = interval(FOLD_EVERY);
+        fold.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                _ = fold.tick() => folding.fold().await,
                 () = stop.wait() => return,
             }
         }

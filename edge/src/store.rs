@@ -8,6 +8,7 @@ pub(crate) mod catalogue;
 pub(crate) mod classes;
 pub(crate) mod credentials;
 pub(crate) mod enrolment_windows;
+pub(crate) mod erased;
 pub(crate) mod journal;
 pub(crate) mod people;
 pub(crate) mod policies;

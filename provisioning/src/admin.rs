@@ -16,6 +16,8 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// `GET /admin/v1/status` of a box.
 #[derive(Debug, Clone, Deserialize)]
 pub struct BoxState {
+    /// Under which name the box writes: box and life, joined by a point.
+    pub origin: String,
     /// People of the school that it knows.
     pub people: u64,
     /// Tablets enrolled.

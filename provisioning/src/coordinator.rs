@@ -10,7 +10,7 @@ use std::{
 use anyhow::{Context as _, bail};
 use hyper::Method;
 use preau_shared::{
-    ids::Uai,
+    ids::{PersonId, Uai},
     rig::{
         fetch::{Answer, Client},
         tls,
@@ -256,6 +256,22 @@ impl Coordinator {
     /// No answer, or a refusal.
     pub async fn void_badge(&self, badge_id: &str) -> anyhow::Result<Value> {
         self.json(Method::POST, &format!("/api/v1/badges/{badge_id}/void"), Some(&json!({}))).await
+    }
+
+    /// Erases a person for good.
+    ///
+    /// # Errors
+    /// No answer, or a refusal.
+    pub async fn erase_person(&self, person: &PersonId) -> anyhow::Result<Value> {
+        self.json(Method::POST, &format!("/api/v1/people/{person}/erase"), Some(&json!({}))).await
+    }
+
+    /// What the coordinator refused, and what is lost.
+    ///
+    /// # Errors
+    /// No answer, or a refusal.
+    pub async fn quarantine(&self) -> anyhow::Result<Value> {
+        self.json(Method::GET, "/api/v1/quarantine", None).await
     }
 
     /// Closes a school.

@@ -6,7 +6,7 @@
 //! | [`tablets`] | virtual tablets living a school day at speed, in a process of their own |
 //! | [`invent`] | invented schools, pupils, rosters and block lists |
 //! | [`coordinator`] | the coordinator's API, as the words below call it |
-//! | [`school`], [`boxes`], [`roster`], [`badge`], [`status`] | one noun of the command line each |
+//! | [`school`], [`boxes`], [`broker`], [`roster`], [`badge`], [`privacy`], [`quarantine`], [`status`], [`backup`] | one noun of the command line each |
 //! | [`out`], [`admin`] | what a person or a program reads; the admin plane of box and coordinator |
 
 use std::process::ExitCode;
@@ -14,12 +14,16 @@ use std::process::ExitCode;
 use clap::{Parser, Subcommand};
 
 pub mod admin;
+pub mod backup;
 pub mod badge;
 pub mod boxes;
+pub mod broker;
 pub mod coordinator;
 pub mod invent;
 pub mod out;
 pub mod pilot;
+pub mod privacy;
+pub mod quarantine;
 pub mod roster;
 pub mod school;
 pub mod status;
@@ -50,12 +54,20 @@ enum Word {
     Tablets(tablets::TabletsArgs),
     /// Schools of the territory.
     School(school::SchoolArgs),
-    /// Boxes: give out claim codes.
+    /// Boxes: give out claim codes, list, revoke, replace.
     Box(boxes::BoxArgs),
+    /// Backups of a box's or the coordinator's folder.
+    Backup(backup::BackupArgs),
+    /// An outside broker: its configuration and its rights.
+    Broker(broker::BrokerArgs),
     /// Rosters: check, import, undo.
     Roster(roster::RosterArgs),
     /// Badges: make one void.
     Badge(badge::BadgeArgs),
+    /// What the law asks for a person: erase.
+    Privacy(privacy::PrivacyArgs),
+    /// What the coordinator refused, and what is lost.
+    Quarantine(quarantine::QuarantineArgs),
     /// Every school: state, exposure, last contact.
     Status(status::StatusArgs),
     /// The box's program (`preau-edge`).
@@ -75,8 +87,12 @@ pub fn run() -> ExitCode {
         Word::Tablets(args) => with_runtime(tablets::run(args)),
         Word::School(args) => with_runtime(school::run(args)),
         Word::Box(args) => with_runtime(boxes::run(args)),
+        Word::Broker(args) => finish(broker::run(args)),
+        Word::Backup(args) => finish(backup::run(args)),
         Word::Roster(args) => with_runtime(roster::run(args)),
         Word::Badge(args) => with_runtime(badge::run(args)),
+        Word::Privacy(args) => with_runtime(privacy::run(args)),
+        Word::Quarantine(args) => with_runtime(quarantine::run(args)),
         Word::Status(args) => with_runtime(status::run(args)),
     }
 }
@@ -84,7 +100,10 @@ pub fn run() -> ExitCode {
 fn with_runtime(word: impl Future<Output = anyhow::Result<ExitCode>>) -> ExitCode {
     preau_shared::rig::tls::install_provider();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    let done = runtime.map_err(anyhow::Error::from).and_then(|runtime| runtime.block_on(Box::pin(word)));
+    finish(runtime.map_err(anyhow::Error::from).and_then(|runtime| runtime.block_on(Box::pin(word))))
+}
+
+fn finish(done: anyhow::Result<ExitCode>) -> ExitCode {
     done.unwrap_or_else(|error| {
         out::complain(&format!("preau: {error:#}"));
         ExitCode::FAILURE

@@ -180,6 +180,34 @@ impl Entry {
         if left.is_empty() { Ok(entry) } else { Err(JournalError::Malformed) }
     }
 
+    /// The pseudonyms of all people that the entry names: for erasing. Of nobody else does it say anything, but for
+    /// [`Self::credential_of`].
+    pub fn pseudonyms(&self) -> Vec<Pseudonym> {
+        match self {
+            Self::SignIn { people, .. } => people.clone(),
+            Self::Wiped { by: WipedBy::Checked(person), .. } | Self::StaffSignIn { person } => vec![*person],
+            Self::BadgeVoided { by, .. } | Self::Audit { by, .. } => by.iter().copied().collect(),
+            Self::Wiped { by: WipedBy::Receipt, .. }
+            | Self::SignOut { .. }
+            | Self::TabletEnrolled { .. }
+            | Self::Credential { .. } => Vec::new(),
+        }
+    }
+
+    /// Whose credential the entry is, which names a person by identifier: for erasing.
+    pub fn credential_of(&self) -> Option<PersonId> {
+        match self {
+            Self::Credential { person, .. } => Some(*person),
+            Self::SignIn { .. }
+            | Self::SignOut { .. }
+            | Self::Wiped { .. }
+            | Self::TabletEnrolled { .. }
+            | Self::BadgeVoided { .. }
+            | Self::StaffSignIn { .. }
+            | Self::Audit { .. } => None,
+        }
+    }
+
     /// Whether this writer may make this entry: credentials are the coordinator's.
     pub fn may_come_from(&self, writer: Writer) -> bool {
         match (writer, self) {
@@ -225,6 +253,40 @@ mod tests {
         assert_eq!(long.encode(), Err(JournalError::TooLarge));
         assert_eq!(Entry::decode(&[]), Err(JournalError::Malformed));
         assert_eq!(Entry::decode(&[9, 0]), Err(JournalError::Version));
+    }
+
+    #[test]
+    fn everybody_an_entry_names_is_told_for_erasing() {
+        let (tablet, session) = (TabletId::from_bytes([2; 16]), SessionId::from_bytes([1; 16]));
+        let (one, other, wipe) = (Pseudonym([3; 16]), Pseudonym([4; 16]), WipeId::from_bytes([7; 16]));
+        let credential = Entry::Credential {
+            person: PersonId::from_bytes([6; 16]),
+            kind: CredentialKind::Pin,
+            phc: String::new(),
+            login: String::new(),
+        };
+        let badge = BadgeId::from_bytes([5; 16]);
+        for (entry, named) in [
+            (Entry::SignIn { session, tablet, people: vec![one, other], how: How::Pair }, vec![one, other]),
+            (Entry::SignIn { session, tablet, people: vec![], how: How::Guest }, vec![]),
+            (Entry::SignOut { session, tablet, why: Why::Person }, vec![]),
+            (Entry::Wiped { wipe, tablet, by: WipedBy::Checked(one) }, vec![one]),
+            (Entry::Wiped { wipe, tablet, by: WipedBy::Receipt }, vec![]),
+            (Entry::TabletEnrolled { tablet }, vec![]),
+            (Entry::BadgeVoided { badge, by: Some(one) }, vec![one]),
+            (Entry::StaffSignIn { person: other }, vec![other]),
+            (Entry::Audit { what: "enrolment opened".into(), by: Some(one) }, vec![one]),
+            (credential.clone(), vec![]),
+        ] {
+            // Whatever bytes of somebody an entry holds, it names them.
+            let bytes = entry.encode().expect("encode");
+            for who in [one, other] {
+                let held = bytes.windows(16).any(|window| window == who.0);
+                assert_eq!(held, named.contains(&who), "{entry:?}");
+            }
+            assert_eq!(entry.pseudonyms(), named);
+            assert_eq!(entry.credential_of().is_some(), entry == credential);
+        }
     }
 
     /// The encoding is a promise: bytes written by this version are read by every later one.

@@ -1,5 +1,7 @@
 //! What touches the world: the one copy of what both programs need. Everything else in this crate is pure.
 
+pub mod apply;
+pub mod backup;
 pub mod clock;
 pub mod dice;
 pub mod dns_front;
@@ -13,6 +15,8 @@ pub mod replicate;
 pub mod reply;
 pub mod serve;
 pub mod shelves;
+pub mod sql;
+pub mod store;
 pub mod task;
 pub mod tls;
 pub mod writer;

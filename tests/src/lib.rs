@@ -6,7 +6,12 @@
     reason = "this is test code: a panic is a failed story, patience is counted"
 )]
 
+pub mod bench;
 pub mod browser;
+pub mod durable;
+pub mod mosquitto;
 pub mod pilot;
+pub mod postgres;
+pub mod rounds;
 pub mod sim;
 pub mod tablet;

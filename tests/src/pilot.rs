@@ -31,6 +31,8 @@ pub struct Pilot {
 /// Somebody of a school, as the badges' file tells.
 #[derive(Debug, Clone)]
 pub struct Somebody {
+    /// Who.
+    pub person_id: String,
     /// Given name.
     pub given_name: String,
     /// Name of the badge.
@@ -135,6 +137,7 @@ impl Pilot {
             };
             if cell("role") == role && (role != "pupil" || cell("second_factor").is_empty()) {
                 found.push(Somebody {
+                    person_id: cell("person_id"),
                     given_name: cell("given_name"),
                     badge_id: cell("badge_id"),
                     payload: cell("payload"),

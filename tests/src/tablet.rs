@@ -99,7 +99,11 @@ impl Tablet {
         Ok(answer.json()?)
     }
 
-    async fn wipe(&mut self, order: &WipeOrder) -> Result<()> {
+    /// Does the wipe that it owes, every step done.
+    ///
+    /// # Errors
+    /// When the box says no.
+    pub async fn wipe(&mut self, order: &WipeOrder) -> Result<()> {
         let done = |step: &WipeStep| StepReport { name: step.name.clone(), outcome: StepOutcome::Done };
         let receipt = Receipt { steps: order.steps.iter().map(done).collect() };
         let (token, path) = (self.token.clone(), format!("/api/v1/wipes/{}/receipt", order.wipe_id));
@@ -108,7 +112,17 @@ impl Tablet {
         Ok(())
     }
 
-    async fn ask(&mut self, method: &str, path: &str, token: Option<&str>, body: Option<Vec<u8>>) -> Result<Answer> {
+    /// Sends a proved request, again when a kept connection had been closed or the nonce had changed.
+    ///
+    /// # Errors
+    /// When the box does not answer.
+    pub async fn ask(
+        &mut self,
+        method: &str,
+        path: &str,
+        token: Option<&str>,
+        body: Option<Vec<u8>>,
+    ) -> Result<Answer> {
         let url = format!("{}{path}", self.client.base());
         let authorization = token.map(|t| format!("DPoP {t}"));
         for _ in 0..3 {

@@ -8,12 +8,13 @@ use std::{
     time::Duration,
 };
 
+use hyper::Method;
 use preau::coordinator::{Address, Coordinator};
 use preau_cloud::{Config, Running};
 use preau_edge::EdgeCommand;
 use preau_shared::{ids::Uai, rig::tls, wire::ClaimGrant};
 use rumqttc::{
-    AsyncClient, Event, EventLoop, MqttOptions, Packet, QoS, SubscribeReasonCode, TlsConfiguration, Transport,
+    AsyncClient, Event, EventLoop, LastWill, MqttOptions, Packet, QoS, SubscribeReasonCode, TlsConfiguration, Transport,
 };
 use tokio::time::timeout;
 
@@ -22,6 +23,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// A coordinator with two schools; the box of the first is claimed.
 struct World {
     running: Running,
+    api: Coordinator,
     mqtt: SocketAddr,
     ca: String,
     stolen: Stolen,
@@ -66,15 +68,27 @@ impl World {
         let code = api.issue_box(&"0400740M".parse().expect("uai"), true).await.expect("code");
         let stolen = claim(dir.path().join("box"), code, address.url.clone(), ca_file.clone()).await;
         let ca = std::fs::read_to_string(ca_file).expect("ca");
-        Self { running, mqtt, ca, stolen, _dir: dir }
+        Self { running, api, mqtt, ca, stolen, _dir: dir }
     }
 
     /// Connects as `client_id`, with the stolen certificate or none.
     async fn connect(&self, client_id: &str, with_certificate: bool) -> Result<(AsyncClient, EventLoop), String> {
+        self.connect_with(client_id, with_certificate, |_| {}).await
+    }
+
+    /// Connects in a manner of one's own.
+    async fn connect_with(
+        &self,
+        client_id: &str,
+        with_certificate: bool,
+        manner: impl FnOnce(&mut MqttOptions),
+    ) -> Result<(AsyncClient, EventLoop), String> {
         let identity = tls::Identity { certificate: &self.stolen.grant.mqtt_certificate, key: &self.stolen.key };
         let tls = tls::client(&self.ca, with_certificate.then_some(identity)).expect("tls");
         let mut options = MqttOptions::new(client_id, self.mqtt.ip().to_string(), self.mqtt.port());
         options.set_transport(Transport::tls_with_config(TlsConfiguration::Rustls(Arc::new(tls))));
+        options.set_max_packet_size(4 << 20, 4 << 20);
+        manner(&mut options);
         let (client, mut socket) = AsyncClient::new(options, 10);
         match timeout(PATIENCE, socket.poll()).await.expect("in time") {
             Ok(Event::Incoming(Packet::ConnAck(_))) => Ok((client, socket)),
@@ -134,5 +148,49 @@ async fn a_stolen_box_reaches_its_own_topics_and_nothing_else() {
     client.publish(world.topic("0310047H", "up"), QoS::AtLeastOnce, false, "x").await.expect("handed over");
     assert!(fate(&mut socket).await.is_err(), "writing to another school ends the connection");
 
+    world.running.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_would_be_kept_or_is_too_much_is_refused() {
+    let world = World::new().await;
+    let (name, up) = (world.name(), world.topic("0400740M", "up"));
+
+    type Manner = fn(&mut MqttOptions);
+    let manners: [(&str, Manner); 3] = [
+        ("a session over a break", |options| _ = options.set_clean_session(false)),
+        ("a message for its death", |options| {
+            let will = LastWill::new("preau/1/belfort/x/y/up", "x", QoS::AtLeastOnce, false);
+            options.set_last_will(will);
+        }),
+        ("no keep-alive", |options| _ = options.set_keep_alive(Duration::ZERO)),
+    ];
+    for (what, manner) in manners {
+        assert!(world.connect_with(&name, true, manner).await.is_err(), "{what}");
+    }
+
+    for (what, qos, retain, bytes) in [
+        ("kept for later subscribers", QoS::AtLeastOnce, true, 1),
+        ("larger than a packet may be", QoS::AtLeastOnce, false, 3 << 19),
+    ] {
+        let (client, mut socket) = world.connect(&name, true).await.expect("its own name");
+        client.publish(&up, qos, retain, vec![0; bytes]).await.expect("handed over");
+        assert!(fate(&mut socket).await.is_err(), "{what}");
+    }
+    world.running.stop().await;
+}
+
+/// The DSI revokes a stolen box while it is connected: it is out within seconds and does not come in again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_revoked_box_is_cut_in_the_middle_of_its_connection() {
+    let world = World::new().await;
+    let (client, mut socket) = world.connect(&world.name(), true).await.expect("its own name");
+    client.subscribe(world.topic("0400740M", "down"), QoS::AtLeastOnce).await.expect("asked");
+    assert_eq!(fate(&mut socket).await, Ok(vec![SubscribeReasonCode::Success(QoS::AtLeastOnce)]));
+    let path = format!("/api/v1/boxes/{}/revoke", world.name());
+    world.api.call(Method::POST, &path, "application/json", None).await.expect("revoked");
+    assert!(fate(&mut socket).await.is_err(), "its open connection ends without a word of its own");
+    let again = world.connect(&world.name(), true).await;
+    assert!(again.is_err_and(|why| why.contains("NotAuthorized")), "and it does not come back");
     world.running.stop().await;
 }

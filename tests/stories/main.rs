@@ -8,11 +8,16 @@
     reason = "this is test code: a panic is a failed story, figures are printed"
 )]
 
+mod backups;
 mod broker;
 mod commands;
 mod filter;
+mod kills;
+mod mosquitto;
 mod pilot;
+mod planted;
 mod refusals;
 mod replication;
 mod roster;
+mod scaled;
 mod screens;

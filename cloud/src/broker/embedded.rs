@@ -21,8 +21,11 @@ use rmqtt::{
 use super::rights::{Caller, Rights};
 use crate::enrolment::Authority;
 
-/// Boxes at once on one coordinator; beyond it new ones are refused.
-pub(crate) const MAX_BOXES: usize = 2_000;
+/// Boxes at once on one coordinator; beyond it new ones are refused. About 34 KiB of memory each
+/// (`facts/replication.md` §9); more boxes want a broker of their own.
+pub(crate) const MAX_BOXES: usize = 10_000;
+/// Connections to the inner listener: the coordinator's, and its next one while the last is being noticed.
+const MAX_INNER: usize = 4;
 /// TLS and CONNECT under way at once.
 pub(crate) const MAX_HANDSHAKES: usize = 200;
 /// Messages that wait for one box.
@@ -31,7 +34,13 @@ pub(crate) const BOX_QUEUE: usize = 64;
 pub(crate) const COORDINATOR_QUEUE: usize = 4_096;
 /// TLS and CONNECT may take so long.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
-const INFLIGHT: u16 = 32;
+/// Messages on their way to one client without a PUBACK.
+pub(crate) const INFLIGHT: u16 = 32;
+/// A box whose CONNECT was under way when it was revoked is found by a second look, after it must have ended.
+const LOOK_AGAIN: Duration = Duration::from_secs(HANDSHAKE_TIMEOUT.as_secs() + 1);
+/// A connection that is busy is tried again so often, and so long after.
+const CUT_TRIES: u32 = 20;
+const CUT_PAUSE: Duration = Duration::from_millis(100);
 const BOXES_LISTENER: u16 = 1;
 const COORDINATOR_LISTENER: u16 = 2;
 
@@ -55,6 +64,7 @@ pub(crate) enum BrokerError {
 #[derive(Clone)]
 pub(crate) struct Broker {
     context: ServerContext,
+    tasks: Tasks,
     /// Where boxes connect.
     pub(crate) address: SocketAddr,
     /// Where the coordinator connects, on loopback.
@@ -87,8 +97,8 @@ impl Broker {
         }
         // Before any listener runs: the library allows what no handler denies.
         rules.start().await;
-        let boxes = listen("boxes", address, BOX_QUEUE, authority)?;
-        let inner = listen("coordinator", ([127, 0, 0, 1], 0).into(), COORDINATOR_QUEUE, authority)?;
+        let boxes = listen("boxes", address, (MAX_BOXES, BOX_QUEUE), authority)?;
+        let inner = listen("coordinator", ([127, 0, 0, 1], 0).into(), (MAX_INNER, COORDINATOR_QUEUE), authority)?;
         let addresses = (local(&boxes)?, local(&inner)?);
         let server = MqttServer::new(context.clone())
             .listener_by_id(boxes, BOXES_LISTENER)
@@ -107,30 +117,57 @@ impl Broker {
                 () = stop.wait() => {}
             }
         });
-        Ok(Self { context, address: addresses.0, inner: addresses.1 })
+        Ok(Self { context, tasks: tasks.clone(), address: addresses.0, inner: addresses.1 })
     }
 
-    /// Cuts the connection of a box. It may come back only if [`Rights`] still let it.
+    /// Cuts the connection of a box, now and once more when a CONNECT that was under way must have ended. It may come
+    /// back only if [`Rights`] still let it.
     pub(crate) async fn cut(&self, box_id: BoxId) {
-        let id = Id::from(self.context.node.id(), box_id.to_string().into());
-        let entry = self.context.extends.shared().await.entry(id);
-        let locked = entry.try_lock().await;
-        if let Ok(mut entry) = locked
-            && let Err(error) = entry.kick(true, true, true).await
-        {
-            tracing::warn!(%box_id, %error, "the connection of a box could not be cut");
+        self.cut_once(box_id).await;
+        let (later, mut stop) = (self.clone(), self.tasks.stopping());
+        self.tasks.spawn("cut again", async move {
+            tokio::select! {
+                () = tokio::time::sleep(LOOK_AGAIN) => later.cut_once(box_id).await,
+                () = stop.wait() => {}
+            }
+        });
+    }
+
+    async fn cut_once(&self, box_id: BoxId) {
+        let shared = self.context.extends.shared().await;
+        for _ in 0..CUT_TRIES {
+            let entry = shared.entry(Id::from(self.context.node.id(), box_id.to_string().into()));
+            if !entry.is_connected().await {
+                return;
+            }
+            let cut = match entry.try_lock().await {
+                Ok(mut entry) => entry.kick(true, true, true).await.map(drop),
+                Err(error) => Err(error),
+            };
+            match cut {
+                Ok(()) => return,
+                // Another message or connection of the same box is being worked on.
+                Err(error) => tracing::debug!(%box_id, %error, "the connection of a box is busy"),
+            }
+            tokio::time::sleep(CUT_PAUSE).await;
         }
+        tracing::error!(%box_id, "the connection of a revoked box could not be cut: it is refused at its next message");
     }
 }
 
-fn listen(name: &str, address: SocketAddr, queue: usize, authority: &Authority) -> Result<Listener, BrokerError> {
+fn listen(
+    name: &str,
+    address: SocketAddr,
+    (connections, queue): (usize, usize),
+    authority: &Authority,
+) -> Result<Listener, BrokerError> {
     let text = |path: &Path| Some(path.to_string_lossy().into_owned());
     let builder = Builder::new()
         .name(name)
         .laddr(address)
         .nodelay(true)
         .reuseaddr(Some(true))
-        .max_connections(MAX_BOXES)
+        .max_connections(connections)
         .max_handshaking_limit(MAX_HANDSHAKES)
         .handshake_timeout(HANDSHAKE_TIMEOUT)
         .max_packet_size(u32::try_from(MAX_PACKET_BYTES).unwrap_or(u32::MAX))

@@ -1,33 +1,54 @@
 //! Documents become rows, in the commit that brings them. What a row is made of stands in its table's file.
 
 use preau_shared::{
-    documents::{DocId, Fields, Kind, School},
+    documents::{DocId, Fields, Kind, School, school},
+    ids::{PersonId, Uai},
     journal::Entry,
-    replica::{Origin, Shelf},
+    replica::{Origin, Shelf, Tombstone, sealing::Notice},
     rig::shelves::{Project, ShelfError},
     time::Stamp,
 };
-use rusqlite::Connection;
 
-use crate::store::schools;
+use crate::store::{Tx, boxes, carries, people, schools, seals};
 
 /// Keeps the coordinator's projected tables in step with the shelves.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Projection;
 
-impl Project for Projection {
-    fn document(&self, conn: &Connection, shelf: &Shelf, doc: &DocId, fields: &Fields) -> Result<(), ShelfError> {
+impl Project<Tx> for Projection {
+    fn document(&self, conn: &Tx, shelf: &Shelf, doc: &DocId, fields: &Fields) -> Result<(), ShelfError> {
+        carries::note(conn, shelf, doc)?;
         // Everything else is read from the documents themselves, where it is needed.
         if let (Shelf::School(uai), Kind::School) = (shelf, doc.kind)
             && let Some(school) = School::from_fields(doc, fields).filter(|school| school.uai == *uai)
         {
             schools::project(conn, &school)?;
+            hear_seals(conn, &school.uai, fields)?;
         }
         Ok(())
     }
 
-    fn entry(&self, _: &Connection, _: &Shelf, _: &Origin, _: u64, _: Stamp, _: &Entry) -> Result<(), ShelfError> {
+    fn entry(&self, _: &Tx, _: &Shelf, _: &Origin, _: u64, _: Stamp, _: &Entry) -> Result<(), ShelfError> {
         // Entries are kept as they came and counted where they stand.
         Ok(())
     }
+
+    fn erased(&self, conn: &Tx, shelf: &Shelf, tombstone: &Tombstone) -> Result<(), ShelfError> {
+        if let (Shelf::School(uai), Kind::Person) = (shelf, tombstone.doc.kind) {
+            people::forget(conn, PersonId::from_bytes(tombstone.doc.id), uai)?;
+        }
+        Ok(())
+    }
+}
+
+/// Boxes tell their sealing keys in the school's document. What is not signed by the box it names is passed over.
+fn hear_seals(conn: &Tx, uai: &Uai, fields: &Fields) -> Result<(), ShelfError> {
+    for (box_id, bytes) in school::box_seals(fields) {
+        let Some(row) = boxes::find(conn, box_id)?.filter(|row| row.uai == *uai) else { continue };
+        match Notice::read(bytes, box_id, &row.signing_key) {
+            Some(notice) => seals::announce(conn, box_id, notice.number, &notice.public)?,
+            None => tracing::warn!(%box_id, "a sealing key that the box did not sign was passed over"),
+        }
+    }
+    Ok(())
 }

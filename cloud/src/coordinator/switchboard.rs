@@ -8,16 +8,15 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use preau_shared::{
     dice::Dice,
-    ids::BoxId,
-    keys::PublicKey,
-    replica::{Origin, Rights, Side, Timings},
+    ids::{BoxId, Uai},
+    replica::{Keys, Origin, Rights, Shelf, Side, Timings},
     rig::{
+        apply::Bench,
         link::{self, LinkSender, Unsent},
-        reader::Reader,
-        replicate::{LinkEvent, Replication},
-        shelves::Author,
+        replicate::{LinkEvent, News, Replication},
+        shelves::{self, Author, ShelfError},
         task::Tasks,
-        writer::{StoreError, Writer},
+        writer::StoreError,
     },
     time::{Clock, Elapsed, Stamp},
     wire::{Direction, Topic},
@@ -27,10 +26,15 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-use super::{links::Links, project::Projection};
+use super::{
+    ear::{self, Ear},
+    links::Links,
+    project::Projection,
+};
 use crate::{
     broker::rights::{Admitted, Member},
-    store::boxes,
+    enrolment::Seals,
+    store::{Database, boxes},
 };
 
 /// Messages of one box that wait to be applied; one more is dropped, and the box sends it again.
@@ -45,8 +49,7 @@ const SWEEP_EVERY: Duration = Duration::from_secs(1);
 /// What every box's replication works with.
 #[derive(Clone)]
 pub(crate) struct Common {
-    pub(crate) writer: Writer,
-    pub(crate) reader: Reader,
+    pub(crate) store: Database,
     pub(crate) author: Arc<Author>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) dice: Arc<dyn Dice>,
@@ -54,8 +57,28 @@ pub(crate) struct Common {
     pub(crate) links: Links,
     pub(crate) territory: String,
     pub(crate) keep_alive: Duration,
+    /// Applies what boxes send, for no longer than its limit.
+    pub(crate) bench: Arc<Bench>,
+    /// Who hears what became durable.
+    pub(crate) news: News,
+    /// The keys of the hops.
+    pub(crate) seals: Seals,
     /// This disk was restored: a new incarnation is on it, and the program must begin anew.
     pub(crate) on_clone: Arc<dyn Fn(Origin) + Send + Sync>,
+}
+
+impl Common {
+    /// Keys of those that write to a school's shelf: the coordinator itself, in all its lives, and the school's boxes.
+    fn keys_of(&self, uai: &Uai) -> Keys {
+        let (admitted, uai) = (self.admitted.clone(), uai.clone());
+        let (me, my_key) = (self.author.origin.box_id, self.author.key.public());
+        Arc::new(move |origin: &Origin| {
+            if origin.box_id == me {
+                return Some(my_key);
+            }
+            admitted.find(&origin.box_id).filter(|member| member.uai == uai).map(|member| member.signing_key)
+        })
+    }
 }
 
 /// The switchboard.
@@ -66,6 +89,8 @@ pub(crate) struct Switchboard {
     connected: bool,
     boxes: BTreeMap<BoxId, mpsc::Sender<LinkEvent>>,
     noted: BTreeMap<BoxId, Elapsed>,
+    /// Where several coordinators share one database: whom this one hears.
+    ear: Option<Ear>,
 }
 
 /// The filter that hears every box of a territory.
@@ -78,7 +103,8 @@ impl Switchboard {
     pub(crate) fn start(common: Common, link: LinkSender, mut events: mpsc::Receiver<link::LinkEvent>, tasks: &Tasks) {
         let mut stop = tasks.stopping();
         let (boxes, noted) = (BTreeMap::new(), BTreeMap::new());
-        let mut board = Self { common, link, tasks: tasks.clone(), connected: false, boxes, noted };
+        let ear = common.store.held().map(|held| Ear::new(held, common.territory.clone()));
+        let mut board = Self { common, link, tasks: tasks.clone(), connected: false, boxes, noted, ear };
         tasks.spawn("switchboard", async move {
             let mut sweep = interval(SWEEP_EVERY);
             sweep.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -86,10 +112,12 @@ impl Switchboard {
             loop {
                 tokio::select! {
                     event = events.recv() => match event {
-                        Some(event) => board.carried(event),
+                        Some(event) => board.carried(event).await,
                         None => return,
                     },
+                    () = ear::moved(&mut board.ear) => board.listen().await,
                     _ = sweep.tick() => {
+                        board.meet().await;
                         board.sweep();
                         let now = board.common.clock.elapsed();
                         if now.since(noted_at) >= NOTE_CONTACTS_EVERY {
@@ -106,14 +134,15 @@ impl Switchboard {
         });
     }
 
-    fn carried(&mut self, event: link::LinkEvent) {
+    async fn carried(&mut self, event: link::LinkEvent) {
         match event {
             link::LinkEvent::Connected => {
                 tracing::info!("connected to the broker");
                 self.connected = true;
-                for (box_id, member) in self.common.admitted.all() {
-                    self.ensure(box_id, &member);
+                if let Some(ear) = &self.ear {
+                    self.hear(ear.all()).await;
                 }
+                self.ensure_all();
                 self.tell_all(&LinkEvent::Connected);
             }
             link::LinkEvent::Disconnected { why } => {
@@ -122,6 +151,80 @@ impl Switchboard {
                 self.tell_all(&LinkEvent::Disconnected);
             }
             link::LinkEvent::Message { topic, payload } => self.received(&topic, payload),
+        }
+    }
+
+    fn ensure_all(&mut self) {
+        for (box_id, member) in self.common.admitted.all() {
+            if self.hears(&member.uai) {
+                self.ensure(box_id, &member);
+            }
+        }
+    }
+
+    fn hears(&self, uai: &Uai) -> bool {
+        self.ear.as_ref().is_none_or(|ear| ear.hears(uai))
+    }
+
+    async fn hear(&self, topics: Vec<String>) {
+        if let Err(error) = self.link.hear(topics).await {
+            // The next connection hears them all.
+            tracing::debug!(%error, "schools are not heard yet");
+        }
+    }
+
+    /// Schools came or went: those that went, or came back after another held them, begin anew.
+    async fn listen(&mut self) {
+        self.meet().await;
+        let Some(ear) = &mut self.ear else { return };
+        let turned = ear.turn();
+        tracing::info!(
+            holds = ear.count(),
+            came = turned.came.len(),
+            went = turned.went.len(),
+            "schools changed hands"
+        );
+        let (admitted, links) = (&self.common.admitted, &self.common.links);
+        self.boxes.retain(|box_id, _| {
+            let stays = admitted.find(box_id).is_some_and(|member| !turned.touched.contains(member.uai.as_str()));
+            if !stays {
+                links.remove(box_id);
+            }
+            stays
+        });
+        if self.connected {
+            if let Err(error) = self.link.leave(turned.went).await {
+                tracing::debug!(%error, "schools are left with the connection");
+            }
+            self.hear(turned.came).await;
+            self.ensure_all();
+        }
+    }
+
+    /// Learns which boxes another coordinator admitted or revoked, and whether it wrote to the territory's shelf.
+    async fn meet(&mut self) {
+        let Some(ear) = &mut self.ear else { return };
+        let known = ear.known();
+        let read = self.common.store.read::<_, ShelfError>(move |conn| {
+            let newest = boxes::newest(conn)?;
+            let rows = if newest == known { Vec::new() } else { boxes::all(conn)? };
+            Ok((newest, rows, shelves::marks_of(conn, &[Shelf::Territory, Shelf::Territory])?))
+        });
+        match read.await {
+            Ok((newest, rows, territory)) => {
+                ear.met(newest);
+                if ear.is_news(territory) {
+                    self.common.news.tell(&Shelf::Territory);
+                }
+                for row in rows {
+                    if row.revoked_at.is_some() {
+                        self.common.admitted.revoke(row.box_id);
+                    } else {
+                        self.common.admitted.admit(row.box_id, Member { uai: row.uai, signing_key: row.signing_key });
+                    }
+                }
+            }
+            Err(error) => tracing::warn!(%error, "the boxes could not be read"),
         }
     }
 
@@ -136,6 +239,10 @@ impl Switchboard {
             tracing::warn!(%box_id, uai = %topic.uai, "a message of a box that may not speak for this school was dropped");
             return;
         };
+        if !self.hears(&member.uai) {
+            // On its way while the school changed hands; its holder gets it again.
+            return;
+        }
         let Some(inbound) = self.ensure(box_id, &member) else { return };
         if let Err(mpsc::error::TrySendError::Full(_)) = inbound.try_send(LinkEvent::Message(payload)) {
             tracing::warn!(%box_id, "a box speaks faster than it can be heard: a message was dropped, it will come again");
@@ -150,36 +257,41 @@ impl Switchboard {
         let (inbound, receiver) = mpsc::channel(MAX_WAITING);
         let (outbound, leaving) = mpsc::channel(MAX_LEAVING);
         let common = &self.common;
-        let keys = common.admitted.clone();
-        let key_of = move |origin: &Origin| -> Option<PublicKey> { keys.find(&origin.box_id).map(|m| m.signing_key) };
+        let sealing = match common.seals.hop(box_id) {
+            Ok(sealing) => sealing,
+            Err(error) => {
+                tracing::error!(%box_id, %error, "no key of the box is known to open its messages: claim it anew");
+                return None;
+            }
+        };
+        let topic = |direction| {
+            Topic { territory: common.territory.clone(), uai: member.uai.clone(), box_id, direction }.to_string()
+        };
+        let (says, hears) = (topic(Direction::Down), topic(Direction::Up));
         let replication = Replication {
-            writer: common.writer.clone(),
-            reader: common.reader.clone(),
+            store: common.store.clone(),
             author: common.author.clone(),
             project: Arc::new(Projection),
             clock: common.clock.clone(),
             dice: common.dice.clone(),
+            bench: common.bench.clone(),
+            news: common.news.clone(),
+            sealing,
+            says: says.clone(),
+            hears,
             rights: Rights {
                 side: Side::Coordinator,
                 uai: member.uai.clone(),
                 box_id,
                 coordinator: common.author.origin.box_id,
-                keys: Arc::new(key_of),
+                keys: common.keys_of(&member.uai),
             },
             timings: Timings::for_keep_alive(common.keep_alive),
             vitals: None,
             on_clone: common.on_clone.clone(),
         };
-        match replication.start(receiver, outbound, &self.tasks) {
-            Ok(status) => common.links.put(box_id, status),
-            Err(error) => {
-                tracing::error!(%box_id, %error, "the replication of a box cannot start");
-                return None;
-            }
-        }
-        let territory = common.territory.clone();
-        let down = Topic { territory, uai: member.uai.clone(), box_id, direction: Direction::Down };
-        self.tasks.spawn("messages to a box", carry_down(self.link.clone(), down.to_string(), leaving));
+        common.links.put(box_id, replication.start(receiver, outbound, &self.tasks));
+        self.tasks.spawn("messages to a box", carry_down(self.link.clone(), says, leaving));
         if self.connected && inbound.try_send(LinkEvent::Connected).is_err() {
             // A new queue has room.
             return None;
@@ -223,7 +335,7 @@ impl Switchboard {
         if news.is_empty() {
             return;
         }
-        let noted = self.common.writer.commit::<_, StoreError>(move |connection| {
+        let noted = self.common.store.commit::<_, StoreError>(move |connection| {
             news.iter().try_for_each(|(box_id, at)| boxes::contact(connection, *box_id, *at))
         });
         if let Err(error) = noted.await {

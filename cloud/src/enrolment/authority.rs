@@ -5,6 +5,8 @@
 //! certificate is made. Leaf certificates of the coordinator itself are made anew at each start: nothing pins them, and
 //! one that is never old needs no renewal. Names in certificates are ours: of a request only the key is used.
 
+mod outside;
+
 use std::{
     io,
     net::IpAddr,
@@ -24,7 +26,10 @@ use rcgen::{
     ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair, KeyUsagePurpose, PublicKeyData, SanType, SerialNumber,
     date_time_ymd,
 };
+use time::OffsetDateTime;
 
+/// The folder of the authority's files, in the coordinator's own.
+pub(crate) const AUTHORITY: &str = "authority";
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 /// Life of the root certificate.
 pub(crate) const ROOT_LIFE: Duration = Duration::from_secs(20 * 366 * 24 * 60 * 60);
@@ -93,6 +98,8 @@ pub(crate) struct Issued {
     pub(crate) chain: String,
     /// When it ends.
     pub(crate) ends: Stamp,
+    /// Its serial number, by which it can be revoked.
+    pub(crate) serial: Vec<u8>,
 }
 
 /// The authority, and what the coordinator proves itself with.
@@ -134,7 +141,7 @@ impl Authority {
         clock: &dyn Clock,
         dice: &dyn Dice,
     ) -> Result<Self, AuthorityError> {
-        let folder = dir.join("authority");
+        let folder = dir.join(AUTHORITY);
         keep::secret_folder(&folder).map_err(|why| AuthorityError::File { path: folder.clone(), why })?;
         let now = clock.stamp();
         let (root, issuing_pem, issuing_key) = chain(&folder, territory, now, dice)?;
@@ -160,6 +167,15 @@ impl Authority {
             issuing,
             issuing_pem,
         })
+    }
+
+    /// Another coordinator as an MQTT client, under its own name.
+    ///
+    /// # Errors
+    /// As for [`Self::open`].
+    pub(crate) fn member(&self, dir: &Path, name: BoxId, now: Stamp, dice: &dyn Dice) -> Result<Leaf, AuthorityError> {
+        let params = client_params(name, SERVER_LIFE, now, dice);
+        leaf(&dir.join(AUTHORITY), "mqtt", params, &self.issuing, &self.issuing_pem)
     }
 
     /// The key that signs the coordinator's runs.
@@ -216,8 +232,9 @@ impl Authority {
 
     fn issue(&self, request: &str, params: CertificateParams, ends: Stamp) -> Result<Issued, AuthorityError> {
         let key = request_key(request)?;
+        let serial = params.serial_number.as_ref().map(SerialNumber::to_bytes).unwrap_or_default();
         let certificate = params.signed_by(&key, &self.issuing)?;
-        Ok(Issued { chain: format!("{}{}", certificate.pem(), self.issuing_pem), ends })
+        Ok(Issued { chain: format!("{}{}", certificate.pem(), self.issuing_pem), ends, serial })
     }
 }
 
@@ -297,12 +314,16 @@ fn server_params(
     params.key_usages = vec![KeyUsagePurpose::DigitalSignature];
     params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth];
     for san in sans {
-        params.subject_alt_names.push(match san.parse::<IpAddr>() {
-            Ok(address) => SanType::IpAddress(address),
-            Err(_) => SanType::DnsName(san.as_str().try_into()?),
-        });
+        params.subject_alt_names.push(self::san(san)?);
     }
     Ok(params)
+}
+
+fn san(name: &str) -> Result<SanType, AuthorityError> {
+    Ok(match name.parse::<IpAddr>() {
+        Ok(address) => SanType::IpAddress(address),
+        Err(_) => SanType::DnsName(name.try_into()?),
+    })
 }
 
 fn client_params(id: BoxId, life: Duration, now: Stamp, dice: &dyn Dice) -> CertificateParams {
@@ -317,9 +338,7 @@ fn params(name: &str, life: Duration, now: Stamp, dice: &dyn Dice) -> Certificat
     let mut subject = DistinguishedName::new();
     subject.push(DnType::CommonName, name);
     params.distinguished_name = subject;
-    // A date beyond what certificates can say would panic: the clock is held between 2020 and 2200.
-    let since_1970 = u64::try_from(now.0.clamp(1_577_836_800_000, 7_258_118_400_000)).unwrap_or_default();
-    let made = date_time_ymd(1970, 1, 1) + Duration::from_millis(since_1970);
+    let made = moment(now);
     params.not_before = made - BACKDATED;
     params.not_after = made + life;
     // Twenty bytes at most, positive (RFC 5280 §4.1.2.2).
@@ -331,6 +350,12 @@ fn params(name: &str, life: Duration, now: Stamp, dice: &dyn Dice) -> Certificat
     params.serial_number = Some(SerialNumber::from_slice(&serial));
     params.use_authority_key_identifier_extension = true;
     params
+}
+
+/// A date beyond what certificates can say would panic: the clock is held between 2020 and 2200.
+fn moment(at: Stamp) -> OffsetDateTime {
+    let since_1970 = u64::try_from(at.0.clamp(1_577_836_800_000, 7_258_118_400_000)).unwrap_or_default();
+    date_time_ymd(1970, 1, 1) + Duration::from_millis(since_1970)
 }
 
 fn read(path: &Path) -> Result<Option<Vec<u8>>, AuthorityError> {

@@ -1,7 +1,7 @@
 //! A box's claim: from a code on paper to certificates, and its revocation.
 //!
 //! A code is 80 random bits, single-use, good for 30 days, kept as a hash. The first box that shows it binds it to its
-//! three keys; both sides then show three words made of those keys. Once a person has confirmed them (or at once, where
+//! four keys; both sides then show three words made of those keys. Once a person has confirmed them (or at once, where
 //! the code says so) the box is admitted in one commit: its row, its certificates, its signing key in the school's
 //! document. The same keys with the same code get the same answer for ever: a box that lost the answer asks again.
 
@@ -14,21 +14,20 @@ use preau_shared::{
     ids::{BoxId, ClaimId, Uai},
     keys::{PublicKey, sha256},
     refusal::Refusal,
-    replica::Shelf,
+    replica::{SealPublic, Shelf},
     rig::{
-        reader::Reader,
         reply::Problem,
         shelves::{self, Author, ShelfError},
-        writer::{StoreError, Writer},
+        writer::StoreError,
     },
     time::{Clock, Stamp},
     wire::{Claim, ClaimAnswer, ClaimGrant, is_slug},
 };
 use rcgen::PublicKeyData as _;
-use rusqlite::Connection;
 
 use super::{
     authority::{Authority, AuthorityError, request_key},
+    seals::{Seals, tell_school},
     tries::Tries,
     words,
 };
@@ -36,9 +35,11 @@ use crate::{
     broker::rights::{Admitted, Member},
     coordinator::project::Projection,
     store::{
+        Database, Tx,
         boxes::{self, BoxRow},
+        certificates,
         claims::{self, ClaimRow, Granted},
-        schools,
+        schools, seals,
     },
 };
 
@@ -88,6 +89,10 @@ impl From<EnrolmentError> for Problem {
                 Self::new(Refusal::Malformed).detail("mqtt_request, lan_request: PKCS#10, PEM")
             }
             EnrolmentError::Authority(error) => Self::failed(&error),
+            EnrolmentError::Store(error @ StoreError::Elsewhere(_))
+            | EnrolmentError::Shelf(ShelfError::Store(error @ StoreError::Elsewhere(_))) => {
+                Self::new(Refusal::Overloaded).retry_after(1).detail(error.to_string())
+            }
             EnrolmentError::Store(error) => Self::storage(&error),
             EnrolmentError::Shelf(error) => Self::failed(&error),
         }
@@ -121,11 +126,11 @@ pub(crate) struct Terms {
 /// The door through which boxes come and go.
 #[derive(Clone)]
 pub(crate) struct Enrolment {
-    pub(crate) writer: Writer,
-    pub(crate) reader: Reader,
+    pub(crate) store: Database,
     pub(crate) author: Arc<Author>,
     pub(crate) authority: Arc<Authority>,
     pub(crate) admitted: Admitted,
+    pub(crate) seals: Seals,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) dice: Arc<dyn Dice>,
     pub(crate) terms: Arc<Terms>,
@@ -138,9 +143,10 @@ impl std::fmt::Debug for Enrolment {
     }
 }
 
-/// The three keys of a claim.
+/// The four keys of a claim.
 struct Keys {
     signing: PublicKey,
+    seal: SealPublic,
     mqtt: Vec<u8>,
     lan: Vec<u8>,
 }
@@ -149,12 +155,14 @@ impl Keys {
     fn read(claim: &Claim) -> Result<Self, EnrolmentError> {
         let signing = HEXLOWER.decode(claim.signing_key.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
         let signing = PublicKey(signing.ok_or(EnrolmentError::Malformed("signing_key: 64 hexadecimal digits"))?);
+        let seal = HEXLOWER.decode(claim.seal_key.as_bytes()).ok().and_then(|bytes| bytes.try_into().ok());
+        let seal = SealPublic(seal.ok_or(EnrolmentError::Malformed("seal_key: 64 hexadecimal digits"))?);
         let mqtt = request_key(&claim.mqtt_request)?.subject_public_key_info();
         let lan = request_key(&claim.lan_request)?.subject_public_key_info();
-        Ok(Self { signing, mqtt, lan })
+        Ok(Self { signing, seal, mqtt, lan })
     }
-    fn all(&self) -> [&[u8]; 3] {
-        [&self.signing.0, &self.mqtt, &self.lan]
+    fn all(&self) -> [&[u8]; 4] {
+        [&self.signing.0, &self.seal.0, &self.mqtt, &self.lan]
     }
     fn words(&self) -> [String; 3] {
         words::three(&self.all())
@@ -177,6 +185,19 @@ impl Enrolment {
     /// # Errors
     /// [`EnrolmentError::NotFound`] when there is no such open school.
     pub(crate) async fn issue(&self, uai: Uai, automatic: bool) -> Result<String, EnrolmentError> {
+        self.code(uai, automatic, None).await
+    }
+
+    /// A new box for a dead one: the old one is shut out and a code for its school is made, in one commit. Taking its
+    /// rights here and cutting its connection is the caller's ([`crate::app::App::revoke`]).
+    ///
+    /// # Errors
+    /// [`EnrolmentError::NotFound`] when there is no such open school, or the box is not this school's.
+    pub(crate) async fn replace(&self, uai: Uai, old: BoxId, automatic: bool) -> Result<String, EnrolmentError> {
+        self.code(uai, automatic, Some(old)).await
+    }
+
+    async fn code(&self, uai: Uai, automatic: bool, instead_of: Option<BoxId>) -> Result<String, EnrolmentError> {
         let mut bytes = [0; CODE_BYTES];
         self.dice.fill(&mut bytes);
         let plain = BASE32_NOPAD.encode(&bytes);
@@ -194,13 +215,18 @@ impl Enrolment {
             granted: None,
         };
         let kept = i64::try_from(RETENTION.as_millis()).unwrap_or(i64::MAX);
-        let act = move |connection: &Connection| {
+        let act = move |connection: &Tx| {
             let school = schools::find(connection, &row.uai)?.filter(|school| !school.deleted);
             school.ok_or(EnrolmentError::NotFound("school"))?;
+            if let Some(old) = instead_of {
+                let known = boxes::find(connection, old)?.filter(|known| known.uai == row.uai);
+                known.ok_or(EnrolmentError::NotFound("box"))?;
+                boxes::revoke(connection, old, now)?;
+            }
             claims::purge(connection, Stamp(now.0.saturating_sub(kept)))?;
             Ok(claims::issue(connection, &hash, &row)?)
         };
-        self.writer.commit::<_, EnrolmentError>(act).await?;
+        self.store.commit::<_, EnrolmentError>(act).await?;
         Ok(grouped(&plain))
     }
 
@@ -213,18 +239,18 @@ impl Enrolment {
             return Err(EnrolmentError::Wait(left));
         }
         let keys = Keys::read(&claim)?;
-        let words = keys.words();
+        let (words, seal) = (keys.words(), keys.seal);
         let settled = match code_hash(&claim.code) {
             Some(hash) => {
                 let this = self.clone();
-                self.writer.commit(move |connection| this.settle(connection, &hash, &keys, &claim)).await
+                self.store.commit(move |connection| this.settle(connection, &hash, &keys, &claim)).await
             }
             None => Err(EnrolmentError::Refused),
         };
         match settled {
             Ok(Settled::Pending(claim_id)) => Ok(ClaimAnswer { claim_id, words, grant: None }),
             Ok(Settled::Granted(claim_id, uai, granted)) => {
-                let grant = self.admit(uai, granted)?;
+                let grant = self.admit(uai, granted, seal).await?;
                 Ok(ClaimAnswer { claim_id, words, grant: Some(grant) })
             }
             Err(error) => {
@@ -240,9 +266,9 @@ impl Enrolment {
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub(crate) fn waiting(&self) -> Result<Vec<Waiting>, EnrolmentError> {
+    pub(crate) async fn waiting(&self) -> Result<Vec<Waiting>, EnrolmentError> {
         let now = self.clock.stamp();
-        let rows = self.reader.read(|connection| claims::waiting(connection, now))?;
+        let rows = self.store.read(move |connection| claims::waiting(connection, now)).await?;
         Ok(rows
             .into_iter()
             .filter_map(|row| {
@@ -259,7 +285,7 @@ impl Enrolment {
     /// [`EnrolmentError::NotFound`] when no such claim waits.
     pub(crate) async fn confirm(&self, claim_id: ClaimId) -> Result<(), EnrolmentError> {
         let now = self.clock.stamp();
-        self.writer
+        self.store
             .commit(move |connection| {
                 let row = claims::find(connection, claim_id)?.filter(|row| row.keys_hash.is_some());
                 row.ok_or(EnrolmentError::NotFound("claim"))?;
@@ -275,22 +301,17 @@ impl Enrolment {
     pub(crate) async fn revoke(&self, box_id: BoxId) -> Result<(), EnrolmentError> {
         let now = self.clock.stamp();
         let known =
-            self.writer.commit::<_, StoreError>(move |connection| boxes::revoke(connection, box_id, now)).await?;
+            self.store.commit::<_, StoreError>(move |connection| boxes::revoke(connection, box_id, now)).await?;
         if !known {
             return Err(EnrolmentError::NotFound("box"));
         }
         self.admitted.revoke(box_id);
+        self.seals.forget(box_id);
         Ok(())
     }
 
     /// One commit: the code becomes these keys' own and, when nothing is to wait for, they become a box.
-    fn settle(
-        &self,
-        connection: &Connection,
-        hash: &[u8; 32],
-        keys: &Keys,
-        claim: &Claim,
-    ) -> Result<Settled, EnrolmentError> {
+    fn settle(&self, connection: &Tx, hash: &[u8; 32], keys: &Keys, claim: &Claim) -> Result<Settled, EnrolmentError> {
         let now = self.clock.stamp();
         let row = claims::by_code(connection, hash)?.ok_or(EnrolmentError::Refused)?;
         if row.keys_hash.is_some_and(|bound| bound != keys.hash()) {
@@ -319,13 +340,7 @@ impl Enrolment {
         Ok(Settled::Granted(row.claim_id, row.uai, granted))
     }
 
-    fn grant(
-        &self,
-        connection: &Connection,
-        row: &ClaimRow,
-        keys: &Keys,
-        claim: &Claim,
-    ) -> Result<Granted, EnrolmentError> {
+    fn grant(&self, connection: &Tx, row: &ClaimRow, keys: &Keys, claim: &Claim) -> Result<Granted, EnrolmentError> {
         let now = self.clock.stamp();
         let dice = self.dice.as_ref();
         let box_id = BoxId::draw(dice);
@@ -350,18 +365,25 @@ impl Enrolment {
                 last_contact: None,
             },
         )?;
+        seals::announce(connection, box_id, 0, &keys.seal)?;
+        tell_school(connection, &self.author, &row.uai, now)?;
+        certificates::issued(connection, &mqtt.serial, box_id, (mqtt.ends, now))?;
         let granted = Granted { box_id, mqtt_chain: mqtt.chain, lan_chain: lan.chain };
         claims::grant(connection, row.claim_id, &granted)?;
         Ok(granted)
     }
 
     /// After the commit: the box may speak, and gets all it needs. Secrets are put in here and stored in no table.
-    fn admit(&self, uai: Uai, granted: Granted) -> Result<ClaimGrant, EnrolmentError> {
-        let (row, school) = self.reader.read::<_, StoreError>(|connection| {
-            Ok((boxes::find(connection, granted.box_id)?, schools::find(connection, &uai)?))
-        })?;
+    async fn admit(&self, uai: Uai, granted: Granted, seal: SealPublic) -> Result<ClaimGrant, EnrolmentError> {
+        let (box_id, of) = (granted.box_id, uai.clone());
+        let read = self.store.read::<_, StoreError>(move |connection| {
+            Ok((boxes::find(connection, box_id)?, schools::find(connection, &of)?))
+        });
+        let (row, school) = read.await?;
         let row = row.filter(|row| row.revoked_at.is_none()).ok_or(EnrolmentError::Refused)?;
         let school = school.ok_or(EnrolmentError::NotFound("school"))?;
+        self.seals.admit(granted.box_id, seal);
+        let (seal_number, seal_key) = self.seals.newest().map_err(AuthorityError::from)?;
         self.admitted.admit(granted.box_id, Member { uai: uai.clone(), signing_key: row.signing_key });
         Ok(ClaimGrant {
             box_id: granted.box_id,
@@ -374,6 +396,8 @@ impl Enrolment {
             authority: self.authority.root.clone(),
             coordinator_id: self.authority.coordinator_id,
             writer_key: HEXLOWER.encode(&self.authority.writer_public()?.0),
+            seal_key: HEXLOWER.encode(&seal_key.0),
+            seal_number,
             badge_key: HEXLOWER.encode(&self.authority.badge_key),
             mqtt: self.terms.mqtt.clone(),
             keep_alive_s: self.terms.keep_alive_s,

@@ -11,19 +11,18 @@ use preau_shared::{
     messages::{Catalogue, Lang},
     replica::{Alert, Mark, Shelf},
     rig::{
-        reader::Reader,
         replicate::LinkStatus,
         shelves::{self, ShelfError},
     },
     time::{Clock, Elapsed},
     wire::SchoolStatus,
 };
-use rusqlite::Connection;
 
 use super::status::{BoxFacts, Contact, Now, SchoolFacts, Trouble, school_status};
 use crate::{
     coordinator::links::Links,
     store::{
+        Database, Tx,
         boxes::{self, BoxRow},
         schools,
     },
@@ -37,7 +36,7 @@ type Gathered = Option<(Elapsed, Arc<Vec<SchoolFacts>>)>;
 /// Where every school stands.
 #[derive(Clone)]
 pub(crate) struct Fleet {
-    pub(crate) reader: Reader,
+    pub(crate) store: Database,
     pub(crate) links: Links,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) keep_alive: Duration,
@@ -56,47 +55,48 @@ impl std::fmt::Debug for Fleet {
 
 impl Fleet {
     pub(crate) fn new(
-        reader: Reader,
+        store: Database,
         links: Links,
         clock: Arc<dyn Clock>,
         keep_alive: Duration,
         catalogue: Arc<Catalogue>,
     ) -> Self {
-        Self { reader, links, clock, keep_alive, catalogue, last: Arc::default(), counted: Arc::default() }
+        Self { store, links, clock, keep_alive, catalogue, last: Arc::default(), counted: Arc::default() }
     }
 
     /// Every open school as it stands now, by UAI.
     ///
     /// # Errors
     /// When the store cannot be read.
-    pub(crate) fn schools(&self, lang: Lang) -> Result<Vec<SchoolStatus>, ShelfError> {
-        let facts = self.facts()?;
+    pub(crate) async fn schools(&self, lang: Lang) -> Result<Vec<SchoolStatus>, ShelfError> {
+        let facts = self.facts().await?;
         let now = Now { elapsed: self.clock.elapsed(), stamp: self.clock.stamp(), keep_alive: self.keep_alive };
         Ok(facts.iter().map(|school| school_status(school, now, (&self.catalogue, lang))).collect())
     }
 
-    fn facts(&self) -> Result<Arc<Vec<SchoolFacts>>, ShelfError> {
+    async fn facts(&self) -> Result<Arc<Vec<SchoolFacts>>, ShelfError> {
         let now = self.clock.elapsed();
         if let Some((at, facts)) = &*self.last.lock().unwrap_or_else(PoisonError::into_inner)
             && now.since(*at) < FRESH
         {
             return Ok(facts.clone());
         }
-        let facts = Arc::new(self.reader.read(|connection| self.gather(connection))?);
+        let this = self.clone();
+        let facts = Arc::new(self.store.read(move |conn| this.gather(conn)).await?);
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((now, facts.clone()));
         Ok(facts)
     }
 
-    fn gather(&self, connection: &Connection) -> Result<Vec<SchoolFacts>, ShelfError> {
-        let marks = shelves::marks(connection)?;
+    fn gather(&self, conn: &Tx) -> Result<Vec<SchoolFacts>, ShelfError> {
+        let marks = shelves::marks(conn)?;
         let mut of_school: BTreeMap<Uai, Vec<BoxFacts>> = BTreeMap::new();
-        for row in boxes::all(connection)?.into_iter().filter(|row| row.revoked_at.is_none()) {
+        for row in boxes::all(conn)?.into_iter().filter(|row| row.revoked_at.is_none()) {
             let facts = self.of_box(&row, &marks);
             of_school.entry(row.uai).or_default().push(facts);
         }
         let mut facts = Vec::new();
-        for school in schools::open(connection)? {
-            let entries = self.entries(connection, &school.uai, &marks)?;
+        for school in schools::open(conn)? {
+            let entries = self.entries(conn, &school.uai, &marks)?;
             let boxes = of_school.remove(&school.uai).unwrap_or_default();
             facts.push(SchoolFacts { uai: school.uai, name: school.name, boxes, entries });
         }
@@ -110,21 +110,21 @@ impl Fleet {
             contact: contact(&link, row),
             held: held(row.box_id, &row.uai, marks),
             troubles: link.alerts.iter().map(trouble).collect::<BTreeSet<_>>(),
-            snapshot_running: false,
+            snapshot_running: link.pulling,
             certificate_ends: Some(row.mqtt_ends),
             vitals: link.vitals,
         }
     }
 
     /// Entries are counted again only when something came.
-    fn entries(&self, connection: &Connection, uai: &Uai, marks: &[Mark]) -> Result<u64, ShelfError> {
+    fn entries(&self, conn: &Tx, uai: &Uai, marks: &[Mark]) -> Result<u64, ShelfError> {
         let shelf = Shelf::School(uai.clone());
         let sum = marks.iter().filter(|mark| mark.shelf == shelf).map(|mark| mark.number).fold(0, u64::wrapping_add);
         let known = self.counted.lock().unwrap_or_else(PoisonError::into_inner).get(uai).copied();
         if let Some((_, count)) = known.filter(|(at, _)| *at == sum) {
             return Ok(count);
         }
-        let count = shelves::entry_count(connection, &shelf, None)?;
+        let count = shelves::entry_count(conn, &shelf, None)?;
         self.counted.lock().unwrap_or_else(PoisonError::into_inner).insert(uai.clone(), (sum, count));
         Ok(count)
     }
@@ -151,7 +151,8 @@ fn held(box_id: BoxId, uai: &Uai, marks: &[Mark]) -> Option<u64> {
 fn trouble(alert: &Alert) -> Trouble {
     match alert {
         Alert::TooOld { .. } => Trouble::TooOld,
-        Alert::CloneDetected { .. } => Trouble::Clone,
+        Alert::CloneDetected { .. } | Alert::Superseded { .. } => Trouble::Clone,
+        Alert::Lost { .. } => Trouble::Lost,
         Alert::DigestMismatch { .. } => Trouble::DigestMismatch,
         Alert::Quarantined { .. } | Alert::Refused { .. } => Trouble::Quarantine,
         Alert::Gap { .. } => Trouble::Gap,

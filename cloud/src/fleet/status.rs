@@ -30,6 +30,8 @@ pub(crate) enum Trouble {
     Gap,
     /// Two machines speak under this box's name.
     Clone,
+    /// Restored from a backup so old that nobody keeps what is missing.
+    Lost,
     /// The box speaks no version that the coordinator speaks.
     TooOld,
     /// The box's certificate ends within [`CERTIFICATE_WARNING_DAYS`] days.
@@ -44,6 +46,7 @@ impl Trouble {
             Self::DigestMismatch => "dsi-trouble-digest",
             Self::Gap => "dsi-trouble-gap",
             Self::Clone => "dsi-trouble-clone",
+            Self::Lost => "dsi-trouble-lost",
             Self::TooOld => "dsi-trouble-too-old",
             Self::Certificate => "dsi-trouble-certificate",
         }

@@ -12,7 +12,6 @@ use preau_shared::{
     time::Stamp,
     wire::Role,
 };
-use rusqlite::Connection;
 
 use super::{
     animals::Herd,
@@ -23,6 +22,7 @@ use super::{
     sheaf::{Sheaf, TakeBack},
     standing::Standing,
 };
+use crate::store::Tx;
 use crate::store::{
     people,
     rosters::{self, RosterState},
@@ -44,10 +44,10 @@ impl Desk {
     /// [`DeskError::Outdated`] when the school changed since the plan was shown; [`DeskError::Suspicious`] without force.
     pub(crate) async fn apply(&self, id: RosterId, yes: Yes) -> Result<Applied, DeskError> {
         let desk = self.clone();
-        self.writer.commit(move |connection| desk.apply_in(connection, id, &yes)).await
+        self.store.commit(move |connection| desk.apply_in(connection, id, &yes)).await
     }
 
-    fn apply_in(&self, connection: &Connection, id: RosterId, yes: &Yes) -> Result<Applied, DeskError> {
+    fn apply_in(&self, connection: &Tx, id: RosterId, yes: &Yes) -> Result<Applied, DeskError> {
         let row = rosters::find(connection, id)?.ok_or(DeskError::NoRoster)?;
         let lines = match (row.state, &row.lines) {
             (RosterState::Applied, _) => {
@@ -107,7 +107,7 @@ impl Desk {
 
 struct Work<'a> {
     desk: &'a Desk,
-    connection: &'a Connection,
+    connection: &'a Tx,
     uai: &'a Uai,
     shelf: Shelf,
     plan: &'a Plan,
@@ -123,12 +123,7 @@ struct Work<'a> {
 }
 
 impl<'a> Work<'a> {
-    fn new(
-        desk: &'a Desk,
-        connection: &'a Connection,
-        uai: &'a Uai,
-        (plan, standing): (&'a Plan, &'a Standing),
-    ) -> Self {
+    fn new(desk: &'a Desk, connection: &'a Tx, uai: &'a Uai, (plan, standing): (&'a Plan, &'a Standing)) -> Self {
         Self {
             desk,
             connection,

@@ -9,19 +9,18 @@ use preau_shared::{
     replica::Shelf,
     rig::{
         shelves::{self, Author, Project, ShelfError},
-        writer::{StoreError, Writer},
+        writer::StoreError,
     },
     roster::RosterError,
     time::{Clock, Stamp},
 };
-use rusqlite::Connection;
 
 use super::{
     evidence::EvidenceKey,
     plan::Line,
     standing::{Elsewhere, Known, KnownClass, Standing},
 };
-use crate::store::people;
+use crate::store::{Database, Tx, people};
 
 /// Why a roster or a list of staff is not taken.
 #[derive(Debug, thiserror::Error)]
@@ -44,6 +43,9 @@ pub(crate) enum DeskError {
     /// No shelf holds this badge.
     #[error("no such badge")]
     NoBadge,
+    /// No shelf holds this person.
+    #[error("nobody of this name stands on a school's shelf")]
+    NoPerson,
     /// It would take too many away, or looks partial.
     #[error("{leaving} of {enrolled} pupils would leave, {unread} lines were not read")]
     Suspicious {
@@ -73,18 +75,12 @@ pub(crate) enum DeskError {
     Stored,
 }
 
-impl From<rusqlite::Error> for DeskError {
-    fn from(error: rusqlite::Error) -> Self {
-        Self::Store(error.into())
-    }
-}
-
 /// Everything the room touches.
 #[derive(Clone)]
 pub(crate) struct Desk {
-    pub(super) writer: Writer,
+    pub(super) store: Database,
     pub(super) author: Arc<Author>,
-    pub(super) project: Arc<dyn Project + Send + Sync>,
+    pub(super) project: Arc<dyn Project<Tx>>,
     pub(super) clock: Arc<dyn Clock>,
     pub(super) dice: Arc<dyn Dice>,
     pub(super) badge_key: [u8; 32],
@@ -93,12 +89,12 @@ pub(crate) struct Desk {
 
 /// What a [`Desk`] is made from.
 pub(crate) struct DeskParts {
-    /// Writes the coordinator's file.
-    pub(crate) writer: Writer,
+    /// What the coordinator remembers.
+    pub(crate) store: Database,
     /// The coordinator's own origin and key.
     pub(crate) author: Arc<Author>,
     /// Projects documents into the coordinator's rows.
-    pub(crate) project: Arc<dyn Project + Send + Sync>,
+    pub(crate) project: Arc<dyn Project<Tx>>,
     /// Stamps.
     pub(crate) clock: Arc<dyn Clock>,
     /// Draws ids and badges.
@@ -119,7 +115,7 @@ impl Desk {
     /// Sets the desk up.
     pub(crate) fn new(parts: DeskParts) -> Self {
         Self {
-            writer: parts.writer,
+            store: parts.store,
             author: parts.author,
             project: parts.project,
             clock: parts.clock,
@@ -130,18 +126,12 @@ impl Desk {
     }
 
     /// One act on one document of a shelf.
-    pub(super) fn edit(
-        &self,
-        connection: &Connection,
-        shelf: &Shelf,
-        now: Stamp,
-        edit: &Edit,
-    ) -> Result<(), ShelfError> {
+    pub(super) fn edit(&self, connection: &Tx, shelf: &Shelf, now: Stamp, edit: &Edit) -> Result<(), ShelfError> {
         shelves::edit(connection, &self.author, shelf, now, edit, self.project.as_ref()).map(|_| ())
     }
 
     /// The school as it stands; `lines` say which national numbers to look for elsewhere.
-    pub(super) fn standing(&self, connection: &Connection, uai: &Uai, lines: &[Line]) -> Result<Standing, DeskError> {
+    pub(super) fn standing(&self, connection: &Tx, uai: &Uai, lines: &[Line]) -> Result<Standing, DeskError> {
         let shelf = Shelf::School(uai.clone());
         let mut evidence = people::of_school(connection, uai)?;
         let mut standing = Standing::default();
@@ -184,7 +174,7 @@ impl Desk {
 
 /// All documents of a kind, by their typed view; those that cannot be read are left out.
 pub(super) fn views<T>(
-    connection: &Connection,
+    connection: &Tx,
     shelf: &Shelf,
     kind: Kind,
     view: impl Fn(&DocId, &Fields) -> Option<T>,
@@ -194,7 +184,7 @@ pub(super) fn views<T>(
 }
 
 /// One person of a shelf.
-pub(super) fn person_on(connection: &Connection, shelf: &Shelf, id: PersonId) -> Result<Option<Person>, DeskError> {
+pub(super) fn person_on(connection: &Tx, shelf: &Shelf, id: PersonId) -> Result<Option<Person>, DeskError> {
     let doc = Person::doc(id);
     Ok(shelves::document(connection, shelf, &doc)?.and_then(|fields| Person::from_fields(&doc, &fields)))
 }

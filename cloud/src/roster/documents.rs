@@ -7,10 +7,10 @@ use preau_shared::{
     replica::Shelf,
     rig::shelves,
 };
-use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
 use super::desk::{Desk, DeskError, views};
+use crate::store::Tx;
 
 /// Lines in one list.
 pub(crate) const MAX_LINES: usize = 200;
@@ -56,12 +56,12 @@ impl Desk {
             check(line).map_err(|what| DeskError::Entry { entry: at.saturating_add(1), what })?;
         }
         let desk = self.clone();
-        self.writer.commit(move |connection| desk.give_documents_in(connection, &uai, &lines)).await
+        self.store.commit(move |connection| desk.give_documents_in(connection, &uai, &lines)).await
     }
 
     fn give_documents_in(
         &self,
-        connection: &Connection,
+        connection: &Tx,
         uai: &Uai,
         lines: &[DocumentLine],
     ) -> Result<DocumentsAnswer, DeskError> {

@@ -8,7 +8,6 @@ use preau_shared::{
     rig::shelves,
     roster::{Doubt, Roster, Row, Suspicion, onde},
 };
-use rusqlite::Connection;
 
 use super::{
     desk::{Desk, DeskError},
@@ -16,7 +15,10 @@ use super::{
     plan::{Line, plan},
     preview::{Preview, preview},
 };
-use crate::store::rosters::{self, RosterRow, RosterState};
+use crate::store::{
+    Tx,
+    rosters::{self, RosterRow, RosterState},
+};
 
 /// A file as it was received.
 pub(crate) struct Received {
@@ -38,14 +40,14 @@ impl Desk {
         let file_hash = sha256(&received.bytes);
         let desk = self.clone();
         let Received { uai, school_year, .. } = received;
-        self.writer
+        self.store
             .commit(move |connection| desk.plan_and_keep(connection, &roster, (uai, school_year, file_hash)))
             .await
     }
 
     fn plan_and_keep(
         &self,
-        connection: &Connection,
+        connection: &Tx,
         roster: &Roster,
         (uai, school_year, file_hash): (Uai, String, [u8; 32]),
     ) -> Result<Preview, DeskError> {

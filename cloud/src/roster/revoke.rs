@@ -7,10 +7,9 @@ use preau_shared::{
     replica::Shelf,
     rig::shelves,
 };
-use rusqlite::Connection;
 
 use super::desk::{Desk, DeskError};
-use crate::store::{schools, voids};
+use crate::store::{Tx, schools, voids};
 
 /// Why it was voided, as the badge's document keeps it.
 const REASON: &str = "voided_by_dsi";
@@ -23,10 +22,10 @@ impl Desk {
     /// [`DeskError::NoBadge`] when no shelf holds it.
     pub(crate) async fn void(&self, badge: BadgeId) -> Result<Vec<(Uai, Option<u64>)>, DeskError> {
         let desk = self.clone();
-        self.writer.commit(move |connection| desk.void_in(connection, badge)).await
+        self.store.commit(move |connection| desk.void_in(connection, badge)).await
     }
 
-    fn void_in(&self, connection: &Connection, id: BadgeId) -> Result<Vec<(Uai, Option<u64>)>, DeskError> {
+    fn void_in(&self, connection: &Tx, id: BadgeId) -> Result<Vec<(Uai, Option<u64>)>, DeskError> {
         let now = self.clock.stamp();
         let noted = voids::of_badge(connection, id)?;
         let mut found = Vec::new();

@@ -11,11 +11,10 @@ use preau_shared::{
     roster::plain,
     wire::is_slug,
 };
-use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
 use super::desk::{Desk, DeskError, views};
-use crate::store::{boxes, schools};
+use crate::store::{Tx, boxes, schools};
 
 /// Longest name of a school, in bytes.
 const MAX_NAME_BYTES: usize = 200;
@@ -74,7 +73,7 @@ impl Desk {
             return wrong("latitude, longitude: degrees");
         }
         let desk = self.clone();
-        self.writer.commit(move |connection| desk.add_school_in(connection, new)).await
+        self.store.commit(move |connection| desk.add_school_in(connection, new)).await
     }
 
     /// Closes a school: it leaves the DSI's page, and nothing that it holds is touched. Adding it again opens it again.
@@ -84,7 +83,7 @@ impl Desk {
     /// [`DeskError::NoSchool`].
     pub(crate) async fn retire_school(&self, uai: Uai) -> Result<usize, DeskError> {
         let desk = self.clone();
-        let retire = move |connection: &Connection| {
+        let retire = move |connection: &Tx| {
             let (shelf, doc) = (Shelf::School(uai.clone()), School::doc(&uai));
             let fields = shelves::document(connection, &shelf, &doc)?.ok_or(DeskError::NoSchool)?;
             let school = School::from_fields(&doc, &fields).ok_or(DeskError::NoSchool)?;
@@ -92,10 +91,10 @@ impl Desk {
             let boxes = boxes::all(connection)?;
             Ok(boxes.iter().filter(|row| row.uai == uai && row.revoked_at.is_none()).count())
         };
-        self.writer.commit(retire).await
+        self.store.commit(retire).await
     }
 
-    fn add_school_in(&self, connection: &Connection, new: NewSchool) -> Result<SchoolMade, DeskError> {
+    fn add_school_in(&self, connection: &Tx, new: NewSchool) -> Result<SchoolMade, DeskError> {
         let now = self.clock.stamp();
         let (shelf, doc) = (Shelf::School(new.uai.clone()), School::doc(&new.uai));
         let known = shelves::document(connection, &shelf, &doc)?.and_then(|fields| School::from_fields(&doc, &fields));
@@ -119,7 +118,7 @@ impl Desk {
     }
 
     /// Gives an empty territory its first policies and catalogues.
-    fn furnish(&self, connection: &Connection) -> Result<(), DeskError> {
+    fn furnish(&self, connection: &Tx) -> Result<(), DeskError> {
         let (territory, now) = (Shelf::Territory, self.clock.stamp());
         if views(connection, &territory, Kind::Policy, Policy::from_fields)?.is_empty() {
             for (name, levels, blocked) in POLICIES {
@@ -228,7 +227,7 @@ fn slug_of(name: &str) -> String {
 }
 
 /// The slug itself, or the first free one of `slug-2`, `slug-3`, …
-fn free_slug(connection: &Connection, asked: &str) -> Result<String, DeskError> {
+fn free_slug(connection: &Tx, asked: &str) -> Result<String, DeskError> {
     let taken: BTreeMap<String, Uai> = schools::open(connection)?.into_iter().map(|s| (s.slug, s.uai)).collect();
     if !taken.contains_key(asked) {
         return Ok(asked.to_owned());

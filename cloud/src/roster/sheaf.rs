@@ -9,10 +9,10 @@ use preau_shared::{
     rig::shelves,
     time::Stamp,
 };
-use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
 use super::desk::{Desk, DeskError};
+use crate::store::Tx;
 use crate::store::people::Evidence;
 
 /// A field that was changed: taken back only if it still says what the import wrote, so that later work stays.
@@ -53,7 +53,7 @@ impl Sheaf {
     pub(super) fn write(
         self,
         desk: &Desk,
-        connection: &Connection,
+        connection: &Tx,
         (shelf, now): (&Shelf, Stamp),
         back: &mut TakeBack,
     ) -> Result<(), DeskError> {

@@ -9,7 +9,6 @@ use preau_shared::{
     time::Stamp,
     wire::Role,
 };
-use rusqlite::Connection;
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -19,6 +18,7 @@ use super::{
     preview::NewBadge,
     secret::{Slow, SlowError},
 };
+use crate::store::Tx;
 
 /// People in one list.
 pub(crate) const MAX_STAFF: usize = 100;
@@ -107,10 +107,10 @@ impl Desk {
             .map_err(|_| DeskError::Stored)?;
         let ready: Vec<Ready> = Result::<_, SlowError>::map_err(ready, |_| DeskError::Stored)?;
         let desk = self.clone();
-        self.writer.commit(move |connection| desk.add_staff_in(connection, &uai, &ready)).await
+        self.store.commit(move |connection| desk.add_staff_in(connection, &uai, &ready)).await
     }
 
-    fn add_staff_in(&self, connection: &Connection, uai: &Uai, ready: &[Ready]) -> Result<StaffAnswer, DeskError> {
+    fn add_staff_in(&self, connection: &Tx, uai: &Uai, ready: &[Ready]) -> Result<StaffAnswer, DeskError> {
         let (shelf, now) = (Shelf::School(uai.clone()), self.clock.stamp());
         if shelves::document(connection, &shelf, &School::doc(uai))?.is_none() {
             return Err(DeskError::NoSchool);
@@ -145,7 +145,7 @@ impl Desk {
     /// The newest open class of that label.
     fn class_of(
         &self,
-        connection: &Connection,
+        connection: &Tx,
         shelf: &Shelf,
         (at, line): (usize, &StaffLine),
     ) -> Result<Option<(ClassId, String)>, DeskError> {
@@ -165,7 +165,7 @@ impl Desk {
 
     fn staff_member(
         &self,
-        connection: &Connection,
+        connection: &Tx,
         shelf: &Shelf,
         now: Stamp,
         line: &StaffLine,
@@ -200,7 +200,7 @@ impl Desk {
 
     fn staff_badge(
         &self,
-        connection: &Connection,
+        connection: &Tx,
         (shelf, now): (&Shelf, Stamp),
         (person, line, class): (PersonId, &StaffLine, &str),
         badges: &mut Vec<NewBadge>,

@@ -9,31 +9,33 @@ use preau_shared::{
     rig::{
         clock::SystemClock,
         shelves::{self, Author},
-        writer::Writer,
     },
     wire::Role,
 };
 
 use super::{desk::views, *};
-use crate::{coordinator::project::Projection, store::schema};
+use crate::{
+    coordinator::project::Projection,
+    store::{Database, Tx},
+};
 
 const YEAR: &str = "2026-2027";
 
 struct Office {
     desk: Desk,
-    writer: Writer,
+    store: Database,
     uai: Uai,
 }
 
 async fn office(dir: &Path) -> Office {
-    let writer = Writer::open(&dir.join("cloud.db"), schema::migrate).expect("open");
+    let store = Database::file(&dir.join("cloud.db")).expect("open");
     let dice: Arc<dyn Dice> = Arc::new(Seeded::new(7));
     let (name, drawn) = (BoxId::draw(dice.as_ref()), dice.clone());
-    let origin = writer.commit(move |c| shelves::origin(c, name, &*drawn)).await.expect("origin");
-    let key = SigningKey::from_seed(&[9; 32]).expect("key");
+    let origin = store.commit(move |c| shelves::origin(c, name, &*drawn)).await.expect("origin");
+    let key = Arc::new(SigningKey::from_seed(&[9; 32]).expect("key"));
     let author = Arc::new(Author { origin, key, dice: dice.clone(), writer: Side::Coordinator });
     let desk = Desk::new(DeskParts {
-        writer: writer.clone(),
+        store: store.clone(),
         author,
         project: Arc::new(Projection),
         clock: Arc::new(SystemClock::start()),
@@ -52,7 +54,7 @@ async fn office(dir: &Path) -> Office {
     assert!(desk.add_school(new(&uai, "Jean Moulin")).await.expect("school").created);
     let other = "0900992P".parse().expect("uai");
     assert_eq!(desk.add_school(new(&other, "École Jean-Moulin")).await.expect("school").slug, "jean-moulin-2");
-    Office { desk, writer, uai }
+    Office { desk, store, uai }
 }
 
 /// An ONDE file of `family;given;birth;ine;level;class` lines.
@@ -76,7 +78,7 @@ impl Office {
     /// Given name, class and whether gone, of every pupil on the shelf.
     async fn pupils(&self, uai: &Uai) -> BTreeSet<(String, String, bool)> {
         let shelf = Shelf::School(uai.clone());
-        let read = move |c: &rusqlite::Connection| -> Result<_, DeskError> {
+        let read = move |c: &Tx| -> Result<_, DeskError> {
             let classes = views(c, &shelf, Kind::Class, Class::from_fields)?;
             let people = views(c, &shelf, Kind::Person, Person::from_fields)?;
             let class = |p: &Person| {
@@ -86,14 +88,14 @@ impl Office {
             let pupils = people.iter().filter(|p| p.role == Role::Pupil);
             Ok(pupils.map(|p| (p.given_name.clone(), class(p), p.deleted)).collect())
         };
-        self.writer.commit(read).await.expect("read")
+        self.store.commit(read).await.expect("read")
     }
     async fn open_badges(&self, uai: &Uai) -> usize {
         let shelf = Shelf::School(uai.clone());
-        let read = move |c: &rusqlite::Connection| -> Result<usize, DeskError> {
+        let read = move |c: &Tx| -> Result<usize, DeskError> {
             Ok(views(c, &shelf, Kind::Badge, Badge::from_fields)?.iter().filter(|b| !b.void).count())
         };
-        self.writer.commit(read).await.expect("read")
+        self.store.commit(read).await.expect("read")
     }
 }
 
@@ -169,11 +171,11 @@ async fn a_pupil_who_changes_school_keeps_person_animal_and_badge() {
     let applied = office.apply(moved.id).await.expect("applied");
     assert!(applied.badges.is_empty(), "the badge goes with the child");
     assert_eq!(office.open_badges(&there).await, 1);
-    let read = move |c: &rusqlite::Connection| -> Result<_, DeskError> {
+    let read = move |c: &Tx| -> Result<_, DeskError> {
         let of = |uai: Uai| views(c, &Shelf::School(uai), Kind::Person, Person::from_fields);
         Ok((of(here)?, of(there)?))
     };
-    let (here, there) = office.writer.commit(read).await.expect("read");
+    let (here, there) = office.store.commit(read).await.expect("read");
     let [moved] = there.as_slice() else { panic!("one person") };
     assert!(here.contains(moved), "the same person, word for word");
 }

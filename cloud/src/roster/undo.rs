@@ -8,13 +8,13 @@ use preau_shared::{
     replica::Shelf,
     rig::shelves,
 };
-use rusqlite::Connection;
 
 use super::{
     desk::{Desk, DeskError},
     preview::Undone,
     sheaf::{TakeBack, present},
 };
+use crate::store::Tx;
 use crate::store::{
     people,
     rosters::{self, RosterState},
@@ -27,10 +27,10 @@ impl Desk {
     /// [`DeskError::NotLast`] when it was not applied, or a newer one stands on it.
     pub(crate) async fn undo(&self, id: RosterId) -> Result<Undone, DeskError> {
         let desk = self.clone();
-        self.writer.commit(move |connection| desk.undo_in(connection, id)).await
+        self.store.commit(move |connection| desk.undo_in(connection, id)).await
     }
 
-    fn undo_in(&self, connection: &Connection, id: RosterId) -> Result<Undone, DeskError> {
+    fn undo_in(&self, connection: &Tx, id: RosterId) -> Result<Undone, DeskError> {
         let row = rosters::find(connection, id)?.ok_or(DeskError::NoRoster)?;
         if row.state == RosterState::Undone {
             return Ok(Undone { id, documents: 0, badges_voided: 0 });

@@ -13,12 +13,14 @@
 use preau_shared::{
     ids::{BoxId, Uai},
     keys::PublicKey,
-    rig::writer::StoreError,
+    rig::{
+        sql::{Row, values},
+        writer::StoreError,
+    },
     time::Stamp,
 };
-use rusqlite::{Connection, Row};
 
-use super::{bytes16, bytes32, optional, uai};
+use super::{Tx, uai};
 
 pub(super) const CREATE: &str = "
 CREATE TABLE boxes(
@@ -54,50 +56,60 @@ pub(crate) struct BoxRow {
     pub(crate) last_contact: Option<Stamp>,
 }
 
-fn read(row: &Row<'_>) -> rusqlite::Result<BoxRow> {
+fn read(row: &Row) -> Result<BoxRow, StoreError> {
     Ok(BoxRow {
-        box_id: BoxId::from_bytes(bytes16(row.get_ref(0)?)?),
-        uai: uai(row.get_ref(1)?)?,
-        signing_key: PublicKey(bytes32(row.get_ref(2)?)?),
-        mqtt_ends: Stamp(row.get(3)?),
-        admitted_at: Stamp(row.get(4)?),
-        revoked_at: row.get::<_, Option<i64>>(5)?.map(Stamp),
-        last_contact: row.get::<_, Option<i64>>(6)?.map(Stamp),
+        box_id: BoxId::from_bytes(row.array(0)?),
+        uai: uai(row, 1)?,
+        signing_key: PublicKey(row.array(2)?),
+        mqtt_ends: Stamp(row.int(3)?),
+        admitted_at: Stamp(row.int(4)?),
+        revoked_at: row.opt_int(5)?.map(Stamp),
+        last_contact: row.opt_int(6)?.map(Stamp),
     })
 }
 
 /// Admits a box.
-pub(crate) fn admit(connection: &Connection, row: &BoxRow) -> Result<(), StoreError> {
-    connection
-        .prepare_cached(
-            "INSERT INTO boxes(box_id, uai, signing_key, mqtt_ends, admitted_at) VALUES (?1, ?2, ?3, ?4, ?5)",
-        )?
-        .execute((row.box_id.as_bytes(), row.uai.as_str(), &row.signing_key.0, row.mqtt_ends.0, row.admitted_at.0))?;
+pub(crate) fn admit(conn: &Tx, row: &BoxRow) -> Result<(), StoreError> {
+    conn.execute(
+        "INSERT INTO boxes(box_id, uai, signing_key, mqtt_ends, admitted_at) VALUES (?1, ?2, ?3, ?4, ?5)",
+        values![row.box_id.as_bytes(), row.uai.as_str(), &row.signing_key.0, row.mqtt_ends.0, row.admitted_at.0],
+    )?;
     Ok(())
 }
 
 /// Every box, revoked ones too, by school.
-pub(crate) fn all(connection: &Connection) -> Result<Vec<BoxRow>, StoreError> {
-    let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM boxes ORDER BY uai, box_id"))?;
-    let rows = statement.query_map([], read)?.collect::<Result<_, _>>()?;
-    Ok(rows)
+pub(crate) fn all(conn: &Tx) -> Result<Vec<BoxRow>, StoreError> {
+    conn.query(&format!("SELECT {COLUMNS} FROM boxes ORDER BY uai, box_id"), values![])?.iter().map(read).collect()
+}
+
+/// What tells whether boxes were admitted or revoked: how many, and when last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) struct Newest {
+    count: i64,
+    admitted_at: i64,
+    revoked: i64,
+}
+
+/// Where the list of boxes stands now.
+pub(crate) fn newest(conn: &Tx) -> Result<Newest, StoreError> {
+    let row = conn.one("SELECT count(*), coalesce(max(admitted_at), 0), count(revoked_at) FROM boxes", values![])?;
+    Ok(Newest { count: row.int(0)?, admitted_at: row.int(1)?, revoked: row.int(2)? })
 }
 
 /// One box.
-pub(crate) fn find(connection: &Connection, box_id: BoxId) -> Result<Option<BoxRow>, StoreError> {
-    let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM boxes WHERE box_id = ?1"))?;
-    optional(statement.query_row([box_id.as_bytes()], read))
+pub(crate) fn find(conn: &Tx, box_id: BoxId) -> Result<Option<BoxRow>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM boxes WHERE box_id = ?1");
+    conn.first(&sql, values![box_id.as_bytes()])?.as_ref().map(read).transpose()
 }
 
 /// Marks a box as revoked; a first revocation stands. Whether there is such a box.
-pub(crate) fn revoke(connection: &Connection, box_id: BoxId, now: Stamp) -> Result<bool, StoreError> {
+pub(crate) fn revoke(conn: &Tx, box_id: BoxId, now: Stamp) -> Result<bool, StoreError> {
     let sql = "UPDATE boxes SET revoked_at = coalesce(revoked_at, ?2) WHERE box_id = ?1";
-    Ok(connection.prepare_cached(sql)?.execute((box_id.as_bytes(), now.0))? > 0)
+    Ok(conn.execute(sql, values![box_id.as_bytes(), now.0])? > 0)
 }
 
 /// Notes a contact.
-pub(crate) fn contact(connection: &Connection, box_id: BoxId, now: Stamp) -> Result<(), StoreError> {
-    let sql = "UPDATE boxes SET last_contact = ?2 WHERE box_id = ?1";
-    connection.prepare_cached(sql)?.execute((box_id.as_bytes(), now.0))?;
+pub(crate) fn contact(conn: &Tx, box_id: BoxId, now: Stamp) -> Result<(), StoreError> {
+    conn.execute("UPDATE boxes SET last_contact = ?2 WHERE box_id = ?1", values![box_id.as_bytes(), now.0])?;
     Ok(())
 }

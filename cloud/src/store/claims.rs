@@ -14,12 +14,14 @@
 
 use preau_shared::{
     ids::{BoxId, ClaimId, Uai},
-    rig::writer::StoreError,
+    rig::{
+        sql::{Row, values},
+        writer::StoreError,
+    },
     time::Stamp,
 };
-use rusqlite::{Connection, Row};
 
-use super::{bytes16, bytes32, optional, uai};
+use super::{Tx, uai};
 
 pub(super) const CREATE: &str = "
 CREATE TABLE claims(
@@ -75,98 +77,82 @@ pub(crate) struct ClaimRow {
     pub(crate) granted: Option<Granted>,
 }
 
-fn read(row: &Row<'_>) -> rusqlite::Result<ClaimRow> {
-    let box_id = row.get_ref(8)?;
-    let granted = match (box_id.as_blob_or_null()?, row.get(9)?, row.get(10)?) {
-        (Some(_), Some(mqtt_chain), Some(lan_chain)) => {
-            Some(Granted { box_id: BoxId::from_bytes(bytes16(box_id)?), mqtt_chain, lan_chain })
-        }
-        _ => None,
+fn read(row: &Row) -> Result<ClaimRow, StoreError> {
+    let granted = match (row.opt_array(8)?, row.opt_text(9)?, row.opt_text(10)?) {
+        (Some(box_id), Some(mqtt_chain), Some(lan_chain)) => Some(Granted {
+            box_id: BoxId::from_bytes(box_id),
+            mqtt_chain: mqtt_chain.to_owned(),
+            lan_chain: lan_chain.to_owned(),
+        }),
+        (_, _, _) => None,
     };
-    let keys = row.get_ref(5)?;
     Ok(ClaimRow {
-        claim_id: ClaimId::from_bytes(bytes16(row.get_ref(0)?)?),
-        uai: uai(row.get_ref(1)?)?,
-        automatic: row.get(2)?,
-        issued_at: Stamp(row.get(3)?),
-        ends_at: Stamp(row.get(4)?),
-        keys_hash: keys.as_blob_or_null()?.map(|_| bytes32(keys)).transpose()?,
-        request: row.get(6)?,
-        confirmed_at: row.get::<_, Option<i64>>(7)?.map(Stamp),
+        claim_id: ClaimId::from_bytes(row.array(0)?),
+        uai: uai(row, 1)?,
+        automatic: row.truth(2)?,
+        issued_at: Stamp(row.int(3)?),
+        ends_at: Stamp(row.int(4)?),
+        keys_hash: row.opt_array(5)?,
+        request: row.opt_text(6)?.map(str::to_owned),
+        confirmed_at: row.opt_int(7)?.map(Stamp),
         granted,
     })
 }
 
 /// A new code.
-pub(crate) fn issue(connection: &Connection, code_hash: &[u8; 32], row: &ClaimRow) -> Result<(), StoreError> {
-    let sql =
-        "INSERT INTO claims(code_hash, claim_id, uai, automatic, issued_at, ends_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
-    connection.prepare_cached(sql)?.execute((
-        code_hash,
-        row.claim_id.as_bytes(),
-        row.uai.as_str(),
-        row.automatic,
-        row.issued_at.0,
-        row.ends_at.0,
-    ))?;
+pub(crate) fn issue(conn: &Tx, code_hash: &[u8; 32], row: &ClaimRow) -> Result<(), StoreError> {
+    conn.execute(
+        "INSERT INTO claims(code_hash, claim_id, uai, automatic, issued_at, ends_at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        values![code_hash, row.claim_id.as_bytes(), row.uai.as_str(), row.automatic, row.issued_at.0, row.ends_at.0],
+    )?;
     Ok(())
 }
 
 /// The claim of a code.
-pub(crate) fn by_code(connection: &Connection, code_hash: &[u8; 32]) -> Result<Option<ClaimRow>, StoreError> {
-    let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM claims WHERE code_hash = ?1"))?;
-    optional(statement.query_row([code_hash], read))
+pub(crate) fn by_code(conn: &Tx, code_hash: &[u8; 32]) -> Result<Option<ClaimRow>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM claims WHERE code_hash = ?1");
+    conn.first(&sql, values![code_hash])?.as_ref().map(read).transpose()
 }
 
 /// One claim.
-pub(crate) fn find(connection: &Connection, claim_id: ClaimId) -> Result<Option<ClaimRow>, StoreError> {
-    let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM claims WHERE claim_id = ?1"))?;
-    optional(statement.query_row([claim_id.as_bytes()], read))
+pub(crate) fn find(conn: &Tx, claim_id: ClaimId) -> Result<Option<ClaimRow>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM claims WHERE claim_id = ?1");
+    conn.first(&sql, values![claim_id.as_bytes()])?.as_ref().map(read).transpose()
 }
 
 /// Claims that wait for a person, oldest first.
-pub(crate) fn waiting(connection: &Connection, now: Stamp) -> Result<Vec<ClaimRow>, StoreError> {
-    let mut statement = connection.prepare_cached(&format!(
+pub(crate) fn waiting(conn: &Tx, now: Stamp) -> Result<Vec<ClaimRow>, StoreError> {
+    let sql = format!(
         "SELECT {COLUMNS} FROM claims WHERE keys_hash IS NOT NULL AND confirmed_at IS NULL AND box_id IS NULL
          AND ends_at > ?1 ORDER BY issued_at"
-    ))?;
-    let rows = statement.query_map([now.0], read)?.collect::<Result<_, _>>()?;
-    Ok(rows)
+    );
+    conn.query(&sql, values![now.0])?.iter().map(read).collect()
 }
 
 /// Binds a code to the box that spoke first.
-pub(crate) fn bind(
-    connection: &Connection,
-    claim_id: ClaimId,
-    keys_hash: &[u8; 32],
-    request: &str,
-) -> Result<(), StoreError> {
+pub(crate) fn bind(conn: &Tx, claim_id: ClaimId, keys_hash: &[u8; 32], request: &str) -> Result<(), StoreError> {
     let sql = "UPDATE claims SET keys_hash = ?2, request = ?3 WHERE claim_id = ?1 AND keys_hash IS NULL";
-    connection.prepare_cached(sql)?.execute((claim_id.as_bytes(), keys_hash, request))?;
+    conn.execute(sql, values![claim_id.as_bytes(), keys_hash, request])?;
     Ok(())
 }
 
 /// Notes that a person confirmed the words.
-pub(crate) fn confirm(connection: &Connection, claim_id: ClaimId, now: Stamp) -> Result<(), StoreError> {
+pub(crate) fn confirm(conn: &Tx, claim_id: ClaimId, now: Stamp) -> Result<(), StoreError> {
     let sql = "UPDATE claims SET confirmed_at = coalesce(confirmed_at, ?2) WHERE claim_id = ?1";
-    connection.prepare_cached(sql)?.execute((claim_id.as_bytes(), now.0))?;
+    conn.execute(sql, values![claim_id.as_bytes(), now.0])?;
     Ok(())
 }
 
 /// Notes what was granted.
-pub(crate) fn grant(connection: &Connection, claim_id: ClaimId, granted: &Granted) -> Result<(), StoreError> {
+pub(crate) fn grant(conn: &Tx, claim_id: ClaimId, granted: &Granted) -> Result<(), StoreError> {
     let sql = "UPDATE claims SET box_id = ?2, mqtt_chain = ?3, lan_chain = ?4 WHERE claim_id = ?1 AND box_id IS NULL";
-    connection.prepare_cached(sql)?.execute((
-        claim_id.as_bytes(),
-        granted.box_id.as_bytes(),
-        &granted.mqtt_chain,
-        &granted.lan_chain,
-    ))?;
+    let values = values![claim_id.as_bytes(), granted.box_id.as_bytes(), &granted.mqtt_chain, &granted.lan_chain];
+    conn.execute(sql, values)?;
     Ok(())
 }
 
 /// Drops what ended before `before`.
-pub(crate) fn purge(connection: &Connection, before: Stamp) -> Result<(), StoreError> {
-    connection.prepare_cached("DELETE FROM claims WHERE ends_at < ?1")?.execute([before.0])?;
+pub(crate) fn purge(conn: &Tx, before: Stamp) -> Result<(), StoreError> {
+    conn.execute("DELETE FROM claims WHERE ends_at < ?1", values![before.0])?;
     Ok(())
 }

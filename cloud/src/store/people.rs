@@ -13,12 +13,14 @@ use std::collections::BTreeMap;
 
 use preau_shared::{
     ids::{PersonId, Uai},
-    rig::writer::StoreError,
+    rig::{
+        sql::{Row, values},
+        writer::StoreError,
+    },
 };
-use rusqlite::{Connection, Row};
 use serde::{Deserialize, Serialize};
 
-use super::{bytes16, optional, uai as read_uai};
+use super::{Tx, uai as read_uai};
 
 pub(super) const CREATE: &str = "
 CREATE TABLE evidence(
@@ -44,64 +46,60 @@ pub(crate) struct Evidence {
     pub(crate) name: String,
 }
 
-fn read(row: &Row<'_>, from: usize) -> rusqlite::Result<Evidence> {
-    Ok(Evidence { ine: row.get(from)?, born: row.get(from.saturating_add(1))?, name: row.get(from.saturating_add(2))? })
+fn read(row: &Row, from: usize) -> Result<Evidence, StoreError> {
+    Ok(Evidence {
+        ine: row.opt_text(from)?.map(str::to_owned),
+        born: row.opt_text(from.saturating_add(1))?.map(str::to_owned),
+        name: row.text(from.saturating_add(2))?.to_owned(),
+    })
 }
 
 /// What a school's files proved of its people.
-pub(crate) fn of_school(connection: &Connection, uai: &Uai) -> Result<BTreeMap<PersonId, Evidence>, StoreError> {
-    let mut statement = connection.prepare_cached("SELECT person, ine, born, name FROM evidence WHERE uai = ?1")?;
-    let rows = statement
-        .query_map([uai.as_str()], |row| Ok((PersonId::from_bytes(bytes16(row.get_ref(0)?)?), read(row, 1)?)))?
-        .collect::<Result<_, _>>()?;
-    Ok(rows)
+pub(crate) fn of_school(conn: &Tx, uai: &Uai) -> Result<BTreeMap<PersonId, Evidence>, StoreError> {
+    let rows = conn.query("SELECT person, ine, born, name FROM evidence WHERE uai = ?1", values![uai.as_str()])?;
+    rows.iter().map(|row| Ok((PersonId::from_bytes(row.array(0)?), read(row, 1)?))).collect()
 }
 
 /// The person of a national number in another school than `uai`: the one whose evidence is oldest in id order, always
 /// the same one.
-pub(crate) fn elsewhere(connection: &Connection, ine: &str, uai: &Uai) -> Result<Option<(PersonId, Uai)>, StoreError> {
+pub(crate) fn elsewhere(conn: &Tx, ine: &str, uai: &Uai) -> Result<Option<(PersonId, Uai)>, StoreError> {
     let sql = "SELECT person, uai FROM evidence WHERE ine = ?1 AND uai <> ?2 ORDER BY person, uai LIMIT 1";
-    let mut statement = connection.prepare_cached(sql)?;
-    optional(statement.query_row([ine, uai.as_str()], |row| {
-        Ok((PersonId::from_bytes(bytes16(row.get_ref(0)?)?), read_uai(row.get_ref(1)?)?))
-    }))
+    let row = conn.first(sql, values![ine, uai.as_str()])?;
+    row.map(|row| Ok((PersonId::from_bytes(row.array(0)?), read_uai(&row, 1)?))).transpose()
 }
 
 /// Keeps what a file proves; returns what was known before.
 pub(crate) fn keep(
-    connection: &Connection,
+    conn: &Tx,
     person: PersonId,
     uai: &Uai,
     evidence: &Evidence,
 ) -> Result<Option<Evidence>, StoreError> {
-    let before = optional(
-        connection
-            .prepare_cached("SELECT ine, born, name FROM evidence WHERE person = ?1 AND uai = ?2")?
-            .query_row((person.as_bytes(), uai.as_str()), |row| read(row, 0)),
-    )?;
+    let sql = "SELECT ine, born, name FROM evidence WHERE person = ?1 AND uai = ?2";
+    let before = conn.first(sql, values![person.as_bytes(), uai.as_str()])?;
     // A file without the column says nothing against what an earlier one proved.
-    connection
-        .prepare_cached(
-            "INSERT INTO evidence(person, uai, ine, born, name) VALUES (?1, ?2, ?3, ?4, ?5)
-             ON CONFLICT(person, uai) DO UPDATE SET ine = coalesce(excluded.ine, ine),
-               born = coalesce(excluded.born, born), name = excluded.name",
-        )?
-        .execute((person.as_bytes(), uai.as_str(), &evidence.ine, &evidence.born, &evidence.name))?;
-    Ok(before)
+    conn.execute(
+        "INSERT INTO evidence(person, uai, ine, born, name) VALUES (?1, ?2, ?3, ?4, ?5)
+         ON CONFLICT(person, uai) DO UPDATE SET ine = coalesce(excluded.ine, evidence.ine),
+           born = coalesce(excluded.born, evidence.born), name = excluded.name",
+        values![person.as_bytes(), uai.as_str(), evidence.ine.as_deref(), evidence.born.as_deref(), &evidence.name],
+    )?;
+    before.map(|row| read(&row, 0)).transpose()
 }
 
 /// Puts back what was known before (nothing, when `before` is none).
-pub(crate) fn restore(
-    connection: &Connection,
-    person: PersonId,
-    uai: &Uai,
-    before: Option<&Evidence>,
-) -> Result<(), StoreError> {
-    connection
-        .prepare_cached("DELETE FROM evidence WHERE person = ?1 AND uai = ?2")?
-        .execute((person.as_bytes(), uai.as_str()))?;
+pub(crate) fn restore(conn: &Tx, person: PersonId, uai: &Uai, before: Option<&Evidence>) -> Result<(), StoreError> {
+    let sql = "DELETE FROM evidence WHERE person = ?1 AND uai = ?2";
+    conn.execute(sql, values![person.as_bytes(), uai.as_str()])?;
     if let Some(evidence) = before {
-        keep(connection, person, uai, evidence)?;
+        keep(conn, person, uai, evidence)?;
     }
+    Ok(())
+}
+
+/// Nothing is known of an erased person any more.
+pub(crate) fn forget(conn: &Tx, person: PersonId, uai: &Uai) -> Result<(), StoreError> {
+    let sql = "DELETE FROM evidence WHERE person = ?1 AND uai = ?2";
+    conn.execute(sql, values![person.as_bytes(), uai.as_str()])?;
     Ok(())
 }

@@ -16,13 +16,15 @@
 //! | `undo` | how to take it back, JSON |
 
 use preau_shared::{
-    ids::{RosterId, Uai},
-    rig::writer::StoreError,
+    ids::{PersonId, RosterId, Uai},
+    rig::{
+        sql::{Row, values},
+        writer::StoreError,
+    },
     time::Stamp,
 };
-use rusqlite::{Connection, Row};
 
-use super::{bytes16, bytes32, optional, uai as read_uai};
+use super::{Tx, uai as read_uai};
 
 pub(super) const CREATE: &str = "
 CREATE TABLE rosters(
@@ -86,84 +88,95 @@ pub(crate) struct RosterRow {
     pub(crate) undo: Option<String>,
 }
 
-fn read(row: &Row<'_>) -> rusqlite::Result<RosterRow> {
-    let state = row.get_ref(7)?.as_str()?;
+fn read(row: &Row) -> Result<RosterRow, StoreError> {
     Ok(RosterRow {
-        roster_id: RosterId::from_bytes(bytes16(row.get_ref(0)?)?),
-        uai: read_uai(row.get_ref(1)?)?,
-        school_year: row.get(2)?,
-        file_hash: bytes32(row.get_ref(3)?)?,
-        digest: bytes32(row.get_ref(4)?)?,
-        lines: row.get(5)?,
-        unread: usize::try_from(row.get::<_, i64>(6)?).unwrap_or(0),
-        state: RosterState::from_word(state).ok_or(rusqlite::types::FromSqlError::InvalidType)?,
-        undo: row.get(8)?,
+        roster_id: RosterId::from_bytes(row.array(0)?),
+        uai: read_uai(row, 1)?,
+        school_year: row.text(2)?.to_owned(),
+        file_hash: row.array(3)?,
+        digest: row.array(4)?,
+        lines: row.opt_text(5)?.map(str::to_owned),
+        unread: usize::try_from(row.int(6)?).unwrap_or(0),
+        state: RosterState::from_word(row.text(7)?).ok_or(StoreError::Unreadable("the state of a roster"))?,
+        undo: row.opt_text(8)?.map(str::to_owned),
     })
 }
 
 /// Keeps a plan.
-pub(crate) fn keep(connection: &Connection, row: &RosterRow, now: Stamp) -> Result<(), StoreError> {
-    let sql = "INSERT INTO rosters(roster_id, uai, school_year, file_hash, digest, lines, unread, state, received_at)
-               VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
-    connection.prepare_cached(sql)?.execute((
-        row.roster_id.as_bytes(),
-        row.uai.as_str(),
-        &row.school_year,
-        &row.file_hash,
-        &row.digest,
-        &row.lines,
-        i64::try_from(row.unread).unwrap_or(i64::MAX),
-        row.state.as_str(),
-        now.0,
-    ))?;
+pub(crate) fn keep(conn: &Tx, row: &RosterRow, now: Stamp) -> Result<(), StoreError> {
+    conn.execute(
+        "INSERT INTO rosters(roster_id, uai, school_year, file_hash, digest, lines, unread, state, received_at)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        values![
+            row.roster_id.as_bytes(),
+            row.uai.as_str(),
+            &row.school_year,
+            &row.file_hash,
+            &row.digest,
+            row.lines.as_deref(),
+            i64::try_from(row.unread).unwrap_or(i64::MAX),
+            row.state.as_str(),
+            now.0
+        ],
+    )?;
     Ok(())
 }
 
 /// One roster.
-pub(crate) fn find(connection: &Connection, id: RosterId) -> Result<Option<RosterRow>, StoreError> {
-    let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM rosters WHERE roster_id = ?1"))?;
-    optional(statement.query_row([id.as_bytes()], read))
+pub(crate) fn find(conn: &Tx, id: RosterId) -> Result<Option<RosterRow>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM rosters WHERE roster_id = ?1");
+    conn.first(&sql, values![id.as_bytes()])?.as_ref().map(read).transpose()
 }
 
 /// The waiting plan of the same bytes that would do the same.
-pub(crate) fn same(connection: &Connection, row: &RosterRow) -> Result<Option<RosterRow>, StoreError> {
-    let mut statement = connection.prepare_cached(&format!(
+pub(crate) fn same(conn: &Tx, row: &RosterRow) -> Result<Option<RosterRow>, StoreError> {
+    let sql = format!(
         "SELECT {COLUMNS} FROM rosters WHERE uai = ?1 AND school_year = ?2 AND file_hash = ?3 AND digest = ?4
          AND state = 'planned' AND lines IS NOT NULL ORDER BY received_at DESC LIMIT 1"
-    ))?;
-    optional(statement.query_row((row.uai.as_str(), &row.school_year, &row.file_hash, &row.digest), read))
+    );
+    let found = conn.first(&sql, values![row.uai.as_str(), &row.school_year, &row.file_hash, &row.digest])?;
+    found.as_ref().map(read).transpose()
 }
 
 /// Whether this is the school's last applied roster: an older one cannot be taken back from under a newer one.
-pub(crate) fn is_last_applied(connection: &Connection, row: &RosterRow) -> Result<bool, StoreError> {
+pub(crate) fn is_last_applied(conn: &Tx, row: &RosterRow) -> Result<bool, StoreError> {
     let sql = "SELECT roster_id FROM rosters WHERE uai = ?1 AND state = 'applied' AND undo IS NOT NULL
                ORDER BY applied_at DESC, roster_id LIMIT 1";
-    let mut statement = connection.prepare_cached(sql)?;
-    let last = optional(statement.query_row([row.uai.as_str()], |r| bytes16(r.get_ref(0)?).map_err(Into::into)))?;
+    let last = conn.first(sql, values![row.uai.as_str()])?.map(|last| last.array(0)).transpose()?;
     Ok(last == Some(*row.roster_id.as_bytes()))
 }
 
 /// Notes that it was applied and how to take it back, if it changed anything; its lines go.
-pub(crate) fn applied(connection: &Connection, id: RosterId, undo: Option<&str>, now: Stamp) -> Result<(), StoreError> {
-    let sql = "UPDATE rosters SET state = 'applied', lines = NULL, undo = ?2, applied_at =
-               max(?3, coalesce((SELECT max(applied_at) + 1 FROM rosters), 0)) WHERE roster_id = ?1";
-    connection.prepare_cached(sql)?.execute((id.as_bytes(), undo, now.0))?;
+pub(crate) fn applied(conn: &Tx, id: RosterId, undo: Option<&str>, now: Stamp) -> Result<(), StoreError> {
+    let last = conn.one("SELECT max(applied_at) FROM rosters", values![])?.opt_int(0)?;
+    let at = last.map_or(now.0, |last| now.0.max(last.saturating_add(1)));
+    let sql = "UPDATE rosters SET state = 'applied', lines = NULL, undo = ?2, applied_at = ?3 WHERE roster_id = ?1";
+    conn.execute(sql, values![id.as_bytes(), undo, at])?;
     Ok(())
 }
 
 /// Notes that it was taken back.
-pub(crate) fn undone(connection: &Connection, id: RosterId) -> Result<(), StoreError> {
+pub(crate) fn undone(conn: &Tx, id: RosterId) -> Result<(), StoreError> {
     let sql = "UPDATE rosters SET state = 'undone', lines = NULL, undo = NULL WHERE roster_id = ?1";
-    connection.prepare_cached(sql)?.execute([id.as_bytes()])?;
+    conn.execute(sql, values![id.as_bytes()])?;
     Ok(())
 }
 
 /// Forgets what may be forgotten.
-pub(crate) fn purge(connection: &Connection, now: Stamp) -> Result<(), StoreError> {
+pub(crate) fn purge(conn: &Tx, now: Stamp) -> Result<(), StoreError> {
     let days = |count: i64| now.0.saturating_sub(count.saturating_mul(MS_PER_DAY));
-    connection
-        .prepare_cached("DELETE FROM rosters WHERE state = 'planned' AND received_at < ?1")?
-        .execute([days(PLAN_DAYS)])?;
-    connection.prepare_cached("UPDATE rosters SET undo = NULL WHERE applied_at < ?1")?.execute([days(UNDO_DAYS)])?;
+    let sql = "DELETE FROM rosters WHERE state = 'planned' AND received_at < ?1";
+    conn.execute(sql, values![days(PLAN_DAYS)])?;
+    conn.execute("UPDATE rosters SET undo = NULL WHERE applied_at < ?1", values![days(UNDO_DAYS)])?;
+    Ok(())
+}
+
+/// A person of this school was erased: no plan and no way back may write her name again. Plans are made anew from their
+/// file; imports that touched her can no longer be taken back.
+pub(crate) fn forget_person(conn: &Tx, uai: &Uai, person: PersonId) -> Result<(), StoreError> {
+    conn.execute("DELETE FROM rosters WHERE uai = ?1 AND state = 'planned'", values![uai.as_str()])?;
+    let named = format!("%{person}%");
+    let sql = "UPDATE rosters SET undo = NULL, lines = NULL WHERE uai = ?1 AND undo LIKE ?2";
+    conn.execute(sql, values![uai.as_str(), &named])?;
     Ok(())
 }

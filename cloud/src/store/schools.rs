@@ -7,10 +7,16 @@
 //! | `latitude`, `longitude` | degrees, or null |
 //! | `deleted` | 1 when closed |
 
-use preau_shared::{documents::School, ids::Uai, rig::writer::StoreError};
-use rusqlite::{Connection, Row};
+use preau_shared::{
+    documents::School,
+    ids::Uai,
+    rig::{
+        sql::{Row, values},
+        writer::StoreError,
+    },
+};
 
-use super::{optional, uai};
+use super::{Tx, uai};
 
 pub(super) const CREATE: &str = "
 CREATE TABLE schools(
@@ -42,46 +48,42 @@ pub(crate) struct SchoolRow {
     pub(crate) deleted: bool,
 }
 
-fn read(row: &Row<'_>) -> rusqlite::Result<SchoolRow> {
+fn read(row: &Row) -> Result<SchoolRow, StoreError> {
     Ok(SchoolRow {
-        uai: uai(row.get_ref(0)?)?,
-        name: row.get(1)?,
-        slug: row.get(2)?,
-        latitude: row.get(3)?,
-        longitude: row.get(4)?,
-        deleted: row.get(5)?,
+        uai: uai(row, 0)?,
+        name: row.text(1)?.to_owned(),
+        slug: row.text(2)?.to_owned(),
+        latitude: row.opt_real(3)?,
+        longitude: row.opt_real(4)?,
+        deleted: row.truth(5)?,
     })
 }
 
 /// Writes what the document says.
-pub(crate) fn project(connection: &Connection, school: &School) -> Result<(), StoreError> {
-    connection
-        .prepare_cached(
-            "INSERT INTO schools(uai, name, slug, latitude, longitude, deleted) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
-             ON CONFLICT(uai) DO UPDATE SET name = excluded.name, slug = excluded.slug, latitude = excluded.latitude,
-             longitude = excluded.longitude, deleted = excluded.deleted",
-        )?
-        .execute((
-            school.uai.as_str(),
-            &school.name,
-            &school.slug,
-            school.latitude,
-            school.longitude,
-            school.deleted,
-        ))?;
+pub(crate) fn project(conn: &Tx, school: &School) -> Result<(), StoreError> {
+    conn.execute(
+        "INSERT INTO schools(uai, name, slug, latitude, longitude, deleted) VALUES (?1, ?2, ?3, ?4, ?5, ?6)
+         ON CONFLICT(uai) DO UPDATE SET name = excluded.name, slug = excluded.slug, latitude = excluded.latitude,
+         longitude = excluded.longitude, deleted = excluded.deleted",
+        values![school.uai.as_str(), &school.name, &school.slug, school.latitude, school.longitude, school.deleted],
+    )?;
     Ok(())
 }
 
 /// Every open school, by UAI.
-pub(crate) fn open(connection: &Connection) -> Result<Vec<SchoolRow>, StoreError> {
+pub(crate) fn open(conn: &Tx) -> Result<Vec<SchoolRow>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM schools WHERE deleted = 0 ORDER BY uai");
-    let mut statement = connection.prepare_cached(&sql)?;
-    let rows = statement.query_map([], read)?.collect::<Result<_, _>>()?;
-    Ok(rows)
+    conn.query(&sql, values![])?.iter().map(read).collect()
 }
 
 /// One school, open or closed.
-pub(crate) fn find(connection: &Connection, uai: &Uai) -> Result<Option<SchoolRow>, StoreError> {
-    let mut statement = connection.prepare_cached(&format!("SELECT {COLUMNS} FROM schools WHERE uai = ?1"))?;
-    optional(statement.query_row([uai.as_str()], read))
+pub(crate) fn find(conn: &Tx, uai: &Uai) -> Result<Option<SchoolRow>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM schools WHERE uai = ?1");
+    conn.first(&sql, values![uai.as_str()])?.as_ref().map(read).transpose()
+}
+
+/// Every school, open or closed, by UAI.
+pub(crate) fn all(conn: &Tx) -> Result<Vec<SchoolRow>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM schools ORDER BY uai");
+    conn.query(&sql, values![])?.iter().map(read).collect()
 }

@@ -5,8 +5,12 @@
 //! | `token_hash` | SHA-256 of the cookie's token: the token itself is kept nowhere |
 //! | `ends_at` | ms since 1970, by the coordinator's clock |
 
-use preau_shared::{rig::writer::StoreError, time::Stamp};
-use rusqlite::Connection;
+use preau_shared::{
+    rig::{sql::values, writer::StoreError},
+    time::Stamp,
+};
+
+use super::Tx;
 
 pub(super) const CREATE: &str = "
 CREATE TABLE admin_sessions(
@@ -19,28 +23,25 @@ CREATE TABLE admin_sessions(
 pub(crate) const MAX_SESSIONS: u32 = 200;
 
 /// Opens a session, and drops those that have ended or are too many.
-pub(crate) fn open(connection: &Connection, hash: &[u8; 32], ends: Stamp, now: Stamp) -> Result<(), StoreError> {
-    connection.prepare_cached("DELETE FROM admin_sessions WHERE ends_at <= ?1")?.execute([now.0])?;
-    connection
-        .prepare_cached(
-            "DELETE FROM admin_sessions WHERE token_hash IN
-             (SELECT token_hash FROM admin_sessions ORDER BY ends_at DESC LIMIT -1 OFFSET ?1)",
-        )?
-        .execute([MAX_SESSIONS.saturating_sub(1)])?;
-    connection
-        .prepare_cached("INSERT INTO admin_sessions(token_hash, ends_at) VALUES (?1, ?2)")?
-        .execute((hash, ends.0))?;
+pub(crate) fn open(conn: &Tx, hash: &[u8; 32], ends: Stamp, now: Stamp) -> Result<(), StoreError> {
+    conn.execute("DELETE FROM admin_sessions WHERE ends_at <= ?1", values![now.0])?;
+    conn.execute(
+        "DELETE FROM admin_sessions WHERE token_hash NOT IN
+         (SELECT token_hash FROM admin_sessions ORDER BY ends_at DESC, token_hash LIMIT ?1)",
+        values![MAX_SESSIONS.saturating_sub(1)],
+    )?;
+    conn.execute("INSERT INTO admin_sessions(token_hash, ends_at) VALUES (?1, ?2)", values![hash, ends.0])?;
     Ok(())
 }
 
 /// Whether a session is open.
-pub(crate) fn is_open(connection: &Connection, hash: &[u8; 32], now: Stamp) -> Result<bool, StoreError> {
-    let sql = "SELECT 1 FROM admin_sessions WHERE token_hash = ?1 AND ends_at > ?2";
-    Ok(connection.prepare_cached(sql)?.exists((hash, now.0))?)
+pub(crate) fn is_open(conn: &Tx, hash: &[u8; 32], now: Stamp) -> Result<bool, StoreError> {
+    let sql = "SELECT ends_at FROM admin_sessions WHERE token_hash = ?1 AND ends_at > ?2";
+    Ok(conn.first(sql, values![hash, now.0])?.is_some())
 }
 
 /// Ends a session.
-pub(crate) fn close(connection: &Connection, hash: &[u8; 32]) -> Result<(), StoreError> {
-    connection.prepare_cached("DELETE FROM admin_sessions WHERE token_hash = ?1")?.execute([hash])?;
+pub(crate) fn close(conn: &Tx, hash: &[u8; 32]) -> Result<(), StoreError> {
+    conn.execute("DELETE FROM admin_sessions WHERE token_hash = ?1", values![hash])?;
     Ok(())
 }

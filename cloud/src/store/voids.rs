@@ -9,11 +9,10 @@
 
 use preau_shared::{
     ids::{BadgeId, Uai},
-    rig::writer::StoreError,
+    rig::{sql::values, writer::StoreError},
 };
-use rusqlite::Connection;
 
-use super::uai as read_uai;
+use super::{Tx, uai as read_uai};
 
 pub(super) const CREATE: &str = "
 CREATE TABLE voids(
@@ -25,23 +24,18 @@ CREATE TABLE voids(
 ";
 
 /// Notes a void.
-pub(crate) fn note(connection: &Connection, badge: BadgeId, uai: &Uai, number: u64) -> Result<(), StoreError> {
-    let number = i64::try_from(number).unwrap_or(i64::MAX);
-    connection.prepare_cached("INSERT OR REPLACE INTO voids(badge_id, uai, number) VALUES (?1, ?2, ?3)")?.execute((
-        badge.as_bytes(),
-        uai.as_str(),
-        number,
-    ))?;
+pub(crate) fn note(conn: &Tx, badge: BadgeId, uai: &Uai, number: u64) -> Result<(), StoreError> {
+    conn.execute(
+        "INSERT INTO voids(badge_id, uai, number) VALUES (?1, ?2, ?3)
+         ON CONFLICT(badge_id, uai) DO UPDATE SET number = excluded.number",
+        values![badge.as_bytes(), uai.as_str(), i64::try_from(number).unwrap_or(i64::MAX)],
+    )?;
     Ok(())
 }
 
 /// The shelves on which a badge was voided here, with the number; boxes' own voids are not among them.
-pub(crate) fn of_badge(connection: &Connection, badge: BadgeId) -> Result<Vec<(Uai, u64)>, StoreError> {
-    let mut statement = connection.prepare_cached("SELECT uai, number FROM voids WHERE badge_id = ?1 ORDER BY uai")?;
-    let rows = statement
-        .query_map([badge.as_bytes()], |row| {
-            Ok((read_uai(row.get_ref(0)?)?, u64::try_from(row.get::<_, i64>(1)?).unwrap_or(0)))
-        })?
-        .collect::<Result<_, _>>()?;
-    Ok(rows)
+pub(crate) fn of_badge(conn: &Tx, badge: BadgeId) -> Result<Vec<(Uai, u64)>, StoreError> {
+    let sql = "SELECT uai, number FROM voids WHERE badge_id = ?1 ORDER BY uai";
+    let rows = conn.query(sql, values![badge.as_bytes()])?;
+    rows.iter().map(|row| Ok((read_uai(row, 0)?, u64::try_from(row.int(1)?).unwrap_or(0)))).collect()
 }

@@ -2,5 +2,8 @@
 
 pub(super) mod badges;
 pub(super) mod boxes;
+pub(super) mod people;
+pub(super) mod quarantine;
 pub(super) mod rosters;
 pub(super) mod schools;
+pub(super) mod seals;

@@ -37,7 +37,7 @@ impl FromRequestParts<Web> for Administrator {
             return if known { Ok(Self) } else { Err(Problem::new(Refusal::AdministratorRequired)) };
         }
         let open = match cookie(&parts.headers) {
-            Some(token) => is_open(web, token).map_err(|error| problem::store(&error))?,
+            Some(token) => is_open(web, token).await.map_err(|error| problem::store(&error))?,
             None => false,
         };
         if !open {
@@ -76,9 +76,9 @@ impl<S: Sync> FromRequestParts<S> for Asked {
     }
 }
 
-fn is_open(web: &Web, token: &str) -> Result<bool, StoreError> {
+async fn is_open(web: &Web, token: &str) -> Result<bool, StoreError> {
     let (hash, now) = (sha256(token.as_bytes()), web.app.clock.stamp());
-    web.app.reader.read(|connection| sessions::is_open(connection, &hash, now))
+    web.app.store.read(move |connection| sessions::is_open(connection, &hash, now)).await
 }
 
 /// The session's token, as the browser keeps it.

@@ -116,10 +116,10 @@ impl<T: Tell> Listener<T> {
             self.every.tick().await;
             let beat = self.looks.is_multiple_of(LOOKS_PER_BEAT);
             self.looks = self.looks.wrapping_add(1);
-            if beat && !self.is_allowed() {
+            if beat && !self.is_allowed().await {
                 return None;
             }
-            match self.look(beat) {
+            match self.look(beat).await {
                 Ok(Some(data)) => return Some(Event::default().event("status").data(data)),
                 Ok(None) => {}
                 Err(error) => {
@@ -130,15 +130,16 @@ impl<T: Tell> Listener<T> {
         }
     }
 
-    fn look(&mut self, beat: bool) -> Result<Option<String>, ShelfError> {
-        let schools = self.web.fleet.schools(self.lang)?;
+    async fn look(&mut self, beat: bool) -> Result<Option<String>, ShelfError> {
+        let schools = self.web.fleet.schools(self.lang).await?;
         Ok(self.teller.tell(&self.web, self.lang, schools, beat))
     }
 
     /// A program's token does not end; a browser's session may.
-    fn is_allowed(&self) -> bool {
+    async fn is_allowed(&mut self) -> bool {
         let Some(hash) = self.session else { return true };
         let now = self.web.app.clock.stamp();
-        self.web.app.reader.read(|connection| sessions::is_open(connection, &hash, now)).unwrap_or(false)
+        let open = self.web.app.store.read(move |connection| sessions::is_open(connection, &hash, now));
+        open.await.unwrap_or(false)
     }
 }

@@ -23,7 +23,7 @@ use super::{
     console::{board::Words, html},
     problem,
 };
-use crate::store::sessions;
+use crate::store::{Tx, sessions};
 
 /// A session ends after so long, so that a wall screen asks once a day.
 const SESSION: Duration = Duration::from_secs(12 * 60 * 60);
@@ -82,9 +82,8 @@ pub(super) async fn enter(
     }
     let token = draw_token(web.app.dice.as_ref());
     let (hash, opened) = (sha256(token.as_bytes()), web.app.clock.stamp());
-    let open =
-        move |connection: &rusqlite::Connection| sessions::open(connection, &hash, opened.after(SESSION), opened);
-    web.app.writer.commit(open).await.map_err(|error| problem::store(&error))?;
+    let open = move |connection: &Tx| sessions::open(connection, &hash, opened.after(SESSION), opened);
+    web.app.store.commit(open).await.map_err(|error| problem::store(&error))?;
     let kept = format!("{COOKIE}={token}; Path=/; Max-Age={}; Secure; HttpOnly; SameSite=Strict", SESSION.as_secs());
     Ok(([(header::SET_COOKIE, kept)], Redirect::to("/")).into_response())
 }
@@ -93,8 +92,8 @@ pub(super) async fn enter(
 pub(super) async fn leave(_: Administrator, State(web): State<Web>, headers: HeaderMap) -> Result<Response, Problem> {
     if let Some(token) = cookie(&headers) {
         let hash = sha256(token.as_bytes());
-        let close = move |connection: &rusqlite::Connection| sessions::close(connection, &hash);
-        web.app.writer.commit(close).await.map_err(|error| problem::store(&error))?;
+        let close = move |connection: &Tx| sessions::close(connection, &hash);
+        web.app.store.commit(close).await.map_err(|error| problem::store(&error))?;
     }
     let gone = format!("{COOKIE}=; Path=/; Max-Age=0; Secure; HttpOnly; SameSite=Strict");
     Ok(([(header::SET_COOKIE, gone)], Redirect::to("/login")).into_response())

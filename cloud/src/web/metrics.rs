@@ -14,7 +14,7 @@ use preau_shared::{
 };
 
 use super::{MAX_LISTENERS, problem};
-use crate::{app::App, fleet::gather::Fleet};
+use crate::{app::App, broker::embedded, fleet::gather::Fleet};
 
 const STATES: [(SyncState, &str); 5] = [
     (SyncState::NeverSeen, "never_seen"),
@@ -27,9 +27,9 @@ const STATES: [(SyncState, &str); 5] = [
 /// `GET /metrics`, on the admin plane only.
 pub(super) async fn metrics(State(app): State<App>) -> Result<Response, Problem> {
     let fleet =
-        Fleet::new(app.reader.clone(), app.links.clone(), app.clock.clone(), app.config.keep_alive(), app.catalogue);
-    let schools = fleet.schools(Lang::En).map_err(problem::shelf)?;
-    let quarantined = app.reader.read(shelves::quarantined).map_err(problem::shelf)?;
+        Fleet::new(app.store.clone(), app.links.clone(), app.clock.clone(), app.config.keep_alive(), app.catalogue);
+    let schools = fleet.schools(Lang::En).await.map_err(problem::shelf)?;
+    let quarantined = app.store.read(shelves::quarantine::count).await.map_err(problem::shelf)?;
     let mut text = String::new();
     let of_state = |state: SyncState| schools.iter().filter(|school| school.state == state).count();
     head(&mut text, "preau_cloud_schools", "Open schools, by state.");
@@ -52,6 +52,10 @@ pub(super) async fn metrics(State(app): State<App>) -> Result<Response, Problem>
         ("acts_per_commit", writer::MAX_ACTS_PER_COMMIT),
         ("connections", serve::MAX_CONNECTIONS),
         ("listeners", MAX_LISTENERS),
+        ("broker_boxes", embedded::MAX_BOXES),
+        ("broker_handshakes", embedded::MAX_HANDSHAKES),
+        ("broker_queue_of_a_box", embedded::BOX_QUEUE),
+        ("broker_queue_of_the_coordinator", embedded::COORDINATOR_QUEUE),
     ] {
         line(&mut text, &format!("preau_cloud_limit{{what=\"{name}\"}}"), limit);
     }

@@ -16,7 +16,9 @@ pub(super) fn desk(error: DeskError, catalogue: &Catalogue, lang: Lang) -> Probl
         DeskError::Store(error) => store(&error),
         DeskError::Shelf(error) => shelf(error),
         DeskError::Unreadable(error) => unreadable(&error, catalogue, lang),
-        DeskError::NoSchool | DeskError::NoRoster | DeskError::NoBadge => Problem::new(Refusal::NotFound),
+        DeskError::NoSchool | DeskError::NoRoster | DeskError::NoBadge | DeskError::NoPerson => {
+            Problem::new(Refusal::NotFound)
+        }
         DeskError::Suspicious { leaving, enrolled, unread } => Problem::new(Refusal::RosterSuspicious)
             .with("leaving", leaving)
             .with("enrolled", enrolled)
@@ -45,7 +47,12 @@ fn unreadable(error: &RosterError, catalogue: &Catalogue, lang: Lang) -> Problem
 pub(super) fn store(error: &StoreError) -> Problem {
     match error {
         StoreError::Full => Problem::new(Refusal::Overloaded).retry_after(1),
+        // Its holder does it; whoever stands before several coordinators asks the next one.
+        StoreError::Elsewhere(_) => Problem::new(Refusal::Overloaded).retry_after(1).detail(error.to_string()),
         StoreError::Sqlite(_)
+        | StoreError::Postgres(_)
+        | StoreError::Unsure(_)
+        | StoreError::Column { .. }
         | StoreError::Commit(_)
         | StoreError::Closed
         | StoreError::Unreadable(_)
@@ -57,9 +64,7 @@ pub(super) fn shelf(error: ShelfError) -> Problem {
     match error {
         ShelfError::Store(error) => store(&error),
         ShelfError::Refused { reason } => Problem::new(Refusal::Malformed).detail(reason),
-        ShelfError::Gap { .. } | ShelfError::Fork { .. } | ShelfError::Waiting | ShelfError::Pruned { .. } => {
-            Problem::failed(&error)
-        }
+        ShelfError::Gap { .. } | ShelfError::Fork { .. } | ShelfError::Stuck => Problem::failed(&error),
     }
 }
 

@@ -53,9 +53,14 @@ pub(crate) fn router(app: App) -> io::Result<Router> {
         .route("/api/v1/staff", post(api::rosters::staff))
         .route("/api/v1/documents", post(api::rosters::documents))
         .route("/api/v1/badges/{badge_id}/void", post(api::badges::void))
+        .route("/api/v1/people/{person_id}/erase", post(api::people::erase))
+        .route("/api/v1/quarantine", get(api::quarantine::list))
         // Boxes.
         .route("/api/v1/boxes", get(api::boxes::list).post(api::boxes::issue))
         .route("/api/v1/boxes/{box_id}/revoke", post(api::boxes::revoke))
+        .route("/api/v1/boxes/{box_id}/replace", post(api::boxes::replace))
+        .route("/api/v1/seal-keys", get(api::seals::list))
+        .route("/api/v1/seal-keys/rotate", post(api::seals::rotate))
         .route("/api/v1/claims", post(api::boxes::claim))
         .route("/api/v1/claims/{id}/confirm", post(api::boxes::confirm))
         .with_state(web.clone());

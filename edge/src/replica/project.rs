@@ -3,14 +3,14 @@
 use preau_shared::{
     documents::{Badge, Catalogue, Class, DocId, Fields, Kind, Person, Policy, School, Tablet},
     journal::Entry,
-    replica::shelf::{Origin, Shelf},
+    replica::{Origin, Shelf, Tombstone},
     rig::shelves::{Project, ShelfError},
     time::Stamp,
 };
 use rusqlite::Connection;
 
 use crate::{
-    store::{badges, catalogue, classes, credentials, people, policies, school, tablets},
+    store::{badges, catalogue, classes, credentials, erased, people, policies, school, tablets},
     tablets::life,
 };
 
@@ -18,7 +18,7 @@ use crate::{
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Rows;
 
-impl Project for Rows {
+impl Project<Connection> for Rows {
     /// A document whose fields are not complete yet (its first change is still on its way) shows no row.
     fn document(&self, conn: &Connection, _: &Shelf, doc: &DocId, fields: &Fields) -> Result<(), ShelfError> {
         match doc.kind {
@@ -81,5 +81,9 @@ impl Project for Rows {
             credentials::replace(conn, &credential)?;
         }
         Ok(())
+    }
+
+    fn erased(&self, conn: &Connection, _: &Shelf, tombstone: &Tombstone) -> Result<(), ShelfError> {
+        Ok(erased::forget(conn, &tombstone.doc)?)
     }
 }

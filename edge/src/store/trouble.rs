@@ -66,7 +66,14 @@ fn is_disk(error: &StoreError) -> bool {
     match error {
         StoreError::Commit(_) => true,
         StoreError::Sqlite(error) => error.sqlite_error_code().is_some_and(is_disk_code),
-        StoreError::Full | StoreError::Closed | StoreError::Unreadable(_) | StoreError::Newer { .. } => false,
+        StoreError::Full
+        | StoreError::Closed
+        | StoreError::Postgres(_)
+        | StoreError::Unsure(_)
+        | StoreError::Elsewhere(_)
+        | StoreError::Column { .. }
+        | StoreError::Unreadable(_)
+        | StoreError::Newer { .. } => false,
     }
 }
 

@@ -178,13 +178,20 @@ async fn compare(stage: &Stage, school: &School) -> anyhow::Result<Entries> {
     let at_box = names(&admin::get(school.admin, "/admin/v1/entries").await?)?;
     let at_coordinator = names(&stage.cloud.api.entries(&school.uai).await?)?;
     let held = stage.cloud.api.sign_ins(&school.uai).await?;
+    let origin = admin::box_state(school.admin).await?.origin;
+    let box_id = origin.split('.').next().unwrap_or_default();
     let missing_sign_ins = school.record().sessions.difference(&held).count();
-    Ok(Entries { missing_sign_ins, ..reconcile(&at_box, &at_coordinator) })
+    Ok(Entries { missing_sign_ins, ..reconcile(box_id, &at_box, &at_coordinator) })
 }
 
-fn reconcile(at_box: &BTreeMap<(String, u64), usize>, at_coordinator: &BTreeMap<(String, u64), usize>) -> Entries {
+/// What one side holds and the other does not. A box that began with a snapshot lacks what others wrote before; what it
+/// wrote itself, in all its lives, it must know.
+fn reconcile(
+    box_id: &str,
+    at_box: &BTreeMap<(String, u64), usize>,
+    at_coordinator: &BTreeMap<(String, u64), usize>,
+) -> Entries {
     let twice = |names: &BTreeMap<_, usize>| names.values().filter(|n| **n > 1).count();
-    let origins: std::collections::BTreeSet<&str> = at_box.keys().map(|(origin, _)| origin.as_str()).collect();
     Entries {
         acknowledged: 0,
         at_box: at_box.len(),
@@ -193,7 +200,7 @@ fn reconcile(at_box: &BTreeMap<(String, u64), usize>, at_coordinator: &BTreeMap<
         doubled: twice(at_box).saturating_add(twice(at_coordinator)),
         unknown_to_box: at_coordinator
             .keys()
-            .filter(|name| origins.contains(name.0.as_str()) && !at_box.contains_key(*name))
+            .filter(|name| name.0.split('.').next() == Some(box_id) && !at_box.contains_key(*name))
             .count(),
         missing_sign_ins: 0,
     }
@@ -389,7 +396,7 @@ mod tests {
     fn what_is_lost_or_doubled_is_found_by_name() {
         let at_box = names(b"{\"origin\":\"a.1\",\"number\":1}\n{\"origin\":\"a.1\",\"number\":2}\n").expect("lines");
         let text = br#"{"origin":"a.1","number":2}{"origin":"a.1","number":2}{"origin":"a.1","number":3}{"origin":"c.1","number":1}"#;
-        let entries = reconcile(&at_box, &names(text).expect("list"));
+        let entries = reconcile("a", &at_box, &names(text).expect("list"));
         assert_eq!((entries.at_box, entries.at_coordinator), (2, 3));
         assert_eq!((entries.lost, entries.doubled, entries.unknown_to_box), (1, 1, 1));
         assert!(names(b"{\"origin\":1}").is_err());

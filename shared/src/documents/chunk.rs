@@ -16,8 +16,10 @@ pub(crate) const MAX_CHUNK_BYTES: usize = 64 * 1024;
 pub(crate) const MAX_OPS: usize = 2_000;
 /// Most earlier values that the fields of one change replace, and most dependencies and actors it names.
 const MAX_PREDECESSORS: usize = 10_000;
-const MAX_ACTOR_BYTES: usize = 64;
+pub(super) const MAX_ACTOR_BYTES: usize = 64;
 const MAGIC: [u8; 4] = [0x85, 0x6f, 0x4a, 0x83];
+/// Magic and checksum, which a chunk starts with.
+const FRONT_BYTES: usize = 8;
 const TYPE_CHANGE: u8 = 1;
 /// The action "set" of the format.
 const ACTION_SET: u64 = 1;
@@ -52,6 +54,8 @@ pub(crate) struct Chunk {
     /// How many changes this actor has made of the document, this one included.
     pub(crate) seq: u64,
     pub(crate) start_op: u64,
+    /// Where others write a time: which document and epoch a first change is of ([`super::DocId::mark`]), else 0.
+    pub(crate) mark: i64,
     pub(crate) sets: Vec<Set>,
 }
 
@@ -68,7 +72,25 @@ struct Columns<'a> {
     pred_counter: &'a [u8],
 }
 
-const BAD: DocumentError = DocumentError::Malformed;
+pub(super) const BAD: DocumentError = DocumentError::Malformed;
+
+/// A chunk without magic and checksum, which say nothing that the rest does not; none when it is no chunk. SHA-256 of
+/// this is the change's hash.
+#[cfg(any(feature = "rig", test))]
+pub(crate) fn strip(chunk: &[u8]) -> Option<&[u8]> {
+    let rest = chunk.strip_prefix(&MAGIC)?.split_at_checked(FRONT_BYTES.saturating_sub(MAGIC.len()));
+    rest.map(|(_, rest)| rest).filter(|rest| !rest.is_empty())
+}
+
+/// Gives a stripped chunk its magic and checksum again; whether it is a change at all, [`Chunk::read`] says.
+#[cfg(any(feature = "rig", test))]
+pub(crate) fn dress(stripped: &[u8]) -> Vec<u8> {
+    let mut chunk = Vec::with_capacity(stripped.len().saturating_add(FRONT_BYTES));
+    chunk.extend(MAGIC);
+    chunk.extend(sha256(stripped).iter().take(FRONT_BYTES.saturating_sub(MAGIC.len())));
+    chunk.extend(stripped);
+    chunk
+}
 
 impl Chunk {
     /// Reads a chunk.
@@ -76,12 +98,12 @@ impl Chunk {
         if bytes.len() > MAX_CHUNK_BYTES {
             return Err(DocumentError::TooLarge);
         }
-        let (hash, body) = open(bytes)?;
+        let (hash, body) = open(bytes, TYPE_CHANGE)?;
         let mut at = Cursor(body);
         let deps = at.many(|at| at.array::<32>())?;
         let actor: [u8; 16] = at.sized(MAX_ACTOR_BYTES)?.try_into().map_err(|_| BAD)?;
         let (seq, start_op) = (at.uleb()?, at.uleb()?);
-        let (_time, message) = (at.sleb()?, at.uleb()?);
+        let (mark, message) = (at.sleb()?, at.uleb()?);
         if message != 0 || start_op == 0 {
             return Err(BAD);
         }
@@ -92,18 +114,18 @@ impl Chunk {
             return Err(BAD);
         }
         let sets = columns.sets(&actors)?;
-        Ok(Self { hash, deps, actor, seq, start_op, sets })
+        Ok(Self { hash, deps, actor, seq, start_op, mark, sets })
     }
 }
 
-/// Checks the envelope; gives the hash of the change and its body.
-fn open(bytes: &[u8]) -> Result<([u8; 32], &[u8]), DocumentError> {
+/// Checks the envelope of a chunk of this type, nothing following it; gives the hash of the chunk and its body.
+pub(super) fn open(bytes: &[u8], wanted: u8) -> Result<([u8; 32], &[u8]), DocumentError> {
     let mut at = Cursor(bytes);
-    let (magic, checksum, kind) = (at.array::<4>()?, at.array::<4>()?, at.array::<1>()?);
-    if magic != MAGIC || kind != [TYPE_CHANGE] {
+    let (magic, checksum, kind) = (at.array::<4>()?, at.array::<4>()?, at.byte()?);
+    if magic != MAGIC || kind != wanted {
         return Err(BAD);
     }
-    let hashed = bytes.get(8..).ok_or(BAD)?;
+    let hashed = bytes.get(FRONT_BYTES..).ok_or(BAD)?;
     let length = at.size()?;
     if length != at.0.len() {
         return Err(BAD);
@@ -215,27 +237,27 @@ fn runs<'a, T: Clone>(
 }
 
 /// What is left to read.
-struct Cursor<'a>(&'a [u8]);
+pub(super) struct Cursor<'a>(pub(super) &'a [u8]);
 
 impl<'a> Cursor<'a> {
-    fn take(&mut self, count: usize) -> Result<&'a [u8], DocumentError> {
+    pub(super) fn take(&mut self, count: usize) -> Result<&'a [u8], DocumentError> {
         let (taken, rest) = self.0.split_at_checked(count).ok_or(BAD)?;
         self.0 = rest;
         Ok(taken)
     }
 
-    fn array<const N: usize>(&mut self) -> Result<[u8; N], DocumentError> {
+    pub(super) fn array<const N: usize>(&mut self) -> Result<[u8; N], DocumentError> {
         let (taken, rest) = self.0.split_first_chunk::<N>().ok_or(BAD)?;
         self.0 = rest;
         Ok(*taken)
     }
 
-    fn byte(&mut self) -> Result<u8, DocumentError> {
+    pub(super) fn byte(&mut self) -> Result<u8, DocumentError> {
         self.array::<1>().map(|[byte]| byte)
     }
 
     /// Unsigned LEB128 below 2^63, so that no reader after us overflows.
-    fn uleb(&mut self) -> Result<u64, DocumentError> {
+    pub(super) fn uleb(&mut self) -> Result<u64, DocumentError> {
         let mut value = 0_u64;
         for shift in (0..63).step_by(7) {
             let byte = self.byte()?;
@@ -248,7 +270,7 @@ impl<'a> Cursor<'a> {
     }
 
     /// Signed LEB128.
-    fn sleb(&mut self) -> Result<i64, DocumentError> {
+    pub(super) fn sleb(&mut self) -> Result<i64, DocumentError> {
         let mut value = 0_i64;
         for shift in (0..63).step_by(7) {
             let byte = self.byte()?;
@@ -267,11 +289,11 @@ impl<'a> Cursor<'a> {
         }
     }
 
-    fn size(&mut self) -> Result<usize, DocumentError> {
+    pub(super) fn size(&mut self) -> Result<usize, DocumentError> {
         usize::try_from(self.uleb()?).map_err(|_| BAD)
     }
 
-    fn sized(&mut self, most: usize) -> Result<&'a [u8], DocumentError> {
+    pub(super) fn sized(&mut self, most: usize) -> Result<&'a [u8], DocumentError> {
         let length = self.size()?;
         if length > most { Err(BAD) } else { self.take(length) }
     }
@@ -281,7 +303,10 @@ impl<'a> Cursor<'a> {
     }
 
     /// A counted list; each element takes at least a byte, so that its count is bounded by what is left.
-    fn many<T>(&mut self, read: impl Fn(&mut Self) -> Result<T, DocumentError>) -> Result<Vec<T>, DocumentError> {
+    pub(super) fn many<T>(
+        &mut self,
+        read: impl Fn(&mut Self) -> Result<T, DocumentError>,
+    ) -> Result<Vec<T>, DocumentError> {
         let count = self.size()?;
         if count > self.0.len() {
             return Err(BAD);

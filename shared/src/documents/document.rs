@@ -1,4 +1,5 @@
-//! One document. The only code that touches Automerge.
+//! One document. The only code that touches Automerge: here what is written, applied and read; [`super::history`] has
+//! what is asked of the past, [`super::epoch`] how a past is left behind.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -6,16 +7,17 @@ use std::{
 };
 
 use automerge::{
-    ActorId, Automerge, Change, ChangeHash, ObjId, ROOT, ReadDoc, ScalarValue, Value,
+    ActorId, Automerge, AutomergeError, Change, ChangeHash, ObjId, ROOT, ReadDoc, ScalarValue, Value,
     legacy::{Key, OpType},
-    transaction::Transactable as _,
+    transaction::{CommitOptions, Transactable as _},
 };
 
 use super::{
     Edit, Fields, Kind, Scalar,
+    allow::{check, needed, permit_field},
     chunk::Chunk,
-    person,
-    rule::{MAX_KEY_BYTES, MAX_UNKNOWN_BYTES, Merge, Writer, may_write, rule},
+    merge::{Merge, settle},
+    rule::{Writer, rule},
 };
 
 /// Largest saved document.
@@ -48,13 +50,29 @@ pub enum DocumentError {
     /// Automerge refused it, or panicked.
     #[error("the change does not fit the document")]
     Misfit,
+    /// Applying it took longer than a change may take.
+    #[error("the change takes too long to apply")]
+    TooSlow,
+    /// A change that stays stands on one that is to be taken out.
+    #[error("another change stands on one that is to be taken out")]
+    StoodOn,
 }
 
 /// A document in memory.
 #[derive(Debug, Clone)]
 pub struct Document {
-    kind: Kind,
-    inner: Automerge,
+    pub(super) kind: Kind,
+    pub(super) inner: Automerge,
+}
+
+/// A change from outside, read.
+#[cfg(any(feature = "rig", test))]
+#[derive(Debug, Clone)]
+pub(crate) struct Received {
+    /// What it says.
+    pub(crate) chunk: Chunk,
+    /// As it came, with magic and checksum.
+    pub(crate) bytes: Vec<u8>,
 }
 
 impl Document {
@@ -88,26 +106,51 @@ impl Document {
     /// [`DocumentError::Field`] when a value is not what its field may hold, [`DocumentError::Forbidden`] when this
     /// writer may not set it, [`DocumentError::TooLarge`] for too much at once.
     pub fn edit(&mut self, actor: [u8; 16], writer: Writer, edit: &Edit) -> Result<Option<Vec<u8>>, DocumentError> {
+        self.edit_marked(actor, writer, 0, edit)
+    }
+
+    /// [`Self::edit`] whose change carries a [`super::DocId::mark`]: a first change says of which document it is.
+    ///
+    /// # Errors
+    /// As for [`Self::edit`].
+    pub fn edit_marked(
+        &mut self,
+        actor: [u8; 16],
+        writer: Writer,
+        mark: i64,
+        edit: &Edit,
+    ) -> Result<Option<Vec<u8>>, DocumentError> {
         let wanted = needed(self.kind, &self.fields(), edit)?;
         if wanted.is_empty() {
             return Ok(None);
         }
         for (key, value) in &wanted {
-            permit(self.kind, writer, key, value)?;
+            permit_field(self.kind, writer, (key, value))?;
         }
+        self.write(actor, mark, &wanted).map(Some)
+    }
+
+    /// Sets these fields in one change, which carries `mark` where others write a time; gives the change.
+    pub(super) fn write(
+        &mut self,
+        actor: [u8; 16],
+        mark: i64,
+        wanted: &[(String, Scalar)],
+    ) -> Result<Vec<u8>, DocumentError> {
         let mut copy = self.inner.clone();
         copy.set_actor(ActorId::from(actor.as_slice()));
-        let done = copy.transact(|tx| {
-            for (key, value) in &wanted {
+        let options = |_: &()| CommitOptions::default().with_time(mark);
+        let done = copy.transact_with(options, |tx| {
+            for (key, value) in wanted {
                 let put = if self.chooses(key, value) { ScalarValue::Null } else { scalar_value(value) };
                 tx.put(ROOT, key.as_str(), put)?;
             }
-            Ok::<(), automerge::AutomergeError>(())
+            Ok::<(), AutomergeError>(())
         });
         let hash = done.map_err(|_| DocumentError::Misfit)?.hash.ok_or(DocumentError::Misfit)?;
         let change = copy.get_change_by_hash(&hash).ok_or(DocumentError::Misfit)?;
         let bytes = if wanted.iter().any(|(key, value)| self.chooses(key, value)) {
-            let bytes = replaced(&change, &wanted).ok_or(DocumentError::Misfit)?;
+            let bytes = replaced(&change, wanted).ok_or(DocumentError::Misfit)?;
             copy = self.inner.clone();
             let change = Change::from_bytes(bytes.clone()).map_err(|_| DocumentError::Misfit)?;
             copy.apply_changes([change]).map_err(|_| DocumentError::Misfit)?;
@@ -122,7 +165,7 @@ impl Document {
             return Err(DocumentError::Misfit);
         }
         self.inner = copy;
-        Ok(Some(bytes))
+        Ok(bytes)
     }
 
     /// Whether Automerge chooses this value among those in conflict. Asked to put it, it would not write, but delete the
@@ -141,52 +184,62 @@ impl Document {
         self.apply_chunk(&check(self.kind, writer, bytes)?, bytes)
     }
 
-    /// Applies a change that [`check`] has read.
+    /// Applies a change that was read and permitted.
     pub(crate) fn apply_chunk(&mut self, chunk: &Chunk, bytes: &[u8]) -> Result<(), DocumentError> {
-        if self.inner.get_change_meta_by_hash(&ChangeHash(chunk.hash)).is_some() {
+        let mut step = Step::of(&self.inner);
+        if step.is_held(chunk) {
             return Ok(());
         }
-        let deps: Vec<ChangeHash> = chunk.deps.iter().copied().map(ChangeHash).collect();
-        if !self.inner.get_missing_deps(&deps).is_empty() {
-            return Err(DocumentError::MissingDependency);
-        }
-        if !self.follows(chunk, &deps) {
-            return Err(DocumentError::Misfit);
-        }
+        step.judge(chunk)?;
         let base = &self.inner;
         // What unwinds only drops a copy: nothing half-done is ever seen.
         let apply = || -> Option<Automerge> {
             let mut copy = base.clone();
-            let change = Change::from_bytes(bytes.to_vec()).ok()?;
-            if change.hash().0 != chunk.hash || change.len() != chunk.sets.len() {
-                return None;
-            }
-            copy.apply_changes([change]).ok()?;
-            // Automerge takes some changes that it cannot read back; a document is what a restart will find.
-            let again = Automerge::load(&copy.save()).ok()?;
-            again.get_change_meta_by_hash(&ChangeHash(chunk.hash))?;
-            (again.get_heads() == copy.get_heads()).then_some(again)
+            copy.apply_changes([parsed(chunk, bytes)?]).ok()?;
+            read_back(&copy, [chunk])
         };
         self.inner = catch_unwind(AssertUnwindSafe(apply)).ok().flatten().ok_or(DocumentError::Misfit)?;
         Ok(())
     }
 
-    /// Whether a change is numbered, and replaces values, as an honest writer who knew just its dependencies would have
-    /// it. This rests on the change, what it stands on and what its actor wrote before, so that every replica judges
-    /// alike whatever else it holds.
-    fn follows(&self, chunk: &Chunk, deps: &[ChangeHash]) -> bool {
-        let metas = deps.iter().filter_map(|dep| self.inner.get_change_meta_by_hash(dep));
-        let max_op = metas.map(|meta| meta.max_op).max().unwrap_or(0);
-        let history = self.inner.get_changes_meta(&[]);
-        let of_actor = history.iter().filter(|meta| meta.actor.to_bytes() == chunk.actor);
-        let seq = of_actor.map(|meta| meta.seq).max().unwrap_or(0);
-        chunk.start_op == max_op.saturating_add(1)
-            && chunk.seq == seq.saturating_add(1)
-            && chunk.sets.iter().all(|set| {
-                let held = self.inner.get_all_at(ROOT, set.key.as_str(), deps).unwrap_or_default();
-                let held: BTreeSet<(u64, Vec<u8>)> = held.into_iter().filter_map(|(_, id)| operation(&id)).collect();
-                held == set.replaces
-            })
+    /// Applies changes that were read and permitted, in this order, and says of each what [`Self::apply_chunk`] would:
+    /// what is refused harms no other. `at` hears the place of the change that is next, and the count of all before what
+    /// they came to is read back once.
+    #[cfg(any(feature = "rig", test))]
+    pub(crate) fn apply_all(
+        &mut self,
+        changes: &[Received],
+        at: &mut dyn FnMut(usize),
+    ) -> Vec<Result<(), DocumentError>> {
+        let base = &self.inner;
+        let mut together = || -> Option<(Automerge, Vec<Result<(), DocumentError>>)> {
+            let mut copy = base.clone();
+            let mut numbers = Step::of(base).numbers;
+            let mut said = Vec::with_capacity(changes.len());
+            for (place, Received { chunk, bytes }) in changes.iter().enumerate() {
+                at(place);
+                let mut step = Step { inner: &copy, numbers };
+                let judged = if step.is_held(chunk) { Ok(false) } else { step.judge(chunk).map(|()| true) };
+                numbers = step.numbers;
+                if judged == Ok(true) {
+                    copy.apply_changes([parsed(chunk, bytes)?]).ok()?;
+                }
+                said.push(judged.map(drop));
+            }
+            at(changes.len());
+            let taken = changes.iter().zip(&said).filter(|(_, said)| said.is_ok()).map(|(change, _)| &change.chunk);
+            Some((read_back(&copy, taken)?, said))
+        };
+        if let Some((inner, said)) = catch_unwind(AssertUnwindSafe(&mut together)).ok().flatten() {
+            self.inner = inner;
+            return said;
+        }
+        // One of them is bad in a way that shows only inside Automerge.
+        let one_by_one = changes.iter().enumerate().map(|(place, Received { chunk, bytes })| {
+            at(place);
+            self.apply_chunk(chunk, bytes)
+        });
+        one_by_one.collect()
     }
 
     /// Hashes of the changes nothing stands on, sorted: equal heads are equal documents.
@@ -203,23 +256,108 @@ impl Document {
 
     /// The fields, concurrent writings settled by the rule of each. Fields of a later version are left out.
     pub fn fields(&self) -> Fields {
+        self.read(None, |key| rule(self.kind, key).is_some())
+    }
+
+    /// Every field, those of a later version too, of which the last writer's value is given.
+    pub fn settled(&self) -> Fields {
+        self.read(None, |_| true)
+    }
+
+    /// Every field as it was when these were the heads; hashes that are not here are passed over.
+    pub fn settled_at(&self, heads: &[[u8; 32]]) -> Fields {
+        self.read(Some(&self.held(heads)), |_| true)
+    }
+
+    /// Those of these changes that are here.
+    pub(super) fn held(&self, hashes: &[[u8; 32]]) -> Vec<ChangeHash> {
+        let here = |hash: &ChangeHash| self.inner.get_change_meta_by_hash(hash).is_some();
+        hashes.iter().copied().map(ChangeHash).filter(here).collect()
+    }
+
+    fn read(&self, heads: Option<&[ChangeHash]>, wanted: impl Fn(&str) -> bool) -> Fields {
         let mut fields = Fields::default();
-        for key in self.inner.keys(ROOT) {
-            let Some(rule) = rule(self.kind, &key) else { continue };
-            let mut values: Vec<Scalar> = self
-                .inner
-                .get_all(ROOT, key.as_str())
+        let keys = match heads {
+            Some(heads) => self.inner.keys_at(ROOT, heads),
+            None => self.inner.keys(ROOT),
+        };
+        for key in keys.filter(|key| wanted(key)) {
+            let held = match heads {
+                Some(heads) => self.inner.get_all_at(ROOT, key.as_str(), heads),
+                None => self.inner.get_all(ROOT, key.as_str()),
+            };
+            let rule = rule(self.kind, &key);
+            let mut values: Vec<Scalar> = held
                 .unwrap_or_default()
                 .into_iter()
                 .filter_map(|(value, _)| scalar(&value))
-                .filter(|value| rule.shape.fits(value))
+                .filter(|value| rule.is_none_or(|rule| rule.shape.fits(value)))
                 .collect();
             // Automerge lists the value it chooses last.
             let Some(latest) = values.pop() else { continue };
-            fields.insert(key, settle(rule.merge, latest, &values));
+            fields.insert(key, settle(rule.map_or(Merge::Latest, |rule| rule.merge), latest, &values));
         }
         fields
     }
+}
+
+/// A state, and how many changes each actor made on the way to it: what the next change is judged by.
+struct Step<'a> {
+    inner: &'a Automerge,
+    numbers: BTreeMap<Vec<u8>, u64>,
+}
+
+impl<'a> Step<'a> {
+    fn of(inner: &'a Automerge) -> Self {
+        let mut numbers = BTreeMap::new();
+        for meta in inner.get_changes_meta(&[]) {
+            let number: &mut u64 = numbers.entry(meta.actor.to_bytes().to_vec()).or_default();
+            *number = meta.seq.max(*number);
+        }
+        Self { inner, numbers }
+    }
+
+    fn is_held(&self, chunk: &Chunk) -> bool {
+        self.inner.get_change_meta_by_hash(&ChangeHash(chunk.hash)).is_some()
+    }
+
+    /// Whether what a change stands on is here, and whether it is numbered, and replaces values, as an honest writer who
+    /// knew just that would have it. This rests on the change, what it stands on and what its actor wrote before, so that
+    /// every replica judges alike whatever else it holds.
+    fn judge(&mut self, chunk: &Chunk) -> Result<(), DocumentError> {
+        let deps: Vec<ChangeHash> = chunk.deps.iter().copied().map(ChangeHash).collect();
+        if deps.iter().any(|dep| self.inner.get_change_meta_by_hash(dep).is_none()) {
+            return Err(DocumentError::MissingDependency);
+        }
+        let metas = deps.iter().filter_map(|dep| self.inner.get_change_meta_by_hash(dep));
+        let max_op = metas.map(|meta| meta.max_op).max().unwrap_or(0);
+        let seq = self.numbers.entry(chunk.actor.to_vec()).or_default();
+        let follows = chunk.start_op == max_op.saturating_add(1)
+            && chunk.seq == seq.saturating_add(1)
+            && chunk.sets.iter().all(|set| {
+                let held = self.inner.get_all_at(ROOT, set.key.as_str(), &deps).unwrap_or_default();
+                let held: BTreeSet<(u64, Vec<u8>)> = held.into_iter().filter_map(|(_, id)| operation(&id)).collect();
+                held == set.replaces
+            });
+        if !follows {
+            return Err(DocumentError::Misfit);
+        }
+        *seq = chunk.seq;
+        Ok(())
+    }
+}
+
+/// Automerge's own reading of a change, which must be ours.
+fn parsed(chunk: &Chunk, bytes: &[u8]) -> Option<Change> {
+    let change = Change::from_bytes(bytes.to_vec()).ok()?;
+    (change.hash().0 == chunk.hash && change.len() == chunk.sets.len()).then_some(change)
+}
+
+/// Automerge takes some changes that it cannot read back; a document is what a restart will find.
+pub(super) fn read_back<'a>(inner: &Automerge, taken: impl IntoIterator<Item = &'a Chunk>) -> Option<Automerge> {
+    let again = Automerge::load(&inner.save_nocompress()).ok()?;
+    let whole = taken.into_iter().all(|chunk| again.get_change_meta_by_hash(&ChangeHash(chunk.hash)).is_some());
+    (whole && again.get_heads() == inner.get_heads()).then_some(again)
 }
 
 /// The bytes of a change with these values in the place of its own.
@@ -230,93 +368,6 @@ fn replaced(change: &Change, wanted: &[(String, Scalar)]) -> Option<Vec<u8>> {
         op.action = OpType::Put(scalar_value(value));
     }
     Some(Change::from(change).raw_bytes().to_vec())
-}
-
-/// Reads a change from outside and checks that this writer may make it. Nothing of Automerge runs.
-pub(crate) fn check(kind: Kind, writer: Writer, bytes: &[u8]) -> Result<Chunk, DocumentError> {
-    let chunk = Chunk::read(bytes)?;
-    for set in &chunk.sets {
-        permit(kind, writer, &set.key, &set.value)?;
-        if !set.replaces.is_empty() && rule(kind, &set.key).is_some_and(|rule| rule.merge == Merge::Once) {
-            return Err(DocumentError::Field(shown(&set.key)));
-        }
-    }
-    Ok(chunk)
-}
-
-fn permit(kind: Kind, writer: Writer, key: &str, value: &Scalar) -> Result<(), DocumentError> {
-    if !may_write(writer, kind, key) {
-        return Err(DocumentError::Forbidden(shown(key)));
-    }
-    let fits = match rule(kind, key) {
-        Some(rule) if rule.merge == Merge::NeverUndone && *value == Scalar::Flag(false) => false,
-        Some(rule) => rule.shape.fits(value),
-        None => size(value) <= MAX_UNKNOWN_BYTES,
-    };
-    if fits && key.len() <= MAX_KEY_BYTES { Ok(()) } else { Err(DocumentError::Field(shown(key))) }
-}
-
-/// A key as an error tells it: the name of its family only, for what follows may name somebody.
-fn shown(key: &str) -> String {
-    key.split_inclusive(':').next().unwrap_or_default().chars().take(40).filter(|c| !c.is_control()).collect()
-}
-
-fn size(value: &Scalar) -> usize {
-    match value {
-        Scalar::Text(text) => text.len(),
-        Scalar::Bytes(bytes) => bytes.len(),
-        Scalar::Int(_) | Scalar::Flag(_) => 0,
-    }
-}
-
-/// What of an edit the document does not say already.
-pub(crate) fn needed(kind: Kind, held: &Fields, edit: &Edit) -> Result<Vec<(String, Scalar)>, DocumentError> {
-    let mut wanted: BTreeMap<&str, Scalar> =
-        edit.set.iter().map(|(key, value)| (key.as_str(), value.clone())).collect();
-    for prefix in &edit.whole {
-        for (member, value) in held.prefixed(prefix) {
-            let key = held.key_of(prefix, member);
-            let Some(key) = key else { continue };
-            let nothing = match value {
-                Scalar::Text(_) => Scalar::Text(String::new()),
-                Scalar::Int(_) => Scalar::Int(0),
-                Scalar::Flag(_) => Scalar::Flag(false),
-                Scalar::Bytes(_) => Scalar::Bytes(Vec::new()),
-            };
-            wanted.entry(key).or_insert(nothing);
-        }
-    }
-    let fresh = held.is_empty();
-    let mut needed = Vec::new();
-    for (key, value) in wanted {
-        let keep = match (held.get(key), rule(kind, key).map(|rule| rule.merge)) {
-            (Some(old), _) if *old == value => false,
-            // A void badge stays void whatever an edit of all its fields says.
-            (_, Some(Merge::NeverUndone)) if value.is_default() => false,
-            (Some(_), Some(Merge::Once)) => return Err(DocumentError::Field(shown(key))),
-            (None, _) if value.is_default() => fresh && matches!(value, Scalar::Text(_)),
-            _ => true,
-        };
-        if keep {
-            needed.push((key.to_owned(), value));
-        }
-    }
-    Ok(needed)
-}
-
-fn settle(merge: Merge, latest: Scalar, others: &[Scalar]) -> Scalar {
-    let among = |value: Scalar| if others.contains(&value) { value } else { latest.clone() };
-    match merge {
-        Merge::Latest | Merge::Once => latest,
-        Merge::TrueWins | Merge::NeverUndone => among(Scalar::Flag(true)),
-        Merge::FalseWins => among(Scalar::Flag(false)),
-        Merge::LeastRole => {
-            let rank = |value: &Scalar| if let Scalar::Text(role) = value { person::rank(role) } else { 0 };
-            // The word breaks ties, so that every replica settles alike.
-            let key = |value: &Scalar| (rank(value), format!("{value:?}"));
-            others.iter().chain([&latest]).min_by_key(|value| key(value)).cloned().unwrap_or(latest)
-        }
-    }
 }
 
 /// Number and actor of the operation that set a value.

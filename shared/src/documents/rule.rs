@@ -1,5 +1,6 @@
 //! The rules of fields: shape, merge, writer. Each type of document lists its own.
 
+pub(crate) use super::merge::Merge;
 use super::{Kind, Scalar, badge, case, catalogue, class, person, policy, school, tablet};
 
 /// Longest key of a field, in bytes.
@@ -23,23 +24,6 @@ pub(crate) enum Shape {
     Int,
     Flag,
     Bytes(usize),
-}
-
-/// How a field behaves when written twice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Merge {
-    /// The last writer by Automerge's order.
-    Latest,
-    /// Concurrently true and false is true: an addition to a list, a refusal, a deletion.
-    TrueWins,
-    /// Concurrently true and false is false: a permission.
-    FalseWins,
-    /// Once true, true for ever; false is never written.
-    NeverUndone,
-    /// Written when the document is made and never again.
-    Once,
-    /// Concurrent roles settle on the one with fewer rights.
-    LeastRole,
 }
 
 /// A field, or a set of flat keys when `key` ends with a colon.

@@ -9,9 +9,12 @@ use super::{
 use crate::{
     ids::{BoxId, Uai},
     keys::{PublicKey, sha256},
+    replica::{SealPublic, sealing::NOTICE_BYTES},
 };
 
 const BOX_KEY: &str = "box_key:";
+const BOX_SEAL: &str = "box_seal:";
+const SEAL_KEY: &str = "seal_key:";
 
 pub(crate) const RULES: &[Rule] = &[
     Rule::new("uai", Shape::Text(8)).merged(Merge::Once),
@@ -22,6 +25,10 @@ pub(crate) const RULES: &[Rule] = &[
     Rule::new("deleted", Shape::Flag).merged(Merge::TrueWins),
     // Empty bytes are a key taken back.
     Rule::new(BOX_KEY, Shape::Bytes(32)),
+    // Signed by the box it names; a coordinator believes nothing else.
+    Rule::new(BOX_SEAL, Shape::Bytes(NOTICE_BYTES)).by_box(),
+    // Of the coordinator, by number; empty bytes are a key withdrawn.
+    Rule::new(SEAL_KEY, Shape::Bytes(32)),
 ];
 
 /// A school.
@@ -85,6 +92,35 @@ impl School {
 /// Takes a box's key back.
 pub fn drop_box_key(uai: &Uai, id: BoxId) -> Edit {
     Edit::of(School::doc(uai)).with_bytes(&format!("{BOX_KEY}{id}"), &[])
+}
+
+/// A box tells its sealing key: `notice` is what [`crate::replica::sealing::Notice::sign`] gives.
+pub fn tell_box_seal(uai: &Uai, id: BoxId, notice: &[u8]) -> Edit {
+    Edit::of(School::doc(uai)).with_bytes(&format!("{BOX_SEAL}{id}"), notice)
+}
+
+/// What boxes told of their sealing keys. Believe nothing that is not signed by the box it names.
+pub fn box_seals(fields: &Fields) -> impl Iterator<Item = (BoxId, &[u8])> {
+    fields.prefixed(BOX_SEAL).filter_map(|(id, notice)| {
+        let Scalar::Bytes(bytes) = notice else { return None };
+        Some((id.parse().ok()?, bytes.as_slice()))
+    })
+}
+
+/// The coordinator tells its sealing keys by number: `None` withdraws one.
+pub fn tell_seal_keys(uai: &Uai, keys: &BTreeMap<u32, Option<SealPublic>>) -> Edit {
+    keys.iter().fold(Edit::of(School::doc(uai)), |edit, (number, key)| {
+        edit.with_bytes(&format!("{SEAL_KEY}{number}"), key.as_ref().map_or(&[][..], |key| &key.0))
+    })
+}
+
+/// The coordinator's sealing keys by number; `None` where one was withdrawn.
+pub fn seal_keys(fields: &Fields) -> BTreeMap<u32, Option<SealPublic>> {
+    let known = fields.prefixed(SEAL_KEY).filter_map(|(number, key)| {
+        let Scalar::Bytes(bytes) = key else { return None };
+        Some((number.parse().ok()?, bytes.as_slice().try_into().ok().map(SealPublic)))
+    });
+    known.collect()
 }
 
 fn box_key(id: &str, key: &Scalar) -> Option<(BoxId, PublicKey)> {

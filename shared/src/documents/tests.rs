@@ -1,3 +1,8 @@
+mod epochs;
+mod history;
+mod hostile;
+mod laws;
+
 use proptest::prelude::*;
 
 use super::{rule::Writer, *};
@@ -345,56 +350,5 @@ proptest! {
         }
         let loaded = Document::load(Kind::Badge, None, &changes).expect("load");
         prop_assert_eq!((loaded.heads(), loaded.fields()), (last.heads(), last.fields()));
-    }
-}
-
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 2_000, failure_persistence: None, ..ProptestConfig::default() })]
-
-    /// Damaged and crafted changes are refused without a panic and leave the document as it was; what is taken obeys
-    /// the same rules as any other change.
-    #[test]
-    fn hostile_changes_do_no_harm(
-        hits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..4),
-        reseal in prop::bool::weighted(0.9),
-        cut in prop::option::weighted(0.1, any::<prop::sample::Index>()),
-    ) {
-        let (mut here, _) = twins(&badge().edit());
-        write(&mut here, BOX, &badge::void(badge().id, "lost"));
-        let mut author = here.clone();
-        let later = Badge { expires: Some(crate::time::Stamp(77)), void_reason: "reprinted".into(), ..badge() };
-        let mut bytes = write(&mut author, BOX, &later.edit());
-        for (at, byte) in hits {
-            let at = 8 + at.index(bytes.len() - 8);
-            bytes[at] = byte;
-        }
-        if let Some(cut) = cut {
-            bytes.truncate(9 + cut.index(bytes.len() - 9));
-        }
-        let bytes = if reseal { resealed(bytes) } else { bytes };
-        let before = (here.heads(), here.fields());
-        match here.apply(Writer::Box, &bytes) {
-            Ok(()) => prop_assert!(here.fields().flag("void")),
-            Err(_) => prop_assert_eq!(before, (here.heads(), here.fields())),
-        }
-        // Still a document: it is saved, loaded and written.
-        let mut again = Document::load::<Vec<u8>>(Kind::Badge, Some(&here.save()), &[]).expect("load");
-        write(&mut again, [42; 16], &Edit::of(Badge::doc(badge().id)).with_text("void_reason", "still written"));
-    }
-
-    #[test]
-    fn random_bytes_are_no_change(bytes in prop::collection::vec(any::<u8>(), 0..400)) {
-        let mut framed = vec![0x85, 0x6f, 0x4a, 0x83, 0, 0, 0, 0, 1];
-        let mut length = bytes.len();
-        while length >= 0x80 {
-            framed.push(u8::try_from(length & 0x7f).expect("seven bits") | 0x80);
-            length >>= 7;
-        }
-        framed.push(u8::try_from(length).expect("seven bits"));
-        framed.extend(&bytes);
-        let mut document = Document::new(Kind::Badge);
-        prop_assert!(document.apply(Writer::Coordinator, &resealed(framed)).is_err());
-        prop_assert!(document.apply(Writer::Coordinator, &bytes).is_err());
-        prop_assert!(document.heads().is_empty());
     }
 }

@@ -268,6 +268,7 @@ dsi-trouble-quarantine = Changes of this box were set aside. Update the box, the
 dsi-trouble-digest = Box and coordinator do not hold the same documents. Restart the box; if it stays so, replace it.
 dsi-trouble-gap = A stretch of entries is missing between box and coordinator. Restart the box; if it stays so, call support.
 dsi-trouble-clone = A disk of this school was restored or copied. Check that only one machine carries this name.
+dsi-trouble-lost = The coordinator was restored from a backup that is too old: some of what this school wrote is kept nowhere any more. See the list, then restore a newer backup if there is one.
 dsi-trouble-too-old = The box is too old to synchronise. Update it; nothing is lost.
 dsi-trouble-certificate = The box's certificate ends within 14 days. Leave it connected: it renews by itself.
 

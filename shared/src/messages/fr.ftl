@@ -268,6 +268,7 @@ dsi-trouble-quarantine = Des changements de cette boîte ont été mis de côté
 dsi-trouble-digest = La boîte et la coordination n'ont pas les mêmes documents. Redémarrer la boîte ; si cela reste, la remplacer.
 dsi-trouble-gap = Il manque une suite d'écritures entre la boîte et la coordination. Redémarrer la boîte ; si cela reste, appeler le support.
 dsi-trouble-clone = Un disque de cette école a été restauré ou copié. Vérifier qu'une seule machine porte ce nom.
+dsi-trouble-lost = Le coordinateur a été restauré d'une sauvegarde trop ancienne : des écritures de cette école ne sont plus gardées nulle part. Consulter leur liste, puis restaurer une sauvegarde plus récente si elle existe.
 dsi-trouble-too-old = La boîte est trop ancienne pour se synchroniser. La mettre à jour ; rien n'est perdu.
 dsi-trouble-certificate = Le certificat de la boîte finit dans moins de 14 jours. La laisser connectée : il se renouvelle seul.
 

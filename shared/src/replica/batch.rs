@@ -1,28 +1,22 @@
-//! What crosses a link: one batch is one message, the vitals of its sender, and an envelope.
+//! What crosses a link: one batch is one message and the vitals of its sender, sealed for the hop ([`super::seal`]).
 //!
-//! ```text
-//! version = 1 | seal = 0 (none) | first 16 bytes of SHA-256 of the body | body (postcard)
-//! ```
-//! The hash finds damage before any parser sees a byte; who sent it is proved by the link's certificate and by the
-//! signature of each run. Other values of `seal` are for sealed bodies and are refused until this program knows them.
 //! Postcard, because runs are bytes already compressed: what is left are a few integers, which it writes shortest, and
 //! its reader is total and allocates no more than the input is long.
 
 use serde::{Deserialize, Serialize};
 
 use super::{
+    page::{BUCKETS, Loose, MAX_LOOSE, Page, Pull, Wanted},
     rights::Reason,
-    run::{MAX_RUN_BYTES, Run},
+    run::{MAX_ITEM_BYTES, MAX_RUN_BYTES, Run},
     shelf::{Mark, Origin, Shelf},
     vitals::Vitals,
 };
-use crate::keys::{same_secret, sha256};
+use crate::keys::sha256;
 
-/// Version of the envelope.
-pub const VERSION: u8 = 1;
 /// Lowest and highest version of the conversation that this program speaks.
 pub const SPEAKS: (u8, u8) = (1, 1);
-/// Largest batch: an MQTT packet of 1 MiB less its header and topic.
+/// Largest sealed batch: an MQTT packet of 1 MiB less its header and topic.
 pub const MAX_BATCH_BYTES: usize = 1024 * 1024 - 4 * 1024;
 /// Most marks in a message: origins known on the two shelves of a link.
 pub const MAX_MARKS: usize = 1_024;
@@ -31,26 +25,14 @@ pub const MAX_RUNS: usize = 512;
 /// Most shelves whose digest a message tells.
 pub const MAX_DIGESTS: usize = 16;
 
-const UNSEALED: u8 = 0;
-const CHECK_BYTES: usize = 16;
-
-/// One thing said over a link.
+/// One thing said over a link. A promise of the wire: variants are added at the end, never moved.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Message {
     /// Where I stand. Opens a conversation, and repeats it slowly.
-    Hello {
-        /// Versions I speak, lowest and highest.
-        speaks: (u8, u8),
-        /// Everything I hold on the shelves of this link, durably.
-        marks: Vec<Mark>,
-        /// Digest of documents and heads of each shelf, taken together with the marks.
-        digests: Vec<(Shelf, [u8; 32])>,
-        /// Whether I ask for a hello back.
-        answer_wanted: bool,
-    },
+    Hello(Hello),
     /// What you lack.
     Runs(Vec<Run>),
-    /// What I hold of what you send, durably: cumulative acknowledgement, and the heartbeat.
+    /// What I hold of what you send, durably: cumulative acknowledgement. Empty, it is the heartbeat.
     Have(Vec<Mark>),
     /// A run that I do not take.
     Nack {
@@ -63,11 +45,55 @@ pub enum Message {
         /// Why.
         reason: Reason,
     },
+    /// I no longer keep this origin's runs up to here: go on from here.
+    Skip(Mark),
+    /// Tell me the documents that I lack.
+    Pull(Pull),
+    /// Some of them.
+    Page(Page),
+    /// We hold the same and read differently: the sums of my 256 buckets of this shelf.
+    Buckets(Shelf, Vec<u64>),
+    /// These of them are not like mine.
+    Differ(Shelf, Vec<u8>),
+    /// Changes that your copies lack.
+    Mend(Shelf, Vec<Loose>),
+}
+
+/// Where somebody stands.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Hello {
+    /// Versions I speak, lowest and highest.
+    pub speaks: (u8, u8),
+    /// Which of my lives this is.
+    pub incarnation: u64,
+    /// [`Knowledge::summary`] of what I hold. Equal summaries: nothing is to be said.
+    pub summary: [u8; 16],
+    /// What it sums up, when it may differ from yours.
+    pub knowledge: Option<Knowledge>,
+    /// Whether I ask for a hello back.
+    pub answer_wanted: bool,
+}
+
+/// Everything somebody holds on the shelves of a link, durably, in one consistent reading.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Knowledge {
+    /// How far of each origin, sorted.
+    pub marks: Vec<Mark>,
+    /// Digest of documents and heads of each shelf, sorted.
+    pub digests: Vec<(Shelf, [u8; 32])>,
+}
+
+impl Knowledge {
+    /// SHA-256, cut to 16 bytes. Both ends sort alike, so that the same knowledge has the same summary.
+    pub fn summary(&self) -> [u8; 16] {
+        let hash = sha256(&postcard::to_stdvec(self).unwrap_or_default());
+        hash.first_chunk().copied().unwrap_or_default()
+    }
 }
 
 #[derive(Serialize)]
 struct BodyOut<'a> {
-    vitals: Option<Vitals>,
+    vitals: Option<&'a Vitals>,
     message: &'a Message,
 }
 
@@ -77,24 +103,9 @@ struct BodyIn {
     message: Message,
 }
 
-/// What is wrong with a batch.
+/// What is wrong with a batch that was opened.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum BatchError {
-    /// Shorter than its envelope.
-    #[error("the batch has {0} bytes, fewer than its envelope")]
-    Short(usize),
-    /// Longer than a batch may be.
-    #[error("the batch has {0} bytes, more than {MAX_BATCH_BYTES}")]
-    Long(usize),
-    /// Of an unknown version.
-    #[error("the batch is of version {0}, this program reads version {VERSION}: update the older side")]
-    Version(u8),
-    /// Sealed in an unknown way.
-    #[error("the batch is sealed in way {0}, this program opens none: update the older side")]
-    Seal(u8),
-    /// Damaged on its way.
-    #[error("the batch was damaged on its way: its check does not fit")]
-    Damaged,
     /// Not what its version promises.
     #[error("the batch cannot be read: {0}")]
     Unreadable(&'static str),
@@ -110,41 +121,21 @@ pub enum BatchError {
     },
 }
 
-/// Writes a batch. The same message and vitals give the same bytes.
+/// Writes a batch, to be sealed. The same message and vitals give the same bytes. `vitals` are left out when they are
+/// as the other end was last told.
 ///
 /// # Errors
-/// [`BatchError::TooMany`] or [`BatchError::Long`] when the message breaks the limits that [`decode`] holds.
-pub fn encode(message: &Message, vitals: Option<Vitals>) -> Result<Vec<u8>, BatchError> {
+/// [`BatchError::TooMany`] when the message breaks the limits that [`decode`] holds.
+pub fn encode(message: &Message, vitals: Option<&Vitals>) -> Result<Vec<u8>, BatchError> {
     within_limits(message)?;
-    let body = BodyOut { vitals: vitals.map(Vitals::bounded), message };
-    let body = postcard::to_stdvec(&body).map_err(|_| BatchError::Unreadable("it does not encode"))?;
-    let mut bytes = Vec::with_capacity(body.len().saturating_add(CHECK_BYTES + 2));
-    bytes.extend([VERSION, UNSEALED]);
-    bytes.extend(sha256(&body).iter().take(CHECK_BYTES));
-    bytes.extend(body);
-    if bytes.len() > MAX_BATCH_BYTES { Err(BatchError::Long(bytes.len())) } else { Ok(bytes) }
+    postcard::to_stdvec(&BodyOut { vitals, message }).map_err(|_| BatchError::Unreadable("it does not encode"))
 }
 
-/// Reads a batch: size, version, seal and check first, then the body, then its limits.
+/// Reads a batch that was opened, then holds its limits.
 ///
 /// # Errors
 /// [`BatchError`], which names what is wrong.
-pub fn decode(bytes: &[u8]) -> Result<(Message, Option<Vitals>), BatchError> {
-    if bytes.len() > MAX_BATCH_BYTES {
-        return Err(BatchError::Long(bytes.len()));
-    }
-    let [version, seal, rest @ ..] = bytes else { return Err(BatchError::Short(bytes.len())) };
-    if *version != VERSION {
-        return Err(BatchError::Version(*version));
-    }
-    if *seal != UNSEALED {
-        return Err(BatchError::Seal(*seal));
-    }
-    let (check, body) = rest.split_at_checked(CHECK_BYTES).ok_or(BatchError::Short(bytes.len()))?;
-    let hash = sha256(body);
-    if !hash.get(..CHECK_BYTES).is_some_and(|h| same_secret(h, check)) {
-        return Err(BatchError::Damaged);
-    }
+pub fn decode(body: &[u8]) -> Result<(Message, Option<Vitals>), BatchError> {
     let (body, rest): (BodyIn, &[u8]) =
         postcard::take_from_bytes(body).map_err(|_| BatchError::Unreadable("its body is no message"))?;
     if !rest.is_empty() {
@@ -156,11 +147,15 @@ pub fn decode(bytes: &[u8]) -> Result<(Message, Option<Vitals>), BatchError> {
 
 fn within_limits(message: &Message) -> Result<(), BatchError> {
     let most = |what, found, most| if found > most { Err(BatchError::TooMany { what, found, most }) } else { Ok(()) };
+    let pull = |pull: &Pull| match &pull.wanted {
+        Wanted::Everything => Ok(()),
+        Wanted::Buckets(buckets) => most("buckets", buckets.len(), BUCKETS),
+    };
     match message {
-        Message::Hello { marks, digests, .. } => {
-            most("marks", marks.len(), MAX_MARKS)?;
-            most("digests", digests.len(), MAX_DIGESTS)
-        }
+        Message::Hello(hello) => hello.knowledge.iter().try_for_each(|k| {
+            most("marks", k.marks.len(), MAX_MARKS)?;
+            most("digests", k.digests.len(), MAX_DIGESTS)
+        }),
         Message::Runs(runs) => {
             most("runs", runs.len(), MAX_RUNS)?;
             runs.iter().try_for_each(|r| {
@@ -169,7 +164,18 @@ fn within_limits(message: &Message) -> Result<(), BatchError> {
             })
         }
         Message::Have(marks) => most("marks", marks.len(), MAX_MARKS),
-        Message::Nack { .. } => Ok(()),
+        Message::Nack { .. } | Message::Skip(_) => Ok(()),
+        Message::Pull(asked) => pull(asked),
+        Message::Page(page) => {
+            pull(&page.pull)?;
+            most("marks", page.marks.len(), MAX_MARKS)
+        }
+        Message::Buckets(_, sums) => most("sums", sums.len(), BUCKETS),
+        Message::Differ(_, buckets) => most("buckets", buckets.len(), BUCKETS),
+        Message::Mend(_, changes) => {
+            most("changes", changes.len(), MAX_LOOSE)?;
+            changes.iter().try_for_each(|c| most("bytes in one change", c.bytes.len(), MAX_ITEM_BYTES))
+        }
     }
 }
 

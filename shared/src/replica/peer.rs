@@ -1,10 +1,20 @@
 //! One end of one link, as a pure state machine: what happened goes in, what to do comes out.
 //!
-//! Both ends say `hello` (what they hold) when they meet and on a slow timer; then each sends what the other lacks, a
-//! bounded amount ahead of the other's `have`, and sends it again when no `have` comes. `have` is said only of what is
-//! durable (invariant 1): after [`Input::Stored`], never after [`Output::Commit`]. Runs are taken in the order of their
-//! chain only; whatever else arrives (repeated, too early, lost before) changes nothing but time, because the sender
-//! goes on from my mark. A box lets the coordinator's runs in before it sends its own, so that voids hold first.
+//! Both ends say `hello` when they meet and on a slow timer: a summary first, everything they hold when the summaries
+//! differ. Then each sends what the other lacks, a bounded amount ahead of the other's `have`, and sends it again when
+//! no `have` comes. `have` is said only of what is durable (invariant 1): after [`Input::Stored`], never after
+//! [`Output::Commit`]. Runs are taken in the order of their chain only; whatever else arrives (repeated, too early, lost
+//! before) changes nothing but time, because the sender goes on from my mark. A box lets the coordinator's runs in
+//! before it sends its own, so that voids hold first. Who lacks more than runs can give pulls documents, page by page.
+//!
+//! | file | its one idea |
+//! |---|---|
+//! | `session` | contact and its timers |
+//! | `greet` | hello: who holds what, who is a copy of whom |
+//! | `offer` | what the other end lacks |
+//! | `take` | what the other end sends |
+//! | `pull` | snapshot and repair |
+//! | `alert` | what a person should look at |
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -13,7 +23,8 @@ use std::{
 };
 
 use super::{
-    batch::{Message, SPEAKS},
+    batch::{Knowledge, Message},
+    page::{Loose, Page, Pull},
     rights::{Reason, Rights},
     run::Run,
     shelf::{Mark, Origin, Shelf},
@@ -24,7 +35,9 @@ pub use alert::Alert;
 pub use session::{Config, Timings};
 
 mod alert;
+mod greet;
 mod offer;
+mod pull;
 mod session;
 mod take;
 #[cfg(test)]
@@ -50,13 +63,8 @@ pub enum Input {
     Received(Message),
     /// What is durable now, on the shelves of this link.
     Stored(Vec<Mark>),
-    /// The answer to [`Output::Survey`]: marks and digests of one consistent state.
-    Surveyed {
-        /// As in [`Input::Stored`].
-        marks: Vec<Mark>,
-        /// Digest of each shelf.
-        digests: Vec<(Shelf, [u8; 32])>,
-    },
+    /// The answer to [`Output::Survey`].
+    Surveyed(Knowledge),
     /// The answer to [`Output::Fetch`], with its own words.
     Loaded {
         /// As asked.
@@ -67,8 +75,12 @@ pub enum Input {
         after: u64,
         /// The runs that follow, in order.
         runs: Vec<Run>,
+        /// Without runs: the end of those that followed and are no longer kept.
+        pruned: Option<Mark>,
     },
-    /// A run of [`Output::Commit`] was not committed. Whoever says so keeps it aside, unless it was only
+    /// The store could not be read now: what was asked by [`Output::Fetch`] is asked again later.
+    Unread,
+    /// A run of [`Output::Commit`], or a skip, was not committed. Whoever says so keeps it aside, unless it was only
     /// [`Reason::NotNow`].
     Refused {
         /// Its shelf.
@@ -80,6 +92,17 @@ pub enum Input {
         /// Why.
         reason: Reason,
     },
+    /// The answer to [`Output::Serve`].
+    Served(Page),
+    /// The answer to [`Output::Take`]: it is durable. What the server's copies lack comes with it.
+    Taken {
+        /// What was asked.
+        pull: Pull,
+        /// Changes to hand over.
+        mend: Vec<Loose>,
+    },
+    /// The answer to [`Output::Sum`].
+    Summed(Shelf, Vec<u64>),
     /// Time has passed.
     Tick,
 }
@@ -104,6 +127,22 @@ pub enum Output {
     Survey,
     /// Commit this judged run, which follows what is held; then say [`Input::Stored`] or [`Input::Refused`].
     Commit(Run),
+    /// The other end no longer keeps what I lack: note the loss, go on from here, then say [`Input::Stored`].
+    Skip(Mark),
+    /// Read a page and answer with [`Input::Served`]; nothing is said when it cannot be read.
+    Serve(Pull),
+    /// Merge this page; with marks, hold them from then on, in the same commit. Then say [`Input::Taken`], and
+    /// [`Input::Stored`] when marks came with it.
+    Take {
+        /// The page.
+        page: Page,
+        /// What the server held when it read the first page of a snapshot; with the last page only.
+        adopt: Option<Vec<Mark>>,
+    },
+    /// Sum up the buckets of a shelf and answer with [`Input::Summed`].
+    Sum(Shelf),
+    /// Merge these changes, each of them judged as one of this link's box; then say [`Input::Stored`].
+    Mend(Shelf, Vec<Loose>),
     /// Keep this run aside for a person to look at.
     Quarantine {
         /// The run.
@@ -115,8 +154,9 @@ pub enum Output {
     Acknowledged(Vec<Mark>),
     /// Somebody should look. Said once, then kept in [`Peer::alerts`] until it is over.
     Alert(Alert),
-    /// Draw a new incarnation before writing anything more, and make a new peer with it.
-    NewIncarnation,
+    /// Draw a new incarnation before writing anything more, and make a new peer with it. The marks are what the other
+    /// end holds of this one.
+    NewIncarnation(Vec<Mark>),
     /// Say [`Input::Tick`] at this moment, unless something happens before.
     WakeAt(Elapsed),
 }
@@ -132,6 +172,7 @@ struct End {
 }
 
 /// Marks and digests of one state.
+#[derive(Debug, Clone, Default)]
 struct Survey {
     known: Known,
     digests: BTreeMap<Shelf, [u8; 32]>,
@@ -152,6 +193,8 @@ pub struct Peer {
     refused: BTreeSet<(Key, u64)>,
     /// Durable there, as far as they told.
     theirs: Known,
+    /// The same, as it was when the last meeting ended.
+    theirs_before: Known,
     /// Runs on their way.
     in_flight: Vec<offer::Flight>,
     fetching: Option<(Key, u64)>,
@@ -159,8 +202,17 @@ pub struct Peer {
     blocked: BTreeSet<Key>,
     my_survey: Option<Survey>,
     their_survey: Option<Survey>,
+    /// Shelves whose documents they pull first.
+    pulled: BTreeSet<Shelf>,
+    /// Shelves whose documents I pull.
+    pulling: BTreeMap<Shelf, pull::Pulling>,
+    /// Lives of the link's box, in the order in which each was first heard, and when.
+    lives: Vec<(u64, Elapsed)>,
+    /// Lives that spoke again after another had begun.
+    superseded: BTreeSet<Origin>,
     alerts: BTreeSet<Alert>,
-    cloned: bool,
+    /// This life of mine must not be told any more.
+    silenced: bool,
 }
 
 impl fmt::Debug for Peer {
@@ -182,13 +234,18 @@ impl Peer {
             owed: BTreeSet::new(),
             refused: BTreeSet::new(),
             theirs: Known::new(),
+            theirs_before: Known::new(),
             in_flight: Vec::new(),
             fetching: None,
             blocked: BTreeSet::new(),
             my_survey: None,
             their_survey: None,
+            pulled: BTreeSet::new(),
+            pulling: BTreeMap::new(),
+            lives: Vec::new(),
+            superseded: BTreeSet::new(),
             alerts: BTreeSet::new(),
-            cloned: false,
+            silenced: false,
         }
     }
 
@@ -200,11 +257,18 @@ impl Peer {
             Input::Disconnected => self.part(),
             Input::Received(message) => self.received(now, message, &mut out),
             Input::Stored(marks) => self.stored(now, marks, &mut out),
-            Input::Surveyed { marks, digests } => self.surveyed(now, marks, digests, &mut out),
-            Input::Loaded { shelf, origin, after, runs } => self.loaded(now, (shelf, origin), after, runs, &mut out),
+            Input::Surveyed(knowledge) => self.surveyed(now, knowledge, &mut out),
+            Input::Loaded { shelf, origin, after, runs, pruned } => match pruned {
+                Some(pruned) => self.no_longer_kept(now, (shelf, origin), after, pruned, &mut out),
+                None => self.loaded(now, (shelf, origin), after, runs, &mut out),
+            },
+            Input::Unread => self.not_loaded(now),
             Input::Refused { shelf, origin, first, reason } => {
                 self.not_committed(now, (shelf, origin), first, reason, &mut out);
             }
+            Input::Served(page) => self.serve(now, page, &mut out),
+            Input::Taken { pull, mend } => self.taken(now, &pull, mend, &mut out),
+            Input::Summed(shelf, sums) => self.summed(now, shelf, sums, &mut out),
             Input::Tick => {}
         }
         self.keep_time(now, &mut out);
@@ -228,6 +292,11 @@ impl Peer {
         self.is_open() && !self.lets_in_first(now)
     }
 
+    /// Whether documents are being pulled, here or there: a snapshot, or a repair.
+    pub fn is_pulling(&self) -> bool {
+        !self.pulling.is_empty() || !self.pulled.is_empty()
+    }
+
     /// What the other end is known to hold.
     pub fn theirs(&self) -> Vec<Mark> {
         marks(&self.theirs)
@@ -239,80 +308,16 @@ impl Peer {
         }
         self.session.heard(now);
         match message {
-            Message::Hello { speaks, marks, digests, answer_wanted } => {
-                if speaks.1 < SPEAKS.0 || SPEAKS.1 < speaks.0 {
-                    self.alert(Alert::TooOld { theirs: speaks }, out);
-                } else {
-                    self.greeted(now, Survey { known: self.known(marks), digests: digests.into_iter().collect() }, out);
-                }
-                if answer_wanted {
-                    self.session.want_hello(session::Hello::Answer);
-                    out.push(Output::Survey);
-                }
-            }
+            Message::Hello(hello) => self.heard_hello(hello, out),
             Message::Runs(runs) => self.take_all(now, runs, out),
             Message::Have(marks) => self.acknowledged(now, marks, out),
-            Message::Nack { shelf, origin, first: _, reason } => self.turned_down((shelf, origin), reason, out),
-        }
-    }
-
-    fn greeted(&mut self, now: Elapsed, survey: Survey, out: &mut Vec<Output>) {
-        self.alerts.retain(|a| !matches!(a, Alert::TooOld { .. } | Alert::Refused { .. } | Alert::Gap { .. }));
-        self.session.greeted(now, &self.config.timings);
-        self.check_own(&survey.known, out);
-        self.start_over();
-        self.blocked.clear();
-        self.theirs = survey.known.clone();
-        self.their_survey = Some(survey);
-        out.push(Output::Acknowledged(self.theirs()));
-        self.compare(out);
-    }
-
-    fn surveyed(&mut self, now: Elapsed, held: Vec<Mark>, digests: Vec<(Shelf, [u8; 32])>, out: &mut Vec<Output>) {
-        self.stored(now, held, out);
-        self.my_survey = Some(Survey { known: self.held.clone(), digests: digests.iter().cloned().collect() });
-        self.compare(out);
-        if let Some(hello) = self.session.hello_wanted() {
-            let answer_wanted = hello == session::Hello::Ask;
-            let marks = marks(&self.held);
-            self.send(now, Message::Hello { speaks: SPEAKS, marks, digests, answer_wanted }, out);
-        }
-    }
-
-    /// Same items, same documents: else an alert, until they are the same again.
-    fn compare(&mut self, out: &mut Vec<Output>) {
-        let (Some(mine), Some(theirs)) = (&self.my_survey, &self.their_survey) else { return };
-        let of = |known: &Known, shelf: &Shelf| -> Vec<(Origin, End)> {
-            known.iter().filter(|(k, _)| k.0 == *shelf).map(|(k, end)| (k.1, *end)).collect()
-        };
-        let both =
-            mine.digests.iter().filter_map(|(shelf, mine)| theirs.digests.get(shelf).map(|t| (shelf, mine == t)));
-        let (same, other): (Vec<_>, Vec<_>) = both.partition(|(_, same)| *same);
-        for (shelf, _) in same {
-            self.alerts.remove(&Alert::DigestMismatch { shelf: shelf.clone() });
-        }
-        let other = other.into_iter().filter(|(shelf, _)| of(&mine.known, shelf) == of(&theirs.known, shelf));
-        let alerts: Vec<_> = other.map(|(shelf, _)| Alert::DigestMismatch { shelf: shelf.clone() }).collect();
-        alerts.into_iter().for_each(|alert| self.alert(alert, out));
-    }
-
-    /// Items of mine that I never wrote, or wrote otherwise, are another life's.
-    fn check_own(&mut self, theirs: &Known, out: &mut Vec<Output>) {
-        let foreign = |(key, theirs): (&Key, &End)| {
-            let mine = end(&self.held, key);
-            let beyond = theirs.number > mine.number || theirs.number == mine.number && theirs.chain != mine.chain;
-            key.1 == self.config.own && beyond
-        };
-        if theirs.iter().any(foreign) {
-            self.clone_detected(out);
-        }
-    }
-
-    fn clone_detected(&mut self, out: &mut Vec<Output>) {
-        if !self.cloned {
-            self.cloned = true;
-            self.alert(Alert::CloneDetected { origin: self.config.own }, out);
-            out.push(Output::NewIncarnation);
+            Message::Nack { shelf, origin, first: _, reason } => self.turned_down(now, (shelf, origin), reason, out),
+            Message::Skip(mark) => self.told_to_skip(mark, out),
+            Message::Pull(pull) => self.asked_for_page(now, pull, out),
+            Message::Page(page) => self.take_page(page, out),
+            Message::Buckets(shelf, sums) => self.asked_to_compare(shelf, sums, out),
+            Message::Differ(shelf, buckets) => self.told_what_differs(now, shelf, buckets, out),
+            Message::Mend(shelf, changes) => self.told_to_mend(shelf, changes, out),
         }
     }
 
@@ -338,13 +343,11 @@ fn known(rights: &Rights, marks: Vec<Mark>) -> Known {
 }
 
 fn marks(known: &Known) -> Vec<Mark> {
-    let mark = |((shelf, origin), end): (&Key, &End)| Mark {
-        shelf: shelf.clone(),
-        origin: *origin,
-        number: end.number,
-        chain: end.chain,
-    };
-    known.iter().map(mark).collect()
+    known.iter().map(|(key, end)| mark(key, *end)).collect()
+}
+
+fn mark((shelf, origin): &Key, end: End) -> Mark {
+    Mark { shelf: shelf.clone(), origin: *origin, number: end.number, chain: end.chain }
 }
 
 fn end(known: &Known, key: &Key) -> End {

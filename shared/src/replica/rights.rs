@@ -43,6 +43,12 @@ pub enum Reason {
     /// More origins than a shelf may have.
     #[error("too many origins write to this shelf")]
     TooManyOrigins,
+    /// The runs asked for were folded away: take a snapshot first.
+    #[error("the runs before were folded away: a snapshot is needed")]
+    Folded,
+    /// Another life of the same box has written since: one of the two is a copy.
+    #[error("another copy of this box has written since: one of the two must go")]
+    Superseded,
 }
 
 /// Which end of a link this is.
@@ -52,23 +58,25 @@ pub enum Side {
     Box,
     /// The coordinator: hears one box.
     Coordinator,
+    /// A box: hears another box of its school.
+    Sibling,
 }
 
 /// Finds the key that signs for an origin.
 pub type Keys = Arc<dyn Fn(&Origin) -> Option<PublicKey> + Send + Sync>;
 
-/// The rights on one link, between one box and the coordinator.
+/// The rights on one link, between a box and the coordinator, or between two boxes of a school.
 #[derive(Clone)]
 pub struct Rights {
     /// Which end judges.
     pub side: Side,
     /// The box's school, from its certificate and topic.
     pub uai: Uai,
-    /// The box, from its certificate and topic.
+    /// The box whose link this is, from its certificate and topic; between two boxes, the other one.
     pub box_id: BoxId,
     /// The coordinator's name.
     pub coordinator: BoxId,
-    /// Keys of origins; asked for those only that may write at all.
+    /// Keys of origins: the coordinator's, and those of the boxes of this school; none of anybody else.
     pub keys: Keys,
 }
 
@@ -87,16 +95,9 @@ impl Rights {
         }
     }
 
-    /// Whether this end offers what it holds of an origin. A box hands over its own (of any of its lives); the
-    /// coordinator passes on everybody's, a box's former lives included.
-    pub fn offers(&self, shelf: &Shelf, origin: &Origin) -> bool {
-        match self.side {
-            Side::Box => origin.box_id == self.box_id && *shelf == Shelf::School(self.uai.clone()),
-            Side::Coordinator => self.carries(shelf),
-        }
-    }
-
-    /// Whether the other end may send an origin's runs for a shelf.
+    /// Whether the other end may send an origin's runs for a shelf. Runs prove who wrote them, so that each end hands
+    /// over whatever the other lacks, whoever wrote it: that is how a coordinator learns again what a backup did not
+    /// know, and how a school's boxes are whole without it.
     ///
     /// # Errors
     /// [`Reason::ForeignShelf`] or [`Reason::ForeignOrigin`].
@@ -104,11 +105,9 @@ impl Rights {
         if !self.carries(shelf) {
             return Err(Reason::ForeignShelf);
         }
-        match (self.side, shelf) {
-            (Side::Coordinator, Shelf::Territory) => Err(Reason::ForeignShelf),
-            (Side::Coordinator, Shelf::School(_)) if origin.box_id != self.box_id => Err(Reason::ForeignOrigin),
-            (Side::Box, Shelf::Territory) if origin.box_id != self.coordinator => Err(Reason::ForeignOrigin),
-            (Side::Coordinator | Side::Box, Shelf::School(_)) | (Side::Box, Shelf::Territory) => Ok(()),
+        match shelf {
+            Shelf::Territory if origin.box_id != self.coordinator => Err(Reason::ForeignOrigin),
+            Shelf::Territory | Shelf::School(_) => Ok(()),
         }
     }
 
@@ -130,6 +129,7 @@ impl Rights {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{keys::SigningKey, replica::run::Item};
 
     #[test]
     fn a_box_speaks_for_itself_on_its_own_shelf_only() {
@@ -143,15 +143,23 @@ mod tests {
         let check = |rights: &Rights, shelf: &Shelf, n: u8, expected: Result<(), Reason>| {
             assert_eq!(rights.may_send(shelf, &Origin { box_id: id(n), incarnation: 7 }), expected, "{rights:?} {n}");
         };
-        check(&at_cloud, &school, 1, Ok(()));
-        check(&at_cloud, &school, 2, Err(Reason::ForeignOrigin));
-        check(&at_cloud, &school, 9, Err(Reason::ForeignOrigin));
-        check(&at_cloud, &Shelf::School(other.clone()), 1, Err(Reason::ForeignShelf));
-        check(&at_cloud, &Shelf::Territory, 1, Err(Reason::ForeignShelf));
-        check(&at_box, &school, 9, Ok(()));
-        check(&at_box, &school, 2, Ok(()));
-        check(&at_box, &Shelf::Territory, 9, Ok(()));
-        check(&at_box, &Shelf::Territory, 2, Err(Reason::ForeignOrigin));
-        check(&at_box, &Shelf::School(other), 9, Err(Reason::ForeignShelf));
+        for rights in [&at_cloud, &at_box] {
+            check(rights, &school, 1, Ok(()));
+            check(rights, &school, 9, Ok(()));
+            check(rights, &Shelf::School(other.clone()), 1, Err(Reason::ForeignShelf));
+            check(rights, &Shelf::Territory, 1, Err(Reason::ForeignOrigin));
+            check(rights, &Shelf::Territory, 9, Ok(()));
+        }
+        // Whom nobody knows cannot have signed.
+        let run = Run::close(school, Origin { box_id: id(2), incarnation: 7 }, 1, [0; 32], &[entry()], &key());
+        assert_eq!(at_cloud.judge(&run.expect("run")), Err(Reason::UnknownKey));
+    }
+
+    fn entry() -> Item {
+        Item::Entry { salt: [0; 16], body: vec![1] }
+    }
+
+    fn key() -> SigningKey {
+        SigningKey::from_seed(&[1; 32]).expect("key")
     }
 }

@@ -32,6 +32,8 @@ pub const MAX_INFLIGHT: u16 = 16;
 pub const MAX_PAYLOAD_BYTES: usize = MAX_PACKET_BYTES - 1024;
 /// So long the socket's task waits for a receiver whose queue is full.
 pub const LAG: Duration = Duration::from_secs(1);
+/// Topics in one SUBSCRIBE.
+const TOPICS_A_PACKET: usize = 500;
 /// The first return comes within so long; each failed one doubles it, up to the cap.
 pub const FIRST_RETRY: Duration = Duration::from_millis(500);
 
@@ -119,6 +121,30 @@ impl LinkSender {
             // Any change, even down and up again, means that the old connection is gone.
             _ = up.changed() => Err(Unsent::Down),
         }
+    }
+
+    /// Hears more topics while this connection stands; the next one hears [`LinkConfig::subscribe`] only. What is
+    /// published after this has returned is said after the topics are heard.
+    ///
+    /// # Errors
+    /// [`Unsent::Down`] when there is no connection.
+    pub async fn hear(&self, topics: Vec<String>) -> Result<(), Unsent> {
+        for some in topics.chunks(TOPICS_A_PACKET) {
+            let filters = some.iter().map(|topic| SubscribeFilter::new(topic.clone(), QoS::AtLeastOnce));
+            self.client.subscribe_many(filters).await.map_err(|_| Unsent::Down)?;
+        }
+        Ok(())
+    }
+
+    /// Hears these topics no more.
+    ///
+    /// # Errors
+    /// [`Unsent::Down`] when there is no connection.
+    pub async fn leave(&self, topics: Vec<String>) -> Result<(), Unsent> {
+        for topic in topics {
+            self.client.unsubscribe(topic).await.map_err(|_| Unsent::Down)?;
+        }
+        Ok(())
     }
 
     /// Whether the link stands now.

@@ -2,9 +2,11 @@
 //!
 //! A box runs one, the coordinator one per box. What it decides nothing about: who may send what and in which order is
 //! the peer's; what a run does to documents is `rig::shelves`'. Own items become runs in [`close_runs`], one task per
-//! program; every driver hears of them, as of everything else that became durable, by the writer's tick.
+//! program; the links of a shelf hear of what became durable on it by [`News`].
 
 mod drive;
+mod news;
+mod perform;
 
 use std::{sync::Arc, time::Duration};
 
@@ -13,15 +15,16 @@ use tokio::{
     time::{sleep, timeout},
 };
 
+pub use self::news::News;
 use super::{
-    reader::Reader,
+    apply::Bench,
     shelves::{self, Author, Project, ShelfError},
+    store::Store,
     task::Tasks,
-    writer::Writer,
 };
 use crate::{
     dice::Dice,
-    replica::{Alert, Mark, Origin, Reason, Rights, Side, Timings, Vitals},
+    replica::{Alert, Mark, Origin, Reason, Rights, Sealing, Side, Timings, Vitals},
     time::{Clock, Elapsed},
 };
 
@@ -50,19 +53,27 @@ pub type TellVitals = Arc<dyn Fn() -> Vitals + Send + Sync>;
 
 /// What a link works with.
 #[derive(Clone)]
-pub struct Replication {
-    /// Writes.
-    pub writer: Writer,
-    /// Reads.
-    pub reader: Reader,
+pub struct Replication<D: Store> {
+    /// What is held.
+    pub store: D,
     /// Who writes here.
     pub author: Arc<Author>,
     /// Rows made of documents and entries.
-    pub project: Arc<dyn Project>,
+    pub project: Arc<dyn Project<D::Tx>>,
     /// Time.
     pub clock: Arc<dyn Clock>,
     /// Randomness.
     pub dice: Arc<dyn Dice>,
+    /// Applies what comes, for no longer than its limit.
+    pub bench: Arc<Bench>,
+    /// Who hears what became durable.
+    pub news: News,
+    /// Seals and opens batches.
+    pub sealing: Arc<Sealing>,
+    /// Topic of this end's batches.
+    pub says: String,
+    /// Topic of the other end's batches.
+    pub hears: String,
     /// Rights on this link.
     pub rights: Rights,
     /// Waits.
@@ -87,6 +98,8 @@ pub struct LinkStatus {
     pub last_message: Option<Elapsed>,
     /// What the box said of itself then.
     pub vitals: Option<Vitals>,
+    /// Documents are being pulled: a snapshot, or a repair.
+    pub pulling: bool,
     /// What the other end holds durably, as last told.
     pub theirs: Vec<Mark>,
     /// What somebody should look at.
@@ -102,42 +115,40 @@ impl LinkStatus {
     }
 }
 
-impl Replication {
+impl<D: Store> Replication<D> {
     /// Starts the task of one link; it ends with the program, or when `inbound` ends.
-    ///
-    /// # Errors
-    /// When what is held cannot be read.
     pub fn start(
         self,
         inbound: mpsc::Receiver<LinkEvent>,
         outbound: mpsc::Sender<Vec<u8>>,
         tasks: &Tasks,
-    ) -> Result<watch::Receiver<LinkStatus>, ShelfError> {
+    ) -> watch::Receiver<LinkStatus> {
         let (say, status) = watch::channel(LinkStatus::default());
-        let driver = drive::Driver::new(self, outbound, say)?;
-        tasks.spawn("replication", driver.run(inbound, tasks.stopping()));
-        Ok(status)
+        tasks.spawn("replication", drive::run(self, (inbound, outbound), say, tasks.stopping()));
+        status
     }
 }
 
 /// Starts the task that closes this program's own items into runs: soon while `in_contact`, else every
 /// [`CLOSE_OUT_OF_CONTACT`].
-pub fn close_runs(
-    writer: Writer,
+pub fn close_runs<D: Store>(
+    store: D,
     author: Arc<Author>,
     clock: Arc<dyn Clock>,
+    news: News,
     in_contact: impl Fn() -> bool + Send + Sync + 'static,
     tasks: &Tasks,
 ) {
     let mut stop = tasks.stopping();
     tasks.spawn("closing runs", async move {
-        let mut committed = writer.committed();
+        let mut committed = store.committed();
         loop {
             // What the last life left pending is closed first.
             let (by, stamp) = (author.clone(), clock.stamp());
-            let closed = writer.commit(move |conn| shelves::close_runs(conn, &by, stamp)).await;
-            if let Err(error) = closed {
-                tracing::error!(%error, "own items could not be closed into runs; they stay pending");
+            let closed = store.commit(move |conn| shelves::close_runs(conn, &by, stamp)).await;
+            match closed {
+                Ok(marks) => news.tell_of(&marks),
+                Err(error) => tracing::error!(%error, "own items could not be closed into runs; they stay pending"),
             }
             tokio::select! {
                 news = committed.changed() => if news.is_err() { return },
@@ -161,8 +172,6 @@ pub fn reason_of(error: &ShelfError) -> Reason {
     match error {
         ShelfError::Fork { .. } => Reason::Fork,
         ShelfError::Refused { .. } => Reason::Items,
-        ShelfError::Store(_) | ShelfError::Gap { .. } | ShelfError::Waiting | ShelfError::Pruned { .. } => {
-            Reason::NotNow
-        }
+        ShelfError::Store(_) | ShelfError::Gap { .. } | ShelfError::Stuck => Reason::NotNow,
     }
 }

@@ -1,4 +1,4 @@
-//! The one thread that writes a SQLite file.
+//! The one thread that writes a database: a SQLite file, or whatever else is a [`Session`].
 //!
 //! Acts queue up; the thread takes all that wait, runs each in its own savepoint, commits them together with one fsync,
 //! and only then answers (invariant 1). No timer waits for company: thirty tablets at once cost one fsync because the
@@ -8,6 +8,8 @@ use std::{path::Path, sync::mpsc, thread};
 
 use rusqlite::{Connection, OpenFlags};
 use tokio::sync::{oneshot, watch};
+
+use super::sql::Sql;
 
 /// Acts that may wait; beyond it a caller is told that the box is overloaded.
 pub const MAX_WAITING_ACTS: usize = 1_024;
@@ -22,6 +24,23 @@ pub enum StoreError {
     /// SQLite said no; the act was rolled back.
     #[error("database: {0}")]
     Sqlite(#[from] rusqlite::Error),
+    /// PostgreSQL said no, or could not be reached; the act was rolled back.
+    #[error("database: {0}")]
+    Postgres(String),
+    /// The database went away during a commit: whether it was written is not known. Doing it again must do no harm.
+    #[error("the database went away during a commit, it may have been written: {0}")]
+    Unsure(String),
+    /// Another coordinator holds the shelf: it alone writes there.
+    #[error("another coordinator holds the shelf {0}")]
+    Elsewhere(String),
+    /// A column does not hold what is read from it.
+    #[error("column {at} of a row is not {wanted}")]
+    Column {
+        /// Which, from 0.
+        at: usize,
+        /// What should stand there.
+        wanted: &'static str,
+    },
     /// The group's commit failed: nothing of it is on disk.
     #[error("the commit failed, nothing was written: {0}")]
     Commit(String),
@@ -44,19 +63,107 @@ pub enum StoreError {
     },
 }
 
-type Outcome = Result<(), String>;
+/// A connection that one thread writes through, group after group.
+pub trait Session: Sql + Send + 'static {
+    /// Begins a group, on a new connection where the last one broke.
+    ///
+    /// # Errors
+    /// What the database says.
+    fn begin(&self) -> Result<(), StoreError> {
+        self.control("BEGIN")
+    }
+
+    /// Makes the group durable. When this errs, the session is left ready for another [`Self::begin`].
+    ///
+    /// # Errors
+    /// [`StoreError::Unsure`] when nobody knows whether it is durable, any other when nothing of it is.
+    fn commit(&self) -> Result<(), StoreError>;
+
+    /// Runs one word of transaction control.
+    ///
+    /// # Errors
+    /// What the database says.
+    fn control(&self, word: &str) -> Result<(), StoreError>;
+
+    /// Rows written through this session; wraps.
+    fn written(&self) -> u64;
+
+    /// Leaves nothing behind of what was erased: called between two groups, after what is erased is durable.
+    fn scrub(&self) {}
+}
+
+impl Session for Connection {
+    fn commit(&self) -> Result<(), StoreError> {
+        let done = self.control("COMMIT");
+        if done.is_err() && !self.is_autocommit() {
+            drop(self.control("ROLLBACK"));
+        }
+        done
+    }
+
+    fn control(&self, word: &str) -> Result<(), StoreError> {
+        Sql::execute(self, word, &[]).map(drop)
+    }
+
+    fn written(&self) -> u64 {
+        self.total_changes()
+    }
+
+    /// Pages are overwritten by `secure_delete`; their old images go with the log. While somebody reads an older state
+    /// the log stays, and the next scrub takes it.
+    fn scrub(&self) {
+        if let Err(error) = self.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)") {
+            tracing::warn!(%error, "the log of the database could not be emptied after an erasure");
+        }
+    }
+}
+
+/// Why nothing of a group is durable, or nobody knows.
+#[derive(Clone)]
+enum Failure {
+    Nothing(String),
+    Unsure(String),
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        if let StoreError::Unsure(why) = error { Self::Unsure(why) } else { Self::Nothing(error.to_string()) }
+    }
+}
+
+impl From<Failure> for StoreError {
+    fn from(failure: Failure) -> Self {
+        match failure {
+            Failure::Nothing(why) => Self::Commit(why),
+            Failure::Unsure(why) => Self::Unsure(why),
+        }
+    }
+}
+
+type Outcome = Result<(), Failure>;
 type Answer = Box<dyn FnOnce(&Outcome) + Send>;
 /// Runs in the group that has begun, or learns why none could begin.
-type Act = Box<dyn FnOnce(Result<&Connection, &str>) -> Answer + Send>;
+type Act<S> = Box<dyn FnOnce(Result<&S, &Failure>) -> Answer + Send>;
+
+/// What waits for the thread.
+enum Job<S> {
+    Act(Act<S>),
+    Scrub,
+}
 
 /// A handle on the writing thread. The thread ends when the last handle is dropped, after what waits is committed.
-#[derive(Clone)]
-pub struct Writer {
-    acts: mpsc::SyncSender<Act>,
+pub struct Writer<S = Connection> {
+    jobs: mpsc::SyncSender<Job<S>>,
     committed: watch::Receiver<u64>,
 }
 
-impl std::fmt::Debug for Writer {
+impl<S> Clone for Writer<S> {
+    fn clone(&self) -> Self {
+        Self { jobs: self.jobs.clone(), committed: self.committed.clone() }
+    }
+}
+
+impl<S> std::fmt::Debug for Writer<S> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Writer")
     }
@@ -82,20 +189,30 @@ impl Writer {
              PRAGMA busy_timeout=5000; PRAGMA cache_size=-2000; PRAGMA temp_store=MEMORY;",
         )?;
         migrate(&mut connection)?;
-        let (acts, queue) = mpsc::sync_channel(MAX_WAITING_ACTS);
+        Self::over(connection)
+    }
+}
+
+impl<S: Session> Writer<S> {
+    /// Starts the thread over a session.
+    ///
+    /// # Errors
+    /// When the thread cannot start.
+    pub fn over(session: S) -> Result<Self, StoreError> {
+        let (jobs, queue) = mpsc::sync_channel(MAX_WAITING_ACTS);
         let (tick, committed) = watch::channel(0);
         thread::Builder::new()
             .name("writer".into())
-            .spawn(move || write(&connection, &queue, &tick))
+            .spawn(move || write(&session, &queue, &tick))
             .map_err(|_| StoreError::Closed)?;
-        Ok(Self { acts, committed })
+        Ok(Self { jobs, committed })
     }
 
     /// Runs `act` in a savepoint of the next group commit. Returns after the fsync; when `act` errs, only it is rolled back.
     ///
     /// # Errors
     /// What `act` says, or [`StoreError`] when it could not be queued or committed.
-    pub async fn commit<T, E>(&self, act: impl FnOnce(&Connection) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    pub async fn commit<T, E>(&self, act: impl FnOnce(&S) -> Result<T, E> + Send + 'static) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
@@ -108,13 +225,19 @@ impl Writer {
     ///
     /// # Errors
     /// As for [`Self::commit`].
-    pub fn commit_blocking<T, E>(&self, act: impl FnOnce(&Connection) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    pub fn commit_blocking<T, E>(&self, act: impl FnOnce(&S) -> Result<T, E> + Send + 'static) -> Result<T, E>
     where
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
         let answer = self.queue(act)?;
         answer.blocking_recv().map_err(|_| StoreError::Closed)?
+    }
+
+    /// Asks that nothing of what was erased so far stays behind in the database's files. Done soon, between two groups;
+    /// with too much waiting it is left to the next time.
+    pub fn scrub(&self) {
+        drop(self.jobs.try_send(Job::Scrub));
     }
 
     /// Ticks after each group commit that wrote something.
@@ -124,28 +247,28 @@ impl Writer {
 
     fn queue<T, E>(
         &self,
-        act: impl FnOnce(&Connection) -> Result<T, E> + Send + 'static,
+        act: impl FnOnce(&S) -> Result<T, E> + Send + 'static,
     ) -> Result<oneshot::Receiver<Result<T, E>>, E>
     where
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
         let (send, receive) = oneshot::channel();
-        let act: Act = Box::new(move |group| {
+        let act: Act<S> = Box::new(move |group| {
             let result = match group {
-                Ok(connection) => in_savepoint(connection, act),
-                Err(why) => Err(StoreError::Commit(why.to_owned()).into()),
+                Ok(session) => in_savepoint(session, act),
+                Err(why) => Err(StoreError::from(why.clone()).into()),
             };
             Box::new(move |outcome| {
                 let result = match (result, outcome) {
-                    (Ok(_), Err(why)) => Err(StoreError::Commit(why.clone()).into()),
+                    (Ok(_), Err(why)) => Err(StoreError::from(why.clone()).into()),
                     (result, _) => result,
                 };
                 // The caller may have gone away; what it asked for stays done.
                 drop(send.send(result));
             })
         });
-        self.acts.try_send(act).map_err(|e| match e {
+        self.jobs.try_send(Job::Act(act)).map_err(|e| match e {
             mpsc::TrySendError::Full(_) => StoreError::Full,
             mpsc::TrySendError::Disconnected(_) => StoreError::Closed,
         })?;
@@ -153,50 +276,57 @@ impl Writer {
     }
 }
 
-fn in_savepoint<T, E: From<StoreError>>(
-    connection: &Connection,
-    act: impl FnOnce(&Connection) -> Result<T, E>,
-) -> Result<T, E> {
-    run(connection, "SAVEPOINT act")?;
-    match act(connection) {
+fn in_savepoint<S: Session, T, E: From<StoreError>>(session: &S, act: impl FnOnce(&S) -> Result<T, E>) -> Result<T, E> {
+    session.control("SAVEPOINT act")?;
+    match act(session) {
         Ok(value) => {
-            run(connection, "RELEASE act")?;
+            session.control("RELEASE act")?;
             Ok(value)
         }
         Err(error) => {
-            run(connection, "ROLLBACK TO act")?;
-            run(connection, "RELEASE act")?;
+            session.control("ROLLBACK TO act")?;
+            session.control("RELEASE act")?;
             Err(error)
         }
     }
 }
 
-fn run(connection: &Connection, sql: &str) -> Result<(), StoreError> {
-    connection.prepare_cached(sql)?.execute([]).map(|_| ()).map_err(StoreError::from)
-}
-
-fn write(connection: &Connection, queue: &mpsc::Receiver<Act>, tick: &watch::Sender<u64>) {
+fn write<S: Session>(session: &S, queue: &mpsc::Receiver<Job<S>>, tick: &watch::Sender<u64>) {
     while let Ok(first) = queue.recv() {
-        let begun = run(connection, "BEGIN").map_err(|e| e.to_string());
-        let changes = connection.total_changes();
-        let group = begun.as_ref().map(|()| connection).map_err(String::as_str);
-        let mut answers = vec![first(group)];
-        answers.extend(queue.try_iter().take(MAX_ACTS_PER_COMMIT).map(|act| act(group)));
-        let outcome = begun.and_then(|()| run(connection, "COMMIT").map_err(|e| e.to_string()));
-        if let Err(why) = &outcome {
-            tracing::error!(%why, "a group commit failed");
-            if !connection.is_autocommit() {
-                drop(run(connection, "ROLLBACK"));
-            }
-        }
-        let wrote = outcome.is_ok() && connection.total_changes() != changes;
-        for answer in answers {
-            answer(&outcome);
-        }
-        if wrote {
-            tick.send_modify(|n| *n = n.wrapping_add(1));
+        if write_group(session, std::iter::once(first).chain(queue.try_iter().take(MAX_ACTS_PER_COMMIT)), tick) {
+            session.scrub();
         }
     }
+}
+
+/// Runs and commits what waits, and what arrives meanwhile; whether a scrub was asked for.
+fn write_group<S: Session>(session: &S, jobs: impl Iterator<Item = Job<S>>, tick: &watch::Sender<u64>) -> bool {
+    let (mut begun, mut before, mut answers, mut scrubs) = (None, 0, Vec::<Answer>::new(), false);
+    for job in jobs {
+        match job {
+            Job::Scrub => scrubs = true,
+            Job::Act(act) => {
+                let begun: &Result<(), Failure> = begun.get_or_insert_with(|| {
+                    before = session.written();
+                    session.begin().map_err(Failure::from)
+                });
+                answers.push(act(begun.as_ref().map(|()| session)));
+            }
+        }
+    }
+    let Some(begun) = begun else { return scrubs };
+    let outcome = begun.and_then(|()| session.commit().map_err(Failure::from));
+    if let Err(Failure::Nothing(why) | Failure::Unsure(why)) = &outcome {
+        tracing::error!(%why, "a group commit failed");
+    }
+    let wrote = !matches!(outcome, Err(Failure::Nothing(_))) && session.written() != before;
+    for answer in answers {
+        answer(&outcome);
+    }
+    if wrote {
+        tick.send_modify(|n| *n = n.wrapping_add(1));
+    }
+    scrubs
 }
 
 #[cfg(test)]

@@ -11,6 +11,8 @@ pub struct Claim {
     pub code: String,
     /// Ed25519 public key that will sign runs, hexadecimal.
     pub signing_key: String,
+    /// X25519 public key to which batches for the box will be sealed, hexadecimal. Its number is 0.
+    pub seal_key: String,
     /// Certificate request for MQTT (PKCS#10, PEM).
     pub mqtt_request: String,
     /// Certificate request for the local network (PKCS#10, PEM).
@@ -51,6 +53,10 @@ pub struct ClaimGrant {
     pub coordinator_id: BoxId,
     /// Ed25519 public key of the coordinator's writer, hexadecimal.
     pub writer_key: String,
+    /// X25519 public key to which batches for the coordinator are sealed, hexadecimal.
+    pub seal_key: String,
+    /// Its number.
+    pub seal_number: u32,
     /// Territory badge key, hexadecimal.
     pub badge_key: String,
     /// `host:port` of the broker.

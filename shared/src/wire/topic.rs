@@ -13,6 +13,17 @@ pub enum Direction {
     Presence,
 }
 
+impl Direction {
+    /// The last level of the topic.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Down => "down",
+            Self::Presence => "presence",
+        }
+    }
+}
+
 /// The topic `preau/1/<territory>/<uai>/<box>/<direction>` (ARCHITECTURE §2.5).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Topic {
@@ -48,12 +59,7 @@ impl Topic {
 
 impl std::fmt::Display for Topic {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let direction = match self.direction {
-            Direction::Up => "up",
-            Direction::Down => "down",
-            Direction::Presence => "presence",
-        };
-        write!(f, "preau/1/{}/{}/{}/{direction}", self.territory, self.uai, self.box_id)
+        write!(f, "preau/1/{}/{}/{}/{}", self.territory, self.uai, self.box_id, self.direction.word())
     }
 }
 

@@ -1,234 +1,191 @@
-//! What people do, and the simple reference of what must come of it.
+//! What people do.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
-
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, ensure};
 use preau_shared::{
     badge::BadgeHash,
-    dice::{Dice, Seeded},
-    documents::{Badge, Class, DocId, Edit, Person, Policy, Scalar, School, Tablet, badge, class},
-    ids::{BadgeId, ClassId, PersonId, PolicyId, SessionId, TabletId, Uai, WipeId},
-    journal::{Entry, How, Pseudonym, Why, WipedBy},
-    replica::{Origin, Shelf},
+    dice::Dice,
+    documents::{Badge, Class, Edit, Person, Policy, Scalar, School, Tablet, badge, class},
+    ids::{BadgeId, ClassId, PersonId, PolicyId, SessionId, TabletId, WipeId},
+    journal::{CredentialKind, Entry, How, Pseudonym, Why, WipedBy},
+    replica::{Shelf, Tombstone},
     wire::Role,
 };
 
 use super::{
-    Place, World,
-    node::{Act, Done, Node, Step, id, public},
+    Fault, Place, World,
+    node::{Act, Node, Step, is_full},
+    truth::{self, Truth},
+    wires::{self, id},
 };
 
 /// How many of each thing there are: few, so that everybody writes the same ones.
-const FEW: u64 = 4;
-
-/// The schools of the two boxes: mostly one school with two boxes.
-#[derive(Debug, Clone)]
-pub(super) struct Schools {
-    of: [Uai; 2],
-}
-
-impl Schools {
-    pub(super) fn draw(dice: &dyn Dice) -> Self {
-        let [first, second] = ["0900001A", "0900002B"].map(|text| text.parse::<Uai>());
-        let first = first.unwrap_or_else(|_| unreachable!("a UAI"));
-        let second = if dice.below(4) == 0 { second.unwrap_or_else(|_| first.clone()) } else { first.clone() };
-        Self { of: [first, second] }
-    }
-    pub(super) fn of(&self, link: u8) -> Uai {
-        let [first, second] = &self.of;
-        if link == 0 { first.clone() } else { second.clone() }
-    }
-    pub(super) fn shelves(&self) -> BTreeSet<Shelf> {
-        self.of.iter().cloned().map(Shelf::School).collect()
-    }
-}
-
-/// What was promised: answered entries, every value that was ever written to a field, voids.
-#[derive(Debug)]
-pub(super) struct Truth {
-    pub(super) schools: Schools,
-    pub(super) entries: BTreeMap<(Shelf, Origin, u64), Entry>,
-    pub(super) written: BTreeMap<(Shelf, DocId, String), Vec<Scalar>>,
-    pub(super) voided: BTreeSet<(Shelf, BadgeId)>,
-    /// Said when everybody knew everything.
-    pub(super) last_words: BTreeMap<(Shelf, DocId), String>,
-    count: u64,
-}
-
-impl Truth {
-    pub(super) fn new(schools: Schools) -> Self {
-        Self {
-            schools,
-            entries: BTreeMap::new(),
-            written: BTreeMap::new(),
-            voided: BTreeSet::new(),
-            last_words: BTreeMap::new(),
-            count: 0,
-        }
-    }
-
-    /// The documents of the schools with the keys of their boxes.
-    pub(super) fn founding(&mut self, nodes: &[Node]) -> Vec<(Shelf, Edit)> {
-        let mut schools: BTreeMap<Uai, School> = BTreeMap::new();
-        for node in nodes.iter().filter(|n| n.place != Place::Cloud) {
-            let school = schools.entry(node.uai.clone()).or_insert_with(|| School {
-                uai: node.uai.clone(),
-                name: "Les Tilleuls".into(),
-                slug: "tilleuls".into(),
-                latitude: None,
-                longitude: None,
-                deleted: false,
-                box_keys: BTreeMap::new(),
-            });
-            if let Ok(key) = public(node.place) {
-                school.box_keys.insert(id(node.place), key);
-            }
-        }
-        let edits: Vec<_> = schools.into_iter().map(|(uai, s)| (Shelf::School(uai), s.edit())).collect();
-        for (shelf, edit) in &edits {
-            self.remember(shelf, edit);
-        }
-        edits
-    }
-
-    fn remember(&mut self, shelf: &Shelf, edit: &Edit) {
-        for (key, value) in &edit.set {
-            self.written.entry((shelf.clone(), edit.doc, key.clone())).or_default().push(value.clone());
-        }
-    }
-
-    fn word(&mut self, what: &str) -> String {
-        self.count = self.count.saturating_add(1);
-        format!("{what} {}", self.count)
-    }
-
-    /// An act that this place may do on this shelf.
-    fn draw(&mut self, place: Place, shelf: &Shelf, dice: &dyn Dice) -> Act {
-        let few = |dice: &dyn Dice| [u8::try_from(dice.below(FEW)).unwrap_or(0); 16];
-        let (tablet, person) = (TabletId::from_bytes(few(dice)), PersonId::from_bytes(few(dice)));
-        let (class, badge_id) = (ClassId::from_bytes(few(dice)), BadgeId::from_bytes(few(dice)));
-        let who = Pseudonym([7; 16]);
-        let edit = |edit| Act::Edit(shelf.clone(), edit);
-        let entry = |entry| Act::Entry(shelf.clone(), entry);
-        match (place, dice.below(10)) {
-            (_, 0) => edit(class::join(class, person)),
-            (_, 1) => edit(class::leave(class, person)),
-            (_, 2) => edit(badge::void(badge_id, &self.word("lost"))),
-            (_, 3) => {
-                let made = Badge {
-                    id: badge_id,
-                    person: PersonId::from_bytes(*badge_id.as_bytes()),
-                    hash: BadgeHash([badge_id.as_bytes()[0]; 32]),
-                    void: false,
-                    void_reason: String::new(),
-                    expires: None,
-                };
-                // A badge is made whole and not void; who makes it again would take nothing back.
-                let mut made = made.edit();
-                made.set.retain(|(key, _)| key == "person" || key == "hash");
-                made.whole.clear();
-                edit(made)
-            }
-            (_, 4) => edit(Edit::of(Tablet::doc(tablet)).with("name", Scalar::Text(self.word("tablet")))),
-            (_, 5) => edit(Edit::of(Class::doc(class)).with("name", Scalar::Text(self.word("class")))),
-            (Place::Cloud, 6) => edit(
-                Person {
-                    id: person,
-                    pseudonym: *person.as_bytes(),
-                    given_name: self.word("given"),
-                    family_name: "Martin".into(),
-                    role: Role::Pupil,
-                    level: "CP".into(),
-                    animal: "loutre".into(),
-                    deleted: false,
-                }
-                .edit(),
-            ),
-            (Place::Cloud, 7) => {
-                let policy = Policy::doc(PolicyId::from_bytes(few(dice)));
-                let name = Scalar::Text(self.word("policy"));
-                Act::Edit(Shelf::Territory, Edit::of(policy).with("name", name))
-            }
-            (_, 8) => entry(Entry::Wiped {
-                wipe: WipeId::draw(dice),
-                tablet,
-                by: if dice.below(2) == 0 { WipedBy::Receipt } else { WipedBy::Checked(who) },
-            }),
-            (_, 9) => entry(Entry::SignOut { session: SessionId::draw(dice), tablet, why: Why::Person }),
-            _ => entry(Entry::SignIn { session: SessionId::draw(dice), tablet, people: vec![who], how: How::Badge }),
-        }
-    }
-}
+pub(super) const FEW: u8 = 3;
 
 impl World {
+    /// The documents of the schools, with the keys of their boxes.
+    pub(super) fn founding(&self) -> Result<Vec<Act>> {
+        let mut acts = Vec::new();
+        for n in 0..self.plan.boxes {
+            let uai = wires::school(&self.plan, n)?;
+            let (name, slug) = ("Les Tilleuls".into(), "tilleuls".into());
+            let box_keys = [(id(Place::Box(n)), wires::public(Place::Box(n))?)].into();
+            let school =
+                School { uai: uai.clone(), name, slug, latitude: None, longitude: None, deleted: false, box_keys };
+            acts.push(Act::Edit(Shelf::School(uai), school.edit()));
+        }
+        Ok(acts)
+    }
+
     pub(super) fn random_act(&mut self, place: Place) -> Result<()> {
-        let dice: Arc<Seeded> = self.dice.clone();
-        let shelf = match place {
-            Place::Cloud => Shelf::School(self.truth.schools.of(u8::try_from(dice.below(2))?)),
-            Place::Box(n) => Shelf::School(self.truth.schools.of(n)),
-        };
-        let act = self.truth.draw(place, &shelf, &*dice);
-        self.act(place, &act)?;
         // Storms of sign-ins: several at once, now and then.
-        if dice.below(4) == 0 {
-            for _ in 0..dice.below(8) {
-                let act = self.truth.draw(place, &shelf, &*dice);
-                self.act(place, &act)?;
+        let several = if self.acting.below(4) == 0 { self.acting.below(8) } else { 1 };
+        for _ in 0..several.max(1) {
+            if self.acts_left == 0 {
+                return Ok(());
             }
+            self.acts_left = self.acts_left.saturating_sub(1);
+            let shelf = self.shelf_of(place)?;
+            let (act, who) = draw(&mut self.truth, place, &shelf, &self.acting)?;
+            self.act(place, &act, who)?;
         }
         Ok(())
     }
 
-    fn act(&mut self, place: Place, act: &Act) -> Result<()> {
+    pub(super) fn shelf_of(&self, place: Place) -> Result<Shelf> {
+        Ok(Shelf::School(match place {
+            Place::Cloud => wires::school(&self.plan, u8::try_from(self.acting.below(self.plan.boxes.into()))?)?,
+            Place::Box(n) | Place::Twin(n) => wires::school(&self.plan, n)?,
+        }))
+    }
+
+    /// One act; what is answered is a promise.
+    pub(super) fn act(&mut self, place: Place, act: &Act, who: Option<u8>) -> Result<()> {
         if !self.node(place)?.is_alive() {
             return Ok(());
         }
-        if let Act::Edit(shelf, edit) = act {
-            // Remembered before it is answered: a program may die right after the commit.
-            self.truth.remember(shelf, edit);
-        }
-        let now = self.now;
-        let mut done = None;
+        self.trace(|| format!("{place:?} {act:?}"));
+        self.truth.remember(act);
+        let (now, mut done) = (self.now, None);
         let act_in = |node: &mut Node, out: &mut Vec<Step>| {
             done = node.act(now, act, out)?;
             Ok(())
         };
         self.step(place, act_in)?;
-        let Some(done) = done else { return Ok(()) };
-        self.report.acts = self.report.acts.saturating_add(1);
-        let origin = self.node(place)?.author.origin;
-        match (act, done) {
-            (Act::Entry(shelf, entry), Done::Entry(number)) => {
-                self.truth.entries.insert((shelf.clone(), origin, number), entry.clone());
+        match done {
+            Some(Ok(())) => {
+                self.report.acts = self.report.acts.saturating_add(1);
+                self.truth.promise(place, act, who)
             }
-            (Act::Edit(shelf, edit), Done::Edit) => {
-                if edit.set.iter().any(|(key, value)| key == "void" && *value == Scalar::Flag(true)) {
-                    self.truth.voided.insert((shelf.clone(), BadgeId::from_bytes(edit.doc.id)));
-                }
+            Some(Err(error)) => {
+                ensure!(is_full(&error), "{place:?} refused {act:?}: {error}");
+                Ok(())
             }
-            (Act::Entry(..), Done::Edit) | (Act::Edit(..), Done::Entry(_)) => {}
+            None => Ok(()),
         }
+    }
+
+    /// The DSI erases a person, and the person's badge.
+    pub(super) fn erase(&mut self) -> Result<()> {
+        if !self.node(Place::Cloud)?.is_alive() {
+            return Ok(());
+        }
+        let at = usize::try_from(self.acting.below(FEW.into()))?;
+        let who = std::mem::replace(self.truth.people.get_mut(at).context("a person")?, self.truth.next_person);
+        self.truth.next_person = self.truth.next_person.saturating_add(1);
+        for shelf in self.schools()? {
+            let tombstones = vec![
+                Tombstone { doc: truth::person(who), pseudonym: Some([who; 16]) },
+                Tombstone { doc: truth::badge(who), pseudonym: None },
+            ];
+            self.act(Place::Cloud, &Act::Erase(shelf, tombstones), None)?;
+        }
+        self.net.count(Fault::Erasure);
         Ok(())
     }
 
     /// Everybody knows everything: what is written now is what everybody must read.
     pub(super) fn last_words(&mut self) -> Result<()> {
-        let places = [Place::Cloud, Place::Box(0), Place::Box(1)];
+        self.truth.last_words.clear();
         for n in 0..FEW {
-            let place = *places.get(usize::try_from(self.dice.below(3))?).context("a place")?;
-            let shelf = Shelf::School(match place {
-                Place::Cloud => self.truth.schools.of(u8::try_from(self.dice.below(2))?),
-                Place::Box(n) => self.truth.schools.of(n),
-            });
-            let tablet = Tablet::doc(TabletId::from_bytes([u8::try_from(n)?; 16]));
+            let boxes = self.standing_boxes();
+            let count = u64::try_from(boxes.len())?.saturating_add(1);
+            let at = usize::try_from(self.acting.below(count))?;
+            let place = boxes.get(at).copied().unwrap_or(Place::Cloud);
+            let shelf = self.shelf_of(place)?;
+            let tablet = Tablet::doc(TabletId::from_bytes([n; 16]));
             let word = self.truth.word("last word");
             let edit = Edit::of(tablet).with("name", Scalar::Text(word.clone()));
             self.truth.last_words.insert((shelf.clone(), tablet), word);
-            self.act(place, &Act::Edit(shelf, edit))?;
+            self.act(place, &Act::Edit(shelf, edit), None)?;
         }
         Ok(())
     }
+}
+
+/// An act that this place may do on this shelf, and whom it is about.
+fn draw(truth: &mut Truth, place: Place, shelf: &Shelf, dice: &dyn Dice) -> Result<(Act, Option<u8>)> {
+    let few = |dice: &dyn Dice| [u8::try_from(dice.below(FEW.into())).unwrap_or(0); 16];
+    let who = *truth.people.get(usize::try_from(dice.below(FEW.into()))?).context("a person")?;
+    let (tablet, person) = (TabletId::from_bytes(few(dice)), PersonId::from_bytes([who; 16]));
+    let (class, badge_id) = (ClassId::from_bytes(few(dice)), BadgeId::from_bytes([who; 16]));
+    let pseudonym = Pseudonym([who; 16]);
+    let edit = |edit| Act::Edit(shelf.clone(), edit);
+    let entry = |entry| Act::Entry(shelf.clone(), entry);
+    let at_cloud = place == Place::Cloud;
+    Ok(match dice.below(12) {
+        0 => (edit(class::join(class, person)), None),
+        1 => (edit(class::leave(class, person)), None),
+        2 => (edit(badge::void(badge_id, &truth.marked(who))), None),
+        3 => {
+            let made = Badge {
+                id: badge_id,
+                person,
+                hash: BadgeHash([who; 32]),
+                void: false,
+                void_reason: String::new(),
+                expires: None,
+            };
+            // A badge is made whole and not void; who makes it again would take nothing back.
+            let mut made = made.edit();
+            made.set.retain(|(key, _)| key == "person" || key == "hash");
+            made.whole.clear();
+            (edit(made), None)
+        }
+        4 => (edit(Edit::of(Tablet::doc(tablet)).with("name", Scalar::Text(truth.word("tablet")))), None),
+        5 => (edit(Edit::of(Class::doc(class)).with("name", Scalar::Text(truth.word("class")))), None),
+        6 | 7 if at_cloud => {
+            let person = Person {
+                id: person,
+                pseudonym: [who; 16],
+                given_name: truth.marked(who),
+                family_name: truth.marked(who),
+                role: Role::Pupil,
+                level: "CP".into(),
+                animal: "loutre".into(),
+                deleted: false,
+            };
+            (edit(person.edit()), None)
+        }
+        8 if at_cloud => {
+            let policy = Policy::doc(PolicyId::from_bytes(few(dice)));
+            let name = Scalar::Text(truth.word("policy"));
+            (Act::Edit(Shelf::Territory, Edit::of(policy).with("name", name)), None)
+        }
+        9 if at_cloud => {
+            // Not about one of the people: a credential is replaced, never missed.
+            let (kind, phc, login) = (CredentialKind::Pin, truth.word("phc"), String::new());
+            (entry(Entry::Credential { person: PersonId::from_bytes([0xee; 16]), kind, phc, login }), None)
+        }
+        6 => {
+            let (wipe, by) = (WipeId::draw(dice), if dice.below(2) == 0 { None } else { Some(who) });
+            let freed = by.map_or(WipedBy::Receipt, |_| WipedBy::Checked(pseudonym));
+            (entry(Entry::Wiped { wipe, tablet, by: freed }), by)
+        }
+        7 => (entry(Entry::Audit { what: truth.marked(who), by: Some(pseudonym) }), Some(who)),
+        8 => (entry(Entry::SignOut { session: SessionId::draw(dice), tablet, why: Why::Person }), None),
+        _ => {
+            let session = SessionId::draw(dice);
+            (entry(Entry::SignIn { session, tablet, people: vec![pseudonym], how: How::Badge }), Some(who))
+        }
+    })
 }

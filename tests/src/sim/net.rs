@@ -1,13 +1,16 @@
 //! The network and its faults: a queue of what will happen.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use preau_shared::{
     dice::{Dice, Seeded},
     time::Elapsed,
 };
 
-use super::Place;
+use super::{Fault, Place, Plan};
 
 /// Something that will happen.
 #[derive(Debug)]
@@ -19,43 +22,72 @@ pub(super) enum Happening {
     Close(Place),
     Start(Place),
     Act(Place),
+    Blow(Blow),
 }
 
-/// How bad a storm is, each in percent, drawn by the seed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Faults {
-    /// Messages that never arrive.
-    pub loss: u64,
-    /// Messages that arrive twice or more.
-    pub repetition: u64,
-    /// Messages that arrive with a changed byte.
-    pub damage: u64,
-    /// Messages that are late by up to five seconds, so that others overtake them.
-    pub delay: u64,
-    /// Of ten seconds of a link, how likely it breaks.
-    pub breaks: u64,
-}
-
-impl Faults {
-    pub(super) fn draw(dice: &dyn Dice) -> Self {
-        let up_to = |most: u64| if dice.below(4) == 0 { 0 } else { dice.below(most) };
-        Self { loss: up_to(40), repetition: up_to(30), damage: up_to(10), delay: up_to(50), breaks: up_to(80) }
-    }
+/// What strikes from outside.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Blow {
+    /// A disk is copied aside.
+    Snapshot(Place),
+    /// The copy comes back to life, with a new incarnation or without.
+    Rewind(Place, bool),
+    /// A second machine with a copy of a box's disk.
+    Clone(u8),
+    /// The other of two machines is plugged in.
+    Plug(u8),
+    Full(Place),
+    Erase,
+    RollOver,
+    /// Months pass.
+    Sleep,
+    /// What each program does at night.
+    House(Place),
+    Clock(Place),
+    Revoke(u8),
+    Steal(u8),
+    /// What a stolen box tries.
+    Attack(u8),
 }
 
 #[derive(Debug)]
 pub(super) struct Net {
-    faults: Faults,
+    /// Each in percent.
+    rates: BTreeMap<Fault, u64>,
     stormy: bool,
-    dice: Arc<Seeded>,
+    dice: Seeded,
     queue: BTreeMap<(Elapsed, u64), Happening>,
     count: u64,
-    up: [bool; 2],
+    up: BTreeSet<u8>,
+    /// How often each fault happened.
+    pub(super) happened: BTreeMap<Fault, u64>,
 }
 
 impl Net {
-    pub(super) fn new(faults: Faults, dice: Arc<Seeded>) -> Self {
-        Self { faults, stormy: true, dice, queue: BTreeMap::new(), count: 0, up: [false; 2] }
+    pub(super) fn new(plan: &Plan) -> Self {
+        let dice = plan.dice("rates");
+        let mut rates = BTreeMap::new();
+        for (fault, most) in [
+            (Fault::Loss, 40),
+            (Fault::Duplication, 30),
+            (Fault::Damage, 12),
+            (Fault::Delay, 50),
+            (Fault::Partition, 80),
+        ] {
+            let rate = dice.below(most).saturating_add(2);
+            if plan.has(fault) {
+                rates.insert(fault, rate);
+            }
+        }
+        Self {
+            rates,
+            stormy: true,
+            dice: plan.dice("net"),
+            queue: BTreeMap::new(),
+            count: 0,
+            up: BTreeSet::new(),
+            happened: BTreeMap::new(),
+        }
     }
 
     pub(super) fn at(&mut self, at: Elapsed, happening: Happening) {
@@ -75,69 +107,72 @@ impl Net {
         Duration::from_millis(self.dice.below(most_ms.max(1)))
     }
 
-    pub(super) fn is_stormy(&self) -> bool {
-        self.stormy
+    pub(super) fn storm(&mut self) {
+        self.stormy = true;
     }
 
+    /// What was about to break does not; nobody writes more.
     pub(super) fn calm(&mut self) {
         self.stormy = false;
-        self.faults = Faults::default();
-        // What was about to break does not; nobody writes more.
-        self.queue.retain(|_, h| !matches!(h, Happening::LinkDown(_) | Happening::Act(_)));
+        self.queue.retain(|_, h| !matches!(h, Happening::LinkDown(_) | Happening::Act(_) | Happening::Blow(_)));
     }
 
     pub(super) fn is_up(&self, link: u8) -> bool {
-        self.up.get(usize::from(link)).copied().unwrap_or(false)
+        self.up.contains(&link)
     }
 
-    fn set(&mut self, link: u8, up: bool) {
-        if let Some(state) = self.up.get_mut(usize::from(link)) {
-            *state = up;
+    /// It happened.
+    pub(super) fn count(&mut self, fault: Fault) {
+        let count = self.happened.entry(fault).or_default();
+        *count = count.saturating_add(1);
+    }
+
+    /// Whether a fault strikes now.
+    fn falls(&mut self, fault: Fault) -> bool {
+        let rate = self.rates.get(&fault).copied().unwrap_or(0);
+        let falls = self.stormy && rate > 0 && self.dice.below(100) < rate;
+        if falls {
+            self.count(fault);
+        }
+        falls
+    }
+
+    /// The link stands; it may break some time.
+    pub(super) fn raise(&mut self, link: u8, now: Elapsed) {
+        self.up.insert(link);
+        if let (true, Some(rate)) = (self.stormy, self.rates.get(&Fault::Partition)) {
+            let wait = self.dice.below(20_000).saturating_mul(100) / rate;
+            self.at(now.after(Duration::from_millis(wait)), Happening::LinkDown(link));
         }
     }
 
-    fn falls(&self, percent: u64) -> bool {
-        percent > 0 && self.dice.below(100) < percent
-    }
-
-    /// The link stands; gives who is told. Sometimes one end does not notice that it was ever gone.
-    pub(super) fn raise(&mut self, link: u8, now: Elapsed) -> Vec<Place> {
-        self.set(link, true);
-        if self.stormy && self.faults.breaks > 0 {
-            let ten_seconds = self.dice.below(20_000).saturating_mul(100) / self.faults.breaks;
-            self.at(now.after(Duration::from_millis(ten_seconds)), Happening::LinkDown(link));
-        }
-        self.who_notices(link)
-    }
-
-    /// The link is gone; gives who is told. A black hole tells nobody.
-    pub(super) fn cut(&mut self, link: u8, now: Elapsed) -> Vec<Place> {
-        self.set(link, false);
-        let wait = self.moment(20_000);
+    /// The link is gone for a while.
+    pub(super) fn cut(&mut self, link: u8, now: Elapsed) {
+        self.up.remove(&link);
+        let wait = self.moment(10_000);
         self.at(now.after(wait), Happening::LinkUp(link));
-        self.who_notices(link)
     }
 
-    fn who_notices(&self, link: u8) -> Vec<Place> {
-        let both = [Place::Cloud, Place::Box(link)];
-        both.into_iter().filter(|_| !self.stormy || self.falls(60)).collect()
+    /// Whether an end notices what became of its link. A black hole tells nobody.
+    pub(super) fn is_noticed(&self) -> bool {
+        !self.stormy || self.dice.below(100) < 60
     }
 
     pub(super) fn send(&mut self, now: Elapsed, to: Place, link: u8, bytes: Vec<u8>) {
-        if !self.is_up(link) || self.falls(self.faults.loss) {
+        if !self.is_up(link) || self.falls(Fault::Loss) {
             return;
         }
-        let copies = if self.falls(self.faults.repetition) { 2 } else { 1 };
+        let copies = if self.falls(Fault::Duplication) { 2 } else { 1 };
         for _ in 0..copies {
             let mut bytes = bytes.clone();
-            if self.falls(self.faults.damage) {
+            if self.falls(Fault::Damage) {
                 let at = usize::try_from(self.dice.below(bytes.len().try_into().unwrap_or(1))).unwrap_or(0);
                 if let Some(byte) = bytes.get_mut(at) {
                     *byte ^= 1 << self.dice.below(8);
                 }
             }
             let mut wait = Duration::from_millis(5).saturating_add(self.moment(45));
-            if self.falls(self.faults.delay) {
+            if self.falls(Fault::Delay) {
                 wait = wait.saturating_add(self.moment(5_000));
             }
             self.at(now.after(wait), Happening::Arrive { to, link, bytes });

@@ -7,7 +7,7 @@ use rcgen::{CertificateParams, KeyPair};
 use x509_parser::{parse_x509_certificate, pem::parse_x509_pem};
 
 use super::*;
-use crate::store::schema;
+use crate::enrolment::Ground;
 
 const HERE: IpAddr = IpAddr::V4(std::net::Ipv4Addr::LOCALHOST);
 
@@ -24,13 +24,13 @@ impl World {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
         let dice: Arc<dyn Dice> = Arc::new(Seeded::new(7));
         let database = dir.path().join("cloud.db");
-        let writer = Writer::open(&database, schema::migrate).expect("writer");
-        let reader = Reader::open(&database, 1).expect("reader");
+        let store = Database::file(&database).expect("store");
         let authority = Arc::new(Authority::open(dir.path(), "belfort", &[], &*clock, &*dice).expect("authority"));
         let (coordinator, drawn) = (authority.coordinator_id, dice.clone());
-        let origin = writer.commit(move |c| shelves::origin(c, coordinator, &*drawn)).await.expect("origin");
+        let origin = store.commit(move |c| shelves::origin(c, coordinator, &*drawn)).await.expect("origin");
         let key = authority.writer_key().expect("key");
-        let author = Arc::new(Author { origin, key, dice: dice.clone(), writer: documents::Writer::Coordinator });
+        let author =
+            Arc::new(Author { origin, key: key.into(), dice: dice.clone(), writer: documents::Writer::Coordinator });
         let uai: Uai = "0900001A".parse().expect("uai");
         let school = School {
             uai: uai.clone(),
@@ -42,20 +42,27 @@ impl World {
             box_keys: std::collections::BTreeMap::new(),
         };
         let (by, shelf, now) = (author.clone(), Shelf::School(uai.clone()), clock.stamp());
-        let edit = move |c: &Connection| shelves::edit(c, &by, &shelf, now, &school.edit(), &Projection);
-        writer.commit(edit).await.expect("school");
+        let edit = move |c: &Tx| shelves::edit(c, &by, &shelf, now, &school.edit(), &Projection);
+        store.commit(edit).await.expect("school");
         let terms = Terms {
             territory: "belfort".into(),
             domain: "preau.internal".into(),
             mqtt: "127.0.0.1:8883".into(),
             keep_alive_s: 4,
         };
+        let ground = Ground {
+            folder: dir.path().join("authority"),
+            database: store.clone(),
+            author: author.clone(),
+            clock: clock.clone(),
+            dice: dice.clone(),
+        };
         let enrolment = Enrolment {
-            writer,
-            reader,
+            store,
             author,
             authority,
             admitted: Admitted::default(),
+            seals: Seals::open(ground).await.expect("sealing keys"),
             clock,
             dice,
             terms: Arc::new(terms),
@@ -78,6 +85,7 @@ fn claim(code: &str) -> Claim {
     Claim {
         code: code.to_owned(),
         signing_key: HEXLOWER.encode(&[5; 32]),
+        seal_key: HEXLOWER.encode(&[6; 32]),
         mqtt_request: request(),
         lan_request: request(),
     }
@@ -92,6 +100,7 @@ async fn a_code_admits_one_box_and_answers_it_again() {
     let answer = world.enrolment.receive(first.clone(), HERE).await.expect("granted");
     let grant = answer.grant.expect("at once");
     assert_eq!((grant.uai.clone(), grant.slug.as_str()), (world.uai.clone(), "jean-moulin"));
+    assert_eq!((grant.seal_number, grant.seal_key.len()), (1, 64), "what the box seals to");
     let again = world.enrolment.receive(first, HERE).await.expect("again");
     assert_eq!(again.words, answer.words);
     let repeated = again.grant.expect("the same");
@@ -101,7 +110,8 @@ async fn a_code_admits_one_box_and_answers_it_again() {
     let member = world.enrolment.admitted.find(&grant.box_id).expect("may speak");
     assert_eq!(member, Member { uai: world.uai.clone(), signing_key: PublicKey([5; 32]) });
     let (shelf, doc) = (Shelf::School(world.uai.clone()), School::doc(&world.uai));
-    let fields = world.enrolment.reader.read(|c| shelves::document(c, &shelf, &doc)).expect("read").expect("school");
+    let fields =
+        world.enrolment.store.read(move |c| shelves::document(c, &shelf, &doc)).await.expect("read").expect("school");
     let school = School::from_fields(&doc, &fields).expect("school");
     assert_eq!(school.box_keys.get(&grant.box_id), Some(&PublicKey([5; 32])), "other boxes learn its key");
 }
@@ -112,10 +122,10 @@ async fn without_a_persons_yes_there_are_words_only() {
     let asked = claim(&world.code(false).await);
     let pending = world.enrolment.receive(asked.clone(), HERE).await.expect("pending");
     assert!(pending.grant.is_none());
-    let waiting = world.enrolment.waiting().expect("waiting");
+    let waiting = world.enrolment.waiting().await.expect("waiting");
     assert_eq!(waiting, [Waiting { claim_id: pending.claim_id, uai: world.uai.clone(), words: pending.words.clone() }]);
     world.enrolment.confirm(pending.claim_id).await.expect("confirmed");
-    assert!(world.enrolment.waiting().expect("none").is_empty());
+    assert!(world.enrolment.waiting().await.expect("none").is_empty());
     assert!(world.enrolment.receive(asked, HERE).await.expect("granted").grant.is_some());
     let unknown = world.enrolment.confirm(ClaimId::from_bytes([9; 16])).await;
     assert!(matches!(unknown, Err(EnrolmentError::NotFound("claim"))));

@@ -58,7 +58,7 @@ pub(in crate::web) async fn void(
 ) -> Result<Json<VoidApplied>, Problem> {
     let badge: BadgeId = id.parse().map_err(|_| Problem::new(Refusal::NotFound))?;
     let voided = web.app.desk.void(badge).await.map_err(|error| problem::desk(error, &web.app.catalogue, lang))?;
-    let rows = web.app.reader.read(boxes::all).map_err(|error| problem::store(&error))?;
+    let rows = web.app.store.read(boxes::all).await.map_err(|error| problem::store(&error))?;
     let of_school = |uai: &Uai| voided.iter().find(|(known, _)| known == uai).map(|(_, number)| *number);
     let wanted: Vec<(BoxId, Uai, Option<u64>)> = rows
         .into_iter()

@@ -78,12 +78,12 @@ pub(in crate::web) async fn list(
     Asked(lang): Asked,
     State(web): State<Web>,
 ) -> Result<Json<Boxes>, Problem> {
-    let schools = web.fleet.schools(lang).map_err(problem::shelf)?;
+    let schools = web.fleet.schools(lang).await.map_err(problem::shelf)?;
     let of_school = |school: preau_shared::wire::SchoolStatus| {
         let uai = school.uai;
         school.boxes.into_iter().map(move |status| BoxLine { uai: uai.clone(), status })
     };
-    let waiting = web.app.enrolment.waiting()?;
+    let waiting = web.app.enrolment.waiting().await?;
     Ok(Json(Boxes {
         boxes: schools.into_iter().flat_map(of_school).collect(),
         waiting: waiting
@@ -102,6 +102,22 @@ pub(in crate::web) async fn revoke(
     let id: BoxId = id.parse().map_err(|_| Problem::new(Refusal::NotFound))?;
     web.app.revoke(id).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// `POST /api/v1/boxes/{box_id}/replace`: the box is dead; shut it out and make a claim code for the one that takes its
+/// place in the same school. The new box gets its school from here.
+pub(in crate::web) async fn replace(
+    _: Administrator,
+    State(web): State<Web>,
+    Path(id): Path<String>,
+    body: Result<Json<NewBox>, JsonRejection>,
+) -> Result<(StatusCode, Json<Issued>), Problem> {
+    let id: BoxId = id.parse().map_err(|_| Problem::new(Refusal::NotFound))?;
+    let Json(new) = body.map_err(|rejection| problem::json(&rejection))?;
+    let code = web.app.enrolment.replace(new.uai.clone(), id, new.auto_confirm).await?;
+    // Revoked by the same commit as the code; this takes its rights and its connection at once.
+    web.app.revoke(id).await?;
+    Ok((StatusCode::CREATED, Json(Issued { uai: new.uai, code })))
 }
 
 /// `POST /api/v1/claims`: the box itself, with its code: 202 with the words, then 200 with the grant.

@@ -19,13 +19,12 @@ use preau_shared::{
     },
     wire::SchoolStatus,
 };
-use rusqlite::Connection;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
     roster::NewSchool,
-    store::schools,
+    store::{Tx, schools},
     web::{
         Web,
         caller::{Administrator, Asked},
@@ -44,7 +43,7 @@ pub(in crate::web) async fn list(
     Asked(lang): Asked,
     State(web): State<Web>,
 ) -> Result<Json<Vec<SchoolStatus>>, Problem> {
-    web.fleet.schools(lang).map(Json).map_err(problem::shelf)
+    web.fleet.schools(lang).await.map(Json).map_err(problem::shelf)
 }
 
 /// `GET /api/v1/schools/{uai}`.
@@ -55,7 +54,7 @@ pub(in crate::web) async fn one(
     Path(uai): Path<String>,
 ) -> Result<Json<SchoolStatus>, Problem> {
     let uai = read_uai(&uai)?;
-    let schools = web.fleet.schools(lang).map_err(problem::shelf)?;
+    let schools = web.fleet.schools(lang).await.map_err(problem::shelf)?;
     let school = schools.into_iter().find(|school| school.uai == uai);
     school.map(Json).ok_or_else(|| Problem::new(Refusal::NotFound))
 }
@@ -106,11 +105,11 @@ pub(in crate::web) async fn entries(
     Query(page): Query<Page>,
 ) -> Result<Response, Problem> {
     let uai = read_uai(&uai)?;
-    let ids = web.app.reader.read(|connection| {
+    let ids = web.app.store.read(move |connection| {
         let known = schools::find(connection, &uai)?.is_some();
         if known { shelves::entry_ids(connection, &Shelf::School(uai)).map(Some) } else { Ok(None) }
     });
-    let ids = ids.map_err(problem::shelf)?.ok_or_else(|| Problem::new(Refusal::NotFound))?;
+    let ids = ids.await.map_err(problem::shelf)?.ok_or_else(|| Problem::new(Refusal::NotFound))?;
     let limit = page.limit.unwrap_or(MAX_ENTRIES).min(MAX_ENTRIES);
     let mut lines = String::new();
     for (origin, number) in ids.iter().skip(page.skip).take(limit) {
@@ -128,7 +127,8 @@ pub(in crate::web) async fn sign_ins(
     Path(uai): Path<String>,
 ) -> Result<Response, Problem> {
     let uai = read_uai(&uai)?;
-    let sessions = web.app.reader.read(|connection| sessions_of(connection, &uai)).map_err(problem::shelf)?;
+    let sessions = web.app.store.read(move |connection| sessions_of(connection, &uai)).await;
+    let sessions = sessions.map_err(problem::shelf)?;
     let mut lines = String::new();
     for session in sessions.iter().take(MAX_ENTRIES) {
         // Writing to a string cannot fail.
@@ -137,7 +137,7 @@ pub(in crate::web) async fn sign_ins(
     Ok(([(header::CONTENT_TYPE, "application/x-ndjson")], lines).into_response())
 }
 
-fn sessions_of(connection: &Connection, uai: &Uai) -> Result<Vec<SessionId>, ShelfError> {
+fn sessions_of(connection: &Tx, uai: &Uai) -> Result<Vec<SessionId>, ShelfError> {
     let shelf = Shelf::School(uai.clone());
     let marks = shelves::marks(connection)?;
     let mut sessions = Vec::new();

@@ -208,7 +208,7 @@ pub(in crate::web) async fn page(
     if signed_in.is_none() {
         return Ok(Redirect::to("/login").into_response());
     }
-    let schools = web.fleet.schools(lang).map_err(problem::shelf)?;
+    let schools = web.fleet.schools(lang).await.map_err(problem::shelf)?;
     let words = Words { catalogue: &web.app.catalogue, lang };
     Ok(html(&whole(words, schools, (&web.assets, &web.app.config.territory)))?.into_response())
 }

@@ -301,7 +301,7 @@ pub(super) fn shelf() -> Shelf {
 pub(super) fn author(n: u8, writer: Side) -> Author {
     Author {
         origin: Origin { box_id: BoxId::from_bytes([n; 16]), incarnation: 1 },
-        key: SigningKey::from_seed(&[n; 32]).expect("key"),
+        key: Arc::new(SigningKey::from_seed(&[n; 32]).expect("key")),
         dice: Arc::new(Seeded::new(u64::from(n))),
         writer,
     }

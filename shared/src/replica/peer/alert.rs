@@ -45,6 +45,22 @@ pub enum Alert {
         /// why.
         reason: Reason,
     },
+    /// Another life of the same box wrote since: one of the two machines is a copy and must go.
+    Superseded {
+        /// The life that was followed by another.
+        origin: Origin,
+    },
+    /// The other end no longer keeps what I lack: I was restored from a backup older than what boxes keep.
+    Lost {
+        /// Of which shelf,
+        shelf: Shelf,
+        /// of which origin,
+        origin: Origin,
+        /// from this number on,
+        first: u64,
+        /// up to this one.
+        last: u64,
+    },
     /// What the store holds does not continue what the other end holds.
     Gap {
         /// Of which shelf,
@@ -64,6 +80,10 @@ impl fmt::Display for Alert {
                 write!(f, "run {first} of {origin} on {shelf} kept aside: {reason}")
             }
             Self::Refused { shelf, origin, reason } => write!(f, "run of {origin} on {shelf} was refused: {reason}"),
+            Self::Superseded { origin } => write!(f, "{origin} was followed by another life of its box: one is a copy"),
+            Self::Lost { shelf, origin, first, last } => {
+                write!(f, "items {first} to {last} of {origin} on {shelf} are lost: nobody keeps them any more")
+            }
             Self::Gap { shelf, origin } => write!(f, "runs of {origin} on {shelf} do not continue what is held"),
         }
     }

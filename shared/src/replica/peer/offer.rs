@@ -1,10 +1,10 @@
 //! What the other end lacks, a bounded amount ahead of its `have`.
 
-use super::{Alert, End, Key, MESSAGE_BYTES, Output, Peer, WINDOW_BYTES, WINDOW_MESSAGES, end};
+use super::{Alert, End, Key, MESSAGE_BYTES, Output, Peer, WINDOW_BYTES, WINDOW_MESSAGES, end, mark};
 use crate::{
     replica::{
         batch::{MAX_RUNS, Message},
-        rights::Reason,
+        rights::{Reason, Side},
         run::Run,
         shelf::Mark,
     },
@@ -32,9 +32,10 @@ impl Peer {
         }
         let own = self.config.own;
         let lacks = |(key, held): &(&Key, &End)| {
-            self.config.rights.offers(&key.0, &key.1)
+            self.config.rights.may_send(&key.0, &key.1).is_ok()
                 && !self.blocked.contains(key)
-                && !(self.cloned && key.1 == own)
+                && !self.pulled.contains(&key.0)
+                && (!self.silenced || key.1 != own)
                 && held.number > self.sent_up_to(key).number
         };
         let next = self.held.iter().filter(lacks).map(|(key, _)| key).min_by_key(|key| (key.1 != own, *key)).cloned();
@@ -67,7 +68,7 @@ impl Peer {
         if good.is_empty() {
             self.blocked.insert(key.clone());
             if key.1 == self.config.own {
-                self.clone_detected(out);
+                self.copied(vec![mark(&key, start)], out);
             }
             self.alert(Alert::Gap { shelf: key.0, origin: key.1 }, out);
             return;
@@ -80,10 +81,39 @@ impl Peer {
         self.send(now, Message::Runs(good), out);
     }
 
+    /// Nothing was read; it is tried again when what is on its way would be.
+    pub(super) fn not_loaded(&mut self, now: Elapsed) {
+        if self.fetching.is_some() {
+            self.session.expect_answer(self.resend_after(now));
+        }
+    }
+
+    /// What they lack was let go here. A box takes a snapshot; the coordinator notes what is lost.
+    pub(super) fn no_longer_kept(&mut self, now: Elapsed, key: Key, after: u64, pruned: Mark, out: &mut Vec<Output>) {
+        if self.fetching.take_if(|fetching| *fetching == (key.clone(), after)).is_none() {
+            return;
+        }
+        self.blocked.insert(key.clone());
+        let (shelf, origin) = key;
+        match self.config.rights.side {
+            Side::Coordinator => {
+                let first = after.saturating_add(1);
+                self.hold_back(now, shelf.clone());
+                self.send(now, Message::Nack { shelf, origin, first, reason: Reason::Folded }, out);
+            }
+            Side::Box => self.send(now, Message::Skip(pruned), out),
+            // The coordinator will give it.
+            Side::Sibling => {}
+        }
+    }
+
     /// They hold this now. Marks only rise within a meeting; a hello starts anew.
     pub(super) fn acknowledged(&mut self, now: Elapsed, marks: Vec<Mark>, out: &mut Vec<Output>) {
         let told = self.known(marks);
         self.check_own(&told, out);
+        // A skip, or a snapshot, ends what kept me from sending.
+        self.blocked.retain(|key| !told.contains_key(key));
+        self.pulled.retain(|shelf| !told.keys().any(|key| key.0 == *shelf));
         let mut news = false;
         for (key, told) in told {
             let mine = self.held.get(&key).is_some_and(|held| told.number <= held.number);
@@ -102,21 +132,32 @@ impl Peer {
     }
 
     /// They do not take a run. Nothing of it is dropped here.
-    pub(super) fn turned_down(&mut self, key: Key, reason: Reason, out: &mut Vec<Output>) {
+    pub(super) fn turned_down(&mut self, now: Elapsed, key: Key, reason: Reason, out: &mut Vec<Output>) {
+        let (shelf, origin) = key.clone();
+        if reason == Reason::Folded {
+            return self.pull_everything(now, shelf, out);
+        }
+        if reason == Reason::Superseded && origin == self.config.own {
+            // Drawing yet another life would only make the other one the copy.
+            self.silenced = true;
+            return self.alert(Alert::Superseded { origin }, out);
+        }
         if reason == Reason::NotNow || !self.held.contains_key(&key) {
             return;
         }
         self.in_flight.retain(|f| f.key != key);
         self.blocked.insert(key.clone());
-        if reason == Reason::Fork && key.1 == self.config.own {
-            self.clone_detected(out);
+        if reason == Reason::Fork && origin == self.config.own {
+            let told = vec![mark(&key, end(&self.theirs, &key))];
+            self.copied(told, out);
         }
-        self.alert(Alert::Refused { shelf: key.0, origin: key.1, reason }, out);
+        self.alert(Alert::Refused { shelf, origin, reason }, out);
     }
 
     /// Forgets what is on its way; all of it is sent again from their marks.
     pub(super) fn start_over(&mut self) {
         self.in_flight.clear();
+        self.forget_pages();
         self.fetching = None;
         self.session.resend_at = None;
         self.session.resend_tries = 0;

@@ -2,13 +2,13 @@
 
 use std::time::Duration;
 
-use super::{End, Key, Output, Peer, end, marks};
+use super::{Output, Peer, end};
 use crate::{
     dice::Dice,
     replica::{
-        batch::Message,
+        batch::{Hello, Message},
         rights::{Rights, Side},
-        shelf::Origin,
+        shelf::{Origin, Shelf},
     },
     time::Elapsed,
 };
@@ -54,23 +54,16 @@ impl Timings {
     /// The waits that go with an MQTT keep-alive (ARCHITECTURE §2.5).
     pub fn for_keep_alive(keep_alive: Duration) -> Self {
         Self {
-            heartbeat: keep_alive / 2,
+            heartbeat: keep_alive,
             silence: keep_alive.mul_f64(1.5),
             resend: keep_alive.max(Duration::from_secs(2)),
             resend_max: Duration::from_secs(60).max(keep_alive),
             greet: Duration::from_millis(500),
             greet_max: keep_alive,
-            hello_every: keep_alive.saturating_mul(20),
+            hello_every: keep_alive.saturating_mul(120),
             let_in: Duration::from_secs(2),
         }
     }
-}
-
-/// Why a hello is said.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Hello {
-    Answer,
-    Ask,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -90,11 +83,16 @@ pub(super) struct Session {
     stage: Stage,
     heard: Elapsed,
     sent: Elapsed,
-    hello: Option<Hello>,
+    /// A hello of mine is due, that asks for theirs.
+    asks: bool,
+    /// Theirs, to be answered once the store is surveyed.
+    heard_hello: Option<Hello>,
     hello_at: Elapsed,
     let_in_until: Elapsed,
     pub(super) resend_at: Option<Elapsed>,
     pub(super) resend_tries: u32,
+    /// Their buckets, to be compared with mine.
+    pub(super) sums: Option<(Shelf, Vec<u64>)>,
 }
 
 impl Session {
@@ -110,11 +108,32 @@ impl Session {
     pub(super) fn sent(&mut self, now: Elapsed) {
         self.sent = now;
     }
-    pub(super) fn want_hello(&mut self, hello: Hello) {
-        self.hello = self.hello.max(Some(hello));
+    pub(super) fn want_hello(&mut self) {
+        self.asks = true;
     }
-    pub(super) fn hello_wanted(&mut self) -> Option<Hello> {
-        self.hello.take()
+    pub(super) fn hello_wanted(&mut self) -> bool {
+        std::mem::take(&mut self.asks)
+    }
+    /// Two in a row: the later one is true, but an answer is owed to either.
+    pub(super) fn heard_hello(&mut self, hello: Hello) {
+        let owed = self.heard_hello.take().is_some_and(|earlier| earlier.answer_wanted);
+        self.heard_hello = Some(Hello { answer_wanted: hello.answer_wanted || owed, ..hello });
+    }
+    pub(super) fn hello_to_answer(&mut self) -> Option<Hello> {
+        self.heard_hello.take()
+    }
+    /// Something is on its way that wants an answer by then.
+    pub(super) fn expect_answer(&mut self, by: Elapsed) {
+        self.resend_at.get_or_insert(by);
+    }
+    /// Hello is said again by then.
+    pub(super) fn hello_by(&mut self, by: Elapsed) {
+        self.hello_at = self.hello_at.min(by);
+    }
+    /// Progress: waits are short again.
+    pub(super) fn answered(&mut self) {
+        self.resend_at = None;
+        self.resend_tries = 0;
     }
     pub(super) fn greeted(&mut self, now: Elapsed, timings: &Timings) {
         if !self.is_open() {
@@ -134,7 +153,11 @@ impl Peer {
     pub(super) fn part(&mut self) {
         self.session = Session::default();
         self.start_over();
-        self.theirs.clear();
+        self.pulled.clear();
+        let theirs = std::mem::take(&mut self.theirs);
+        if !theirs.is_empty() {
+            self.theirs_before = theirs;
+        }
         self.their_survey = None;
         self.owed.clear();
     }
@@ -164,31 +187,27 @@ impl Peer {
             Stage::Greeting { .. } => {}
             Stage::Open => {
                 if now >= self.session.hello_at {
-                    let jitter = below(&*self.dice, timings.hello_every / 4);
-                    self.session.hello_at = now.after(timings.hello_every).after(jitter);
+                    // Who should pull and does not has lost a message: it is greeted sooner.
+                    let every = if self.pulled.is_empty() { timings.hello_every } else { timings.resend_max };
+                    let jitter = below(&*self.dice, every / 4);
+                    self.session.hello_at = now.after(every).after(jitter);
                     self.ask(out);
                 } else if now >= self.session.sent.after(timings.heartbeat) {
-                    self.tell_all(now, out);
+                    self.send(now, Message::Have(Vec::new()), out);
                 }
                 if self.session.resend_at.is_some_and(|at| now >= at) {
                     let tries = self.session.resend_tries.saturating_add(1);
                     self.start_over();
                     self.session.resend_tries = tries;
+                    self.ask_for_pages(now, out);
                 }
             }
         }
     }
 
     fn ask(&mut self, out: &mut Vec<Output>) {
-        self.session.want_hello(Hello::Ask);
+        self.session.want_hello();
         out.push(Output::Survey);
-    }
-
-    fn tell_all(&mut self, now: Elapsed, out: &mut Vec<Output>) {
-        let taken =
-            |(key, _): &(&Key, &End)| key.1 != self.config.own && self.config.rights.may_send(&key.0, &key.1).is_ok();
-        let have = marks(&self.held.iter().filter(taken).map(|(k, e)| (k.clone(), *e)).collect());
-        self.send(now, Message::Have(have), out);
     }
 
     /// When runs that leave now are sent again.

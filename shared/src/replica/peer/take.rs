@@ -29,11 +29,13 @@ impl Peer {
             let key = (run.shelf.clone(), run.origin);
             match self.judge(&key, &run) {
                 Verdict::Commit => {
+                    self.they_hold(&key, &run);
                     self.accepted.insert(key.clone(), End { number: run.last(), chain: run.hash() });
                     self.owed.insert(key);
                     out.push(Output::Commit(run));
                 }
                 Verdict::Pass => {
+                    self.they_hold(&key, &run);
                     self.owed.insert(key);
                 }
                 Verdict::Refuse(reason) => {
@@ -46,10 +48,21 @@ impl Peer {
         self.tell_owed(now, out);
     }
 
+    /// Whoever sends a run has it: it does not go back.
+    fn they_hold(&mut self, key: &Key, run: &Run) {
+        let told = End { number: run.last(), chain: run.hash() };
+        if key.1 != self.config.own && told.number > end(&self.theirs, key).number {
+            self.theirs.insert(key.clone(), told);
+        }
+    }
+
     fn judge(&self, key: &Key, run: &Run) -> Verdict {
         let rights = &self.config.rights;
         if let Err(reason) = rights.may_send(&key.0, &key.1) {
             return Verdict::Refuse(reason);
+        }
+        if self.superseded.contains(&key.1) {
+            return Verdict::Refuse(Reason::Superseded);
         }
         let at = end(&self.accepted, key);
         let next = at.number.saturating_add(1);
@@ -58,7 +71,7 @@ impl Peer {
         }
         match rights.judge(run) {
             // The school's document with the other box's key is still on its way.
-            Err(Reason::UnknownKey) if rights.side == Side::Box => Verdict::Pass,
+            Err(Reason::UnknownKey) if rights.side != Side::Coordinator => Verdict::Pass,
             Err(reason) => Verdict::Refuse(reason),
             Ok(()) if run.first != next || run.prev != at.chain => Verdict::Refuse(Reason::Fork),
             Ok(()) if at.number == 0 && self.accepted.len() >= MAX_ORIGINS => Verdict::Refuse(Reason::TooManyOrigins),
@@ -73,6 +86,21 @@ impl Peer {
             out.push(Output::Quarantine { run, reason });
         }
         self.send(now, Message::Nack { shelf, origin, first, reason }, out);
+    }
+
+    /// They no longer keep what I lack, and nobody else has it: what they hold after it is worth more than waiting.
+    pub(super) fn told_to_skip(&mut self, mark: Mark, out: &mut Vec<Output>) {
+        let rights = &self.config.rights;
+        let key = (mark.shelf.clone(), mark.origin);
+        let held = end(&self.held, &key).number;
+        let own = key.1 == self.config.own || self.superseded.contains(&key.1);
+        if rights.side != Side::Coordinator || own || rights.may_send(&key.0, &key.1).is_err() || mark.number <= held {
+            return;
+        }
+        self.owed.insert(key.clone());
+        let (shelf, origin) = key;
+        self.alert(Alert::Lost { shelf, origin, first: held.saturating_add(1), last: mark.number }, out);
+        out.push(Output::Skip(mark));
     }
 
     /// The store did not take a run: what it holds is the truth, and later runs no longer follow.
@@ -108,6 +136,8 @@ impl Peer {
             | Alert::CloneDetected { .. }
             | Alert::DigestMismatch { .. }
             | Alert::Refused { .. }
+            | Alert::Superseded { .. }
+            | Alert::Lost { .. }
             | Alert::Gap { .. } => true,
         });
         self.tell_owed(now, out);
@@ -120,7 +150,8 @@ impl Peer {
             .into_iter()
             .partition(|key| end(held, key).number >= end(accepted, key).number);
         self.owed = waiting;
-        if !std::collections::BTreeSet::is_empty(&ready) && self.session.is_up() {
+        let ready: std::collections::BTreeSet<Key> = ready;
+        if !ready.is_empty() && self.session.is_up() {
             let have = ready.into_iter().map(|key| (key.clone(), end(&self.held, &key))).filter(|(_, e)| e.number > 0);
             let have = marks(&have.collect());
             self.send(now, Message::Have(have), out);

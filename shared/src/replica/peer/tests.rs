@@ -5,9 +5,12 @@ use std::time::Duration;
 use super::*;
 use crate::{
     dice::Seeded,
+    documents::{DocId, Kind},
     ids::{BoxId, Uai},
     keys::SigningKey,
     replica::{
+        batch::{Hello, SPEAKS},
+        page::{BUCKETS, Copy, Sheet, Wanted, bucket},
         rights::{Keys, Side},
         run::Item,
     },
@@ -40,11 +43,17 @@ fn secs(s: u64) -> Duration {
     Duration::from_secs(s)
 }
 
+const _: () = assert!(SPEAKS.0 <= SPEAKS.1);
+
 /// One end with its store.
 struct End {
     peer: Peer,
     me: u8,
     runs: BTreeMap<Key, Vec<Run>>,
+    /// Marks beyond what runs say: adopted, or skipped to.
+    adopted: BTreeMap<Key, Mark>,
+    /// Documents, one number each.
+    docs: BTreeMap<DocId, u8>,
     said: Vec<Message>,
     seen: Vec<Output>,
     digest: [u8; 32],
@@ -53,14 +62,24 @@ struct End {
 
 impl End {
     fn new(me: u8) -> Self {
-        let keys: Keys = Arc::new(|origin| Some(key(origin.box_id.as_bytes()[0]).public()));
+        Self::living(me, 1)
+    }
+
+    fn living(me: u8, incarnation: u64) -> Self {
+        let keys: Keys = Arc::new(|origin| {
+            let who = origin.box_id.as_bytes()[0];
+            [BOX, CLOUD].contains(&who).then(|| key(who).public())
+        });
         let side = if me == CLOUD { Side::Coordinator } else { Side::Box };
         let rights = Rights { side, uai: uai(), box_id: id(BOX), coordinator: id(CLOUD), keys };
-        let config = Config { own: origin(me), rights, timings: Timings::for_keep_alive(secs(4)) };
+        let config =
+            Config { own: Origin { box_id: id(me), incarnation }, rights, timings: Timings::for_keep_alive(secs(4)) };
         Self {
             peer: Peer::new(config, Arc::new(Seeded::new(me.into())), Vec::new()),
             me,
             runs: BTreeMap::new(),
+            adopted: BTreeMap::new(),
+            docs: BTreeMap::new(),
             said: Vec::new(),
             seen: Vec::new(),
             digest: [0; 32],
@@ -69,18 +88,31 @@ impl End {
     }
 
     fn marks(&self) -> Vec<Mark> {
-        let mark = |((shelf, origin), runs): (&Key, &Vec<Run>)| {
+        let mut marks = self.adopted.clone();
+        for ((shelf, origin), runs) in self.runs.iter().filter(|(_, runs)| !runs.is_empty()) {
             let last = runs.last().expect("run");
-            Mark { shelf: shelf.clone(), origin: *origin, number: last.last(), chain: last.hash() }
-        };
-        self.runs.iter().map(mark).collect()
+            let mark = Mark { shelf: shelf.clone(), origin: *origin, number: last.last(), chain: last.hash() };
+            let held = marks.entry((shelf.clone(), *origin)).or_insert_with(|| mark.clone());
+            if held.number < mark.number {
+                *held = mark;
+            }
+        }
+        marks.into_values().collect()
+    }
+
+    fn sums(&self) -> Vec<u64> {
+        let mut sums = vec![0; BUCKETS];
+        for (doc, value) in &self.docs {
+            sums[usize::from(bucket(doc))] ^= u64::from(*value) + 1;
+        }
+        sums
     }
 
     /// Writes one entry of `who`, signed by `signer`.
     fn write_as(&mut self, who: u8, signer: u8, word: &str) -> Run {
         let at = (school(), origin(who));
-        let before = self.runs.get(&at).and_then(|r| r.last());
-        let (first, prev) = before.map_or((1, [0; 32]), |r| (r.last() + 1, r.hash()));
+        let before = self.marks().into_iter().find(|m| (&m.shelf, m.origin) == (&at.0, at.1));
+        let (first, prev) = before.map_or((1, [0; 32]), |m| (m.number + 1, m.chain));
         let item = Item::Entry { salt: [0; 16], body: word.into() };
         let run = Run::close(at.0.clone(), at.1, first, prev, &[item], &key(signer)).expect("run");
         self.runs.entry(at).or_default().push(run.clone());
@@ -99,19 +131,55 @@ impl End {
                 Output::Send(message) => self.said.push(message),
                 Output::Fetch { shelf, origin, after, .. } => {
                     let runs = self.runs.get(&(shelf.clone(), origin)).cloned().unwrap_or_default();
-                    let runs = runs.into_iter().filter(|r| r.first > after).take(2).collect();
-                    self.tell(now, Input::Loaded { shelf, origin, after, runs });
+                    let runs: Vec<Run> = runs.into_iter().filter(|r| r.first > after).take(2).collect();
+                    let pruned = self.adopted.get(&(shelf.clone(), origin)).filter(|m| m.number > after).cloned();
+                    self.tell(now, Input::Loaded { shelf, origin, after, runs, pruned });
                 }
                 Output::Survey => {
                     let digests = vec![(school(), self.digest)];
-                    self.tell(now, Input::Surveyed { marks: self.marks(), digests });
+                    let knowledge = Knowledge { marks: self.marks(), digests };
+                    self.tell(now, Input::Surveyed(knowledge));
                 }
                 Output::Commit(run) => {
                     self.runs.entry((run.shelf.clone(), run.origin)).or_default().push(run);
                     self.tell(now, Input::Stored(self.marks()));
                 }
+                Output::Skip(mark) => {
+                    self.adopted.insert((mark.shelf.clone(), mark.origin), mark);
+                    self.tell(now, Input::Stored(self.marks()));
+                }
+                Output::Serve(pull) => {
+                    let wanted = |doc: &DocId| match &pull.wanted {
+                        Wanted::Everything => true,
+                        Wanted::Buckets(buckets) => buckets.contains(&bucket(doc)),
+                    };
+                    let rest: Vec<_> = self.docs.iter().filter(|(d, _)| Some(**d) > pull.after && wanted(d)).collect();
+                    let copy =
+                        |(doc, value): &(&DocId, &u8)| Copy { doc: **doc, epoch: 0, cut: None, saved: vec![**value] };
+                    let copies: Vec<Copy> = rest.iter().take(1).map(copy).collect();
+                    let next = if rest.len() > 1 { copies.last().map(|c| c.doc) } else { None };
+                    let sheet = Sheet { copies, ..Sheet::default() };
+                    let page = Page::new(pull, &sheet, next, self.marks()).expect("page");
+                    self.tell(now, Input::Served(page));
+                }
+                Output::Take { page, adopt } => {
+                    let sheet = page.sheet().expect("sheet");
+                    self.docs.extend(sheet.copies.iter().map(|c| (c.doc, c.saved[0])));
+                    let adopted = adopt.is_some();
+                    let adopt = adopt.into_iter().flatten();
+                    self.adopted.extend(adopt.map(|m| ((m.shelf.clone(), m.origin), m)));
+                    if adopted {
+                        self.tell(now, Input::Stored(self.marks()));
+                    }
+                    self.digest = [0; 32];
+                    let mend = vec![Loose { doc: DocId::new(Kind::Class, [7; 16]), epoch: 0, bytes: vec![1] }];
+                    let mend = if page.pull.wanted == Wanted::Everything { Vec::new() } else { mend };
+                    self.tell(now, Input::Taken { pull: page.pull, mend });
+                }
+                Output::Sum(shelf) => self.tell(now, Input::Summed(shelf, self.sums())),
+                Output::Mend(_, changes) => self.docs.extend(changes.iter().map(|c| (c.doc, c.bytes[0]))),
                 Output::WakeAt(at) => self.wake = at,
-                Output::Quarantine { .. } | Output::Acknowledged(_) | Output::Alert(_) | Output::NewIncarnation => {}
+                Output::Quarantine { .. } | Output::Acknowledged(_) | Output::Alert(_) | Output::NewIncarnation(_) => {}
             }
         }
     }
@@ -139,6 +207,8 @@ fn met() -> (Elapsed, End, End) {
     cloud.said.clear();
     school_box.tell(now, Input::Connected);
     carry(now, &mut school_box, &mut cloud, |_| true);
+    cloud.write(now, "the school's foundation");
+    carry(now, &mut school_box, &mut cloud, |_| true);
     (now, school_box, cloud)
 }
 
@@ -164,7 +234,125 @@ fn a_meeting_with_nothing_to_tell_is_two_messages() {
     carry(now, &mut a, &mut b, |_| true);
     a.tell(now, Input::Disconnected);
     a.tell(now, Input::Connected);
+    // A box that wrote since it last heard what the other holds says all it holds, once.
     assert_eq!(carry(now, &mut a, &mut b, |_| true), 2);
+    let spoken = |end: &End| {
+        end.seen.iter().filter(|o| matches!(o, Output::Send(Message::Hello(h)) if h.knowledge.is_some())).count()
+    };
+    let before = (spoken(&a), spoken(&b));
+    a.tell(now, Input::Connected);
+    assert_eq!(carry(now, &mut a, &mut b, |_| true), 2);
+    assert_eq!((spoken(&a), spoken(&b)), before, "a summary is enough");
+}
+
+fn doc(n: u8) -> DocId {
+    DocId::new(Kind::Class, [n; 16])
+}
+
+#[test]
+fn a_new_box_pulls_the_documents_and_then_hears_the_runs() {
+    let (now, mut a, mut b) = (Elapsed(secs(100)), End::new(BOX), End::new(CLOUD));
+    b.docs = (1..=5).map(|n| (doc(n), n)).collect();
+    b.write(now, "long ago");
+    b.write(now, "and since");
+    b.tell(now, Input::Connected);
+    b.said.clear();
+    a.tell(now, Input::Connected);
+    carry(now, &mut a, &mut b, |_| true);
+    assert_eq!(a.docs, b.docs);
+    assert_eq!(a.marks(), b.marks(), "held without its runs");
+    assert!(a.runs.is_empty());
+    b.write(now, "from now on");
+    carry(now, &mut a, &mut b, |_| true);
+    assert_eq!(a.marks(), b.marks());
+    assert_eq!(a.runs[&(school(), origin(CLOUD))].len(), 1);
+}
+
+#[test]
+fn a_snapshot_goes_on_after_lost_pages() {
+    let (mut now, mut a, mut b) = (Elapsed(secs(100)), End::new(BOX), End::new(CLOUD));
+    b.docs = (1..=9).map(|n| (doc(n), n)).collect();
+    b.write(now, "long ago");
+    b.tell(now, Input::Connected);
+    a.tell(now, Input::Connected);
+    let mut count = 0;
+    for _ in 0..200 {
+        let lost = std::cell::Cell::new(count);
+        carry(now, &mut a, &mut b, |m| {
+            lost.set(lost.get() + 1);
+            !matches!(m, Message::Page(_) | Message::Pull(_)) || lost.get() % 3 != 0
+        });
+        count = lost.get();
+        now = a.wake.min(b.wake);
+        a.tell(now, Input::Tick);
+        b.tell(now, Input::Tick);
+    }
+    assert_eq!((&a.docs, a.marks()), (&b.docs, b.marks()));
+    assert!(!a.peer.is_pulling() && !b.peer.is_pulling());
+}
+
+#[test]
+fn who_lacks_what_was_folded_away_takes_a_snapshot() {
+    let (now, mut a, mut b) = met();
+    b.write(now, "one");
+    carry(now, &mut a, &mut b, |_| true);
+    a.tell(now, Input::Disconnected);
+    b.tell(now, Input::Disconnected);
+    b.write(now, "two");
+    b.docs.insert(doc(1), 2);
+    let folded = b.marks().remove(0);
+    b.adopted.insert((school(), origin(CLOUD)), folded);
+    b.runs.clear();
+    b.tell(now, Input::Connected);
+    a.tell(now, Input::Connected);
+    carry(now, &mut a, &mut b, |_| true);
+    assert_eq!((&a.docs, a.marks()), (&b.docs, b.marks()));
+    assert!(a.peer.alerts().is_empty() && b.peer.alerts().is_empty());
+}
+
+#[test]
+fn a_coordinator_restored_too_late_says_what_is_lost_and_goes_on() {
+    let (now, mut a, mut b) = met();
+    a.write(now, "acknowledged long ago");
+    carry(now, &mut a, &mut b, |_| true);
+    let pruned = a.marks().into_iter().find(|m| m.origin == origin(BOX)).expect("mark");
+    a.adopted.insert((school(), origin(BOX)), pruned);
+    a.runs.remove(&(school(), origin(BOX)));
+    a.write(now, "since");
+    b = End::living(CLOUD, 2);
+    b.tell(now, Input::Connected);
+    a.tell(now, Input::Connected);
+    carry(now, &mut a, &mut b, |_| true);
+    assert_eq!(a.marks(), b.marks());
+    let lost = Alert::Lost { shelf: school(), origin: origin(BOX), first: 1, last: 1 };
+    assert!(b.peer.alerts().contains(&lost));
+    assert_eq!(b.runs[&(school(), origin(BOX))].len(), 1);
+    assert_eq!(b.runs[&(school(), origin(CLOUD))].len(), 1, "its own last life came back from the box");
+}
+
+#[test]
+fn a_copy_of_a_box_that_still_runs_is_named_and_refused() {
+    let (now, mut a, mut b) = met();
+    a.write(now, "the first life");
+    carry(now, &mut a, &mut b, |_| true);
+    a.tell(now, Input::Disconnected);
+    // The same disk in another machine, that found out and began another life.
+    let mut copy = End::living(BOX, 2);
+    copy.runs = a.runs.clone();
+    copy.peer = Peer::new(copy.peer.config.clone(), copy.peer.dice.clone(), copy.marks());
+    copy.tell(now, Input::Connected);
+    carry(now, &mut copy, &mut b, |_| true);
+    assert!(b.peer.alerts().is_empty(), "a restored disk alone is no copy");
+    let later = now.after(secs(60));
+    a.tell(later, Input::Connected);
+    carry(later, &mut a, &mut b, |_| true);
+    let alert = Alert::Superseded { origin: origin(BOX) };
+    assert!(a.peer.alerts().contains(&alert) && b.peer.alerts().contains(&alert));
+    let before = b.marks();
+    a.write(later, "kept on its own disk");
+    carry(later, &mut a, &mut b, |_| true);
+    assert_eq!(b.marks(), before);
+    assert!(!a.seen.iter().any(|o| matches!(o, Output::NewIncarnation(_))), "or each would chase the other");
 }
 
 #[test]
@@ -176,7 +364,9 @@ fn nothing_is_acknowledged_before_it_is_stored() {
     assert!(out.iter().any(|o| matches!(o, Output::Commit(_))));
     assert!(!out.iter().any(|o| matches!(o, Output::Send(_))), "{out:?}");
     let out = b.peer.handle(now, Input::Stored(a.marks()));
-    assert!(out.contains(&Output::Send(Message::Have(a.marks()))), "{out:?}");
+    let mine = a.marks().into_iter().filter(|m| m.origin == origin(BOX)).collect();
+    assert!(out.contains(&Output::Send(Message::Have(mine))), "{out:?}");
+    assert!(!out.iter().any(|o| matches!(o, Output::Fetch { .. })), "what came from there does not go back: {out:?}");
 }
 
 #[test]
@@ -191,7 +381,7 @@ fn what_is_lost_is_sent_again() {
         carry(now, &mut a, &mut b, |_| true);
     }
     assert_eq!(a.runs, b.runs);
-    assert!(now.since(Elapsed(secs(100))) < secs(60), "and contact is kept by heartbeats");
+    assert!(now.since(Elapsed(secs(100))) < secs(90), "and contact is kept by heartbeats");
     assert!(a.peer.is_open() && b.peer.is_open());
 }
 
@@ -255,7 +445,7 @@ fn a_run_signed_by_another_box_is_refused_and_nothing_is_lost() {
     let foreign = End::new(2).write_as(2, 2, "another box's entry");
     let mut elsewhere = End::new(BOX).write_as(BOX, BOX, "another school's entry");
     elsewhere.shelf = Shelf::School("0900002B".parse().expect("uai"));
-    let cases = [(forged, Reason::Signature), (foreign, Reason::ForeignOrigin), (elsewhere, Reason::ForeignShelf)];
+    let cases = [(forged, Reason::Signature), (foreign, Reason::UnknownKey), (elsewhere, Reason::ForeignShelf)];
     for (run, reason) in cases {
         let (shelf, origin, first) = (run.shelf.clone(), run.origin, run.first);
         b.tell(now, Input::Received(Message::Runs(vec![run.clone()])));
@@ -263,7 +453,7 @@ fn a_run_signed_by_another_box_is_refused_and_nothing_is_lost() {
         assert!(b.saw(&Output::Quarantine { run, reason }), "{reason}");
     }
     b.said.clear();
-    assert!(b.runs.is_empty());
+    assert!(!b.runs.contains_key(&(school(), origin(BOX))));
     a.write(now, "a true entry");
     carry(now, &mut a, &mut b, |_| true);
     assert_eq!(a.runs, b.runs, "the true line goes on");
@@ -291,14 +481,14 @@ fn a_restored_disk_is_found() {
     let (now, mut a, mut b) = met();
     a.write(now, "before the backup");
     carry(now, &mut a, &mut b, |_| true);
-    b.runs.get_mut(&(school(), origin(BOX))).expect("line").clear();
     b.runs.clear();
     b.write_as(BOX, BOX, "before the backup");
     b.write_as(BOX, BOX, "after the backup");
     b.tell(now, Input::Stored(b.marks()));
     a.tell(now, Input::Connected);
     carry(now, &mut a, &mut b, |_| true);
-    assert!(a.saw(&Output::NewIncarnation));
+    let told = b.marks();
+    assert!(a.saw(&Output::NewIncarnation(told)));
     a.write(now, "must not go out under the old name");
     assert!(!a.said.iter().any(|m| matches!(m, Message::Runs(_))));
 }
@@ -318,25 +508,36 @@ fn a_second_history_is_not_taken() {
 }
 
 #[test]
-fn equal_marks_with_unequal_digests_raise_an_alert_until_they_agree() {
+fn equal_marks_with_unequal_digests_are_repaired() {
     let (now, mut a, mut b) = met();
     a.write(now, "a name");
     carry(now, &mut a, &mut b, |_| true);
+    a.docs = (1..=5).map(|n| (doc(n), n)).collect();
+    b.docs = (1..=5).map(|n| (doc(n), n)).collect();
+    a.docs.insert(doc(3), 9);
+    a.docs.remove(&doc(4));
     a.digest = [1; 32];
     a.tell(now, Input::Connected);
     carry(now, &mut a, &mut b, |_| true);
     let alert = Alert::DigestMismatch { shelf: school() };
-    assert!(a.peer.alerts().contains(&alert) && b.peer.alerts().contains(&alert));
-    b.digest = [1; 32];
-    a.tell(now, Input::Connected);
-    carry(now, &mut a, &mut b, |_| true);
+    assert!(a.saw(&Output::Alert(alert.clone())) && b.saw(&Output::Alert(alert)));
+    assert_eq!(b.docs.remove(&doc(7)), Some(1), "what the coordinator lacked was handed over");
+    assert_eq!(a.docs, b.docs);
+    let pages = b.seen.iter().filter(|o| matches!(o, Output::Send(Message::Page(_)))).count();
+    assert_eq!(pages, 2, "only what differs is told");
     assert!(a.peer.alerts().is_empty() && b.peer.alerts().is_empty());
 }
 
 #[test]
 fn without_a_common_version_nothing_is_exchanged_and_nothing_dropped() {
     let (now, mut a, mut b) = met();
-    let hello = Message::Hello { speaks: (7, 9), marks: Vec::new(), digests: Vec::new(), answer_wanted: true };
+    let hello = Message::Hello(Hello {
+        speaks: (7, 9),
+        incarnation: 1,
+        summary: [0; 16],
+        knowledge: None,
+        answer_wanted: true,
+    });
     a.tell(now, Input::Connected);
     a.said.clear();
     a.tell(now, Input::Received(hello));

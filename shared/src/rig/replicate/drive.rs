@@ -1,36 +1,33 @@
-//! The loop of one link.
+//! The loop of one link: waits, opens what comes, seals what leaves, keeps the peer's time.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Duration};
 
-use rusqlite::Connection;
 use tokio::sync::{mpsc, watch};
 
 use super::{
-    CARRIER_PATIENCE, LinkEvent, LinkStatus, NEWS_EVERY, Replication, ShelfError, Side, reason_of, shelves, sleep,
-    timeout,
+    CARRIER_PATIENCE, LinkEvent, LinkStatus, NEWS_EVERY, Replication, ShelfError, Side, Store, sleep, timeout,
 };
 use crate::{
-    documents::Writer,
-    ids::BoxId,
-    replica::{
-        Input, Mark, Message, Output, Peer, Reason, Run, Shelf,
-        batch::{self, MAX_BATCH_BYTES},
-        peer::Config,
-    },
-    rig::{shelves::Project, task::Stop},
-    time::{Elapsed, Stamp},
+    replica::{Input, Mark, Message, Output, Peer, Shelf, Vitals, batch, peer::Config},
+    rig::{shelves, task::Stop},
+    time::Elapsed,
 };
 
-pub(super) struct Driver {
-    with: Replication,
+/// Wait before what is held is read again, when it could not be.
+pub(super) const READ_AGAIN: Duration = Duration::from_secs(1);
+
+pub(super) struct Driver<D: Store> {
+    pub(super) with: Replication<D>,
     peer: Peer,
-    marks: Vec<Mark>,
-    acknowledged: Vec<Mark>,
+    pub(super) marks: Vec<Mark>,
+    pub(super) acknowledged: Vec<Mark>,
     outbound: mpsc::Sender<Vec<u8>>,
-    status: LinkStatus,
+    pub(super) status: LinkStatus,
     say: watch::Sender<LinkStatus>,
     wake: Elapsed,
-    cloned: bool,
+    /// What the other end was last told of this one.
+    told: Option<Vitals>,
+    pub(super) anew: bool,
 }
 
 /// What ended a wait.
@@ -41,29 +38,55 @@ enum Event {
     End,
 }
 
-impl Driver {
-    pub(super) fn new(
-        with: Replication,
+/// One link, until the program stops or the carrier goes.
+pub(super) async fn run<D: Store>(
+    with: Replication<D>,
+    (inbound, outbound): (mpsc::Receiver<LinkEvent>, mpsc::Sender<Vec<u8>>),
+    say: watch::Sender<LinkStatus>,
+    mut stop: Stop,
+) {
+    let shelves = with.shelves();
+    let marks = loop {
+        let of = shelves.clone();
+        match with.store.read(move |conn| shelves::marks_of(conn, &of)).await {
+            Ok(marks) => break marks,
+            Err(error) => tracing::error!(link = ?with.rights, %error, "what is held cannot be read; trying again"),
+        }
+        tokio::select! {
+            () = sleep(READ_AGAIN) => {}
+            () = stop.wait() => return,
+        }
+    };
+    Driver::new(with, marks, outbound, say).run(inbound, stop).await;
+}
+
+impl<D: Store> Driver<D> {
+    fn new(
+        with: Replication<D>,
+        marks: Vec<Mark>,
         outbound: mpsc::Sender<Vec<u8>>,
         say: watch::Sender<LinkStatus>,
-    ) -> Result<Self, ShelfError> {
-        let marks = with.reader.read(shelves::marks)?;
+    ) -> Self {
         let config = Config { own: with.author.origin, rights: with.rights.clone(), timings: with.timings };
         let peer = Peer::new(config, with.dice.clone(), marks.clone());
         let (status, wake) = (LinkStatus::default(), with.clock.elapsed());
-        Ok(Self { with, peer, marks, acknowledged: Vec::new(), outbound, status, say, wake, cloned: false })
+        let (acknowledged, told, anew) = (Vec::new(), None, false);
+        Self { with, peer, marks, acknowledged, outbound, status, say, wake, told, anew }
     }
 
-    pub(super) async fn run(mut self, mut inbound: mpsc::Receiver<LinkEvent>, mut stop: Stop) {
-        let mut committed = self.with.writer.committed();
+    async fn run(mut self, mut inbound: mpsc::Receiver<LinkEvent>, mut stop: Stop) {
+        let [mut territory, mut school] = self.with.shelves().map(|shelf| self.with.news.of(&shelf));
         // When the next news of what became durable are told; several ticks are one piece of news.
         let mut news_at: Option<Elapsed> = None;
         loop {
             let now = self.with.clock.elapsed();
             let next = news_at.map_or(self.wake, |at| at.min(self.wake));
+            let durable =
+                |news: Result<(), watch::error::RecvError>| if news.is_ok() { Event::Durable } else { Event::End };
             let event = tokio::select! {
                 event = inbound.recv() => event.map_or(Event::End, Event::Carrier),
-                news = committed.changed() => if news.is_ok() { Event::Durable } else { Event::End },
+                news = territory.changed() => durable(news),
+                news = school.changed() => durable(news),
                 () = sleep(next.since(now)) => Event::Time,
                 () = stop.wait() => Event::End,
             };
@@ -74,8 +97,8 @@ impl Driver {
                 }
                 Event::Time => {
                     let now = self.with.clock.elapsed();
-                    if news_at.take_if(|at| *at <= now).is_some() {
-                        self.tell_stored().await;
+                    if news_at.take_if(|at| *at <= now).is_some() && !self.tell_stored().await {
+                        news_at = Some(now.after(READ_AGAIN));
                     }
                     if self.wake <= now {
                         self.tell(Input::Tick).await;
@@ -91,37 +114,55 @@ impl Driver {
         match event {
             LinkEvent::Connected => {
                 self.status.connected = true;
+                self.told = None;
                 self.tell(Input::Connected).await;
             }
             LinkEvent::Disconnected => {
                 self.status.connected = false;
                 self.tell(Input::Disconnected).await;
             }
-            LinkEvent::Message(bytes) => match batch::decode(&bytes) {
-                Ok((message, vitals)) => {
-                    self.status.last_message = Some(self.with.clock.elapsed());
-                    if let (Side::Coordinator, Some(vitals)) = (self.with.rights.side, vitals) {
-                        self.status.vitals = Some(vitals);
-                    }
-                    self.tell(Input::Received(message)).await;
-                }
-                Err(error) => {
-                    tracing::warn!(link = ?self.with.rights, %error, "a batch was dropped");
-                    self.status.last_error = Some(error.to_string());
-                }
-            },
+            LinkEvent::Message(bytes) => self.received(&bytes).await,
         }
     }
 
-    /// Tells the peer what is durable, if that is news.
-    async fn tell_stored(&mut self) {
-        match self.with.reader.read(shelves::marks) {
-            Ok(marks) if marks == self.marks => {}
-            Ok(marks) => {
+    async fn received(&mut self, bytes: &[u8]) {
+        let opened = self.with.sealing.open(&self.with.hears, bytes).map_err(|why| why.to_string());
+        match opened.and_then(|body| batch::decode(&body).map_err(|why| why.to_string())) {
+            Ok((message, vitals)) => {
+                self.status.last_message = Some(self.with.clock.elapsed());
+                if let (Side::Coordinator, Some(vitals)) = (self.with.rights.side, vitals) {
+                    self.status.vitals = Some(vitals);
+                }
+                self.tell(Input::Received(message)).await;
+            }
+            Err(error) => {
+                tracing::warn!(link = ?self.with.rights, %error, "a batch was dropped");
+                self.status.last_error = Some(error);
+            }
+        }
+    }
+
+    /// Tells the peer what is durable, if that is news; false when it could not be read.
+    async fn tell_stored(&mut self) -> bool {
+        match self.marks_now().await {
+            Some(marks) if marks == self.marks => true,
+            Some(marks) => {
                 self.marks.clone_from(&marks);
                 self.tell(Input::Stored(marks)).await;
+                true
             }
-            Err(error) => self.failed("marks could not be read", &error),
+            None => false,
+        }
+    }
+
+    pub(super) async fn marks_now(&mut self) -> Option<Vec<Mark>> {
+        let of = self.with.shelves();
+        match self.with.store.read(move |conn| shelves::marks_of(conn, &of)).await {
+            Ok(marks) => Some(marks),
+            Err(error) => {
+                self.failed("marks could not be read", &error);
+                None
+            }
         }
     }
 
@@ -134,6 +175,7 @@ impl Driver {
                     continue;
                 }
                 Output::Commit(run) => {
+                    // What follows each other is committed together.
                     let mut runs = vec![run];
                     while let Some(Output::Commit(_)) = todo.front() {
                         if let Some(Output::Commit(run)) = todo.pop_front() {
@@ -142,37 +184,25 @@ impl Driver {
                     }
                     self.commit(runs).await
                 }
-                Output::Fetch { shelf, origin, after, max_bytes } => {
-                    let read =
-                        self.with.reader.read(|conn| shelves::runs_after(conn, &shelf, &origin, after, max_bytes));
-                    let runs = read.unwrap_or_else(|error| {
-                        self.failed("runs could not be read", &error);
-                        Vec::new()
-                    });
-                    vec![Input::Loaded { shelf, origin, after, runs }]
-                }
-                Output::Survey => self.survey().await.into_iter().collect(),
-                Output::Quarantine { run, reason } => {
-                    self.quarantine(run, reason).await;
-                    continue;
-                }
-                Output::Acknowledged(marks) => {
-                    self.acknowledge(marks).await;
-                    continue;
-                }
                 Output::Alert(alert) => {
                     tracing::warn!(link = ?self.with.rights, %alert, "replication needs a look");
                     self.status.last_error = Some(alert.to_string());
-                    continue;
-                }
-                Output::NewIncarnation => {
-                    self.new_incarnation().await;
                     continue;
                 }
                 Output::WakeAt(at) => {
                     self.wake = at;
                     continue;
                 }
+                Output::Fetch { .. }
+                | Output::Survey
+                | Output::Skip(_)
+                | Output::Serve(_)
+                | Output::Take { .. }
+                | Output::Sum(_)
+                | Output::Mend(..)
+                | Output::Quarantine { .. }
+                | Output::Acknowledged(_)
+                | Output::NewIncarnation(_) => self.perform(output).await,
             };
             let now = self.with.clock.elapsed();
             todo.extend(answers.into_iter().flat_map(|input| self.peer.handle(now, input)));
@@ -181,125 +211,25 @@ impl Driver {
 
     async fn send(&mut self, message: &Message) {
         let vitals = self.with.vitals.as_ref().map(|tell| tell());
-        match batch::encode(message, vitals) {
+        // Told once; until they change, silence says that they are the same.
+        let news = matches!(message, Message::Hello(_)) || vitals != self.told;
+        let sealed = batch::encode(message, vitals.as_ref().filter(|_| news)).map_err(|why| why.to_string());
+        let sealed = sealed.and_then(|body| {
+            self.with.sealing.seal(&*self.with.dice, &self.with.says, &body).map_err(|why| why.to_string())
+        });
+        match sealed {
             Ok(bytes) => {
-                if !matches!(timeout(CARRIER_PATIENCE, self.outbound.send(bytes)).await, Ok(Ok(()))) {
+                if matches!(timeout(CARRIER_PATIENCE, self.outbound.send(bytes)).await, Ok(Ok(()))) {
+                    self.told = vitals;
+                } else {
                     tracing::debug!(link = ?self.with.rights, "a batch found no room at the carrier");
                 }
             }
-            Err(error) => {
-                tracing::error!(link = ?self.with.rights, %error, limit = MAX_BATCH_BYTES, "a batch could not be written");
-            }
+            Err(error) => tracing::error!(link = ?self.with.rights, %error, "a batch could not be written"),
         }
     }
 
-    /// Commits runs together. One that fails is undone alone, kept aside, and what follows it on its chain is not tried.
-    async fn commit(&mut self, runs: Vec<Run>) -> Vec<Input> {
-        let (project, stamp) = (self.with.project.clone(), self.with.clock.stamp());
-        let coordinator = self.with.rights.coordinator;
-        let names: Vec<_> = runs.iter().map(|r| (r.shelf.clone(), r.origin, r.first)).collect();
-        let committed =
-            self.with.writer.commit(move |conn| commit_each(conn, runs, coordinator, (stamp, &*project))).await;
-        let refused = match committed {
-            Ok(refused) => refused,
-            Err(error) => {
-                self.failed("runs could not be committed", &error);
-                let not_now = |(shelf, origin, first)| Input::Refused { shelf, origin, first, reason: Reason::NotNow };
-                return names.into_iter().map(not_now).collect();
-            }
-        };
-        let mut inputs = Vec::new();
-        if let Ok(marks) = self.with.reader.read(shelves::marks) {
-            self.marks.clone_from(&marks);
-            inputs.push(Input::Stored(marks));
-        }
-        for (run, error) in refused {
-            self.failed("a run could not be applied", &error);
-            inputs.push(Input::Refused {
-                shelf: run.shelf.clone(),
-                origin: run.origin,
-                first: run.first,
-                reason: reason_of(&error),
-            });
-            if reason_of(&error) != Reason::NotNow {
-                self.quarantine(run, reason_of(&error)).await;
-            }
-        }
-        inputs
-    }
-
-    /// Marks and digests of one state. What is pending is closed in the same act: it is in the documents already, so that
-    /// marks without it and digests with it would look like a mismatch.
-    async fn survey(&mut self) -> Option<Input> {
-        let shelves = [Shelf::Territory, Shelf::School(self.with.rights.uai.clone())];
-        let (author, stamp) = (self.with.author.clone(), self.with.clock.stamp());
-        let surveyed = self.with.writer.commit(move |conn| {
-            shelves::close_runs(conn, &author, stamp)?;
-            let marks = shelves::marks(conn)?;
-            let digests: Result<Vec<_>, ShelfError> =
-                shelves.into_iter().map(|s| shelves::digest(conn, &s).map(|d| (s, d))).collect();
-            Ok::<_, ShelfError>((marks, digests?))
-        });
-        match surveyed.await {
-            Ok((marks, digests)) => {
-                self.marks.clone_from(&marks);
-                Some(Input::Surveyed { marks, digests })
-            }
-            Err(error) => {
-                self.failed("marks and digests could not be read", &error);
-                None
-            }
-        }
-    }
-
-    async fn quarantine(&mut self, run: Run, reason: Reason) {
-        let stamp = self.with.clock.stamp();
-        let reason = reason.to_string();
-        let kept = self.with.writer.commit(move |conn| shelves::quarantine(conn, &run, &reason, stamp)).await;
-        if let Err(error) = kept {
-            self.failed("a run could not be kept aside", &error);
-        }
-    }
-
-    /// The box's exposure ends with the coordinator's word. The coordinator counts none.
-    async fn acknowledge(&mut self, marks: Vec<Mark>) {
-        if self.with.rights.side == Side::Coordinator || marks == self.acknowledged {
-            return;
-        }
-        let (told, stamp) = (marks.clone(), self.with.clock.stamp());
-        match self.with.writer.commit(move |conn| shelves::acknowledge(conn, &told, stamp)).await {
-            Ok(told) => {
-                self.acknowledged = marks;
-                if !told.unknown.is_empty() {
-                    self.new_incarnation().await;
-                }
-            }
-            Err(error) => self.failed("an acknowledgement could not be kept", &error),
-        }
-    }
-
-    /// This disk was restored or cloned. What is pending is closed under the old name, a new one is kept for the next
-    /// start, and the program is told to start again.
-    async fn new_incarnation(&mut self) {
-        if self.cloned {
-            return;
-        }
-        let (author, dice, stamp) = (self.with.author.clone(), self.with.dice.clone(), self.with.clock.stamp());
-        tracing::error!(origin = %author.origin, "this disk was restored or cloned: a new incarnation is drawn");
-        let drawn = self.with.writer.commit(move |conn| {
-            shelves::close_runs(conn, &author, stamp)?;
-            shelves::new_incarnation(conn, author.origin.box_id, &*dice)
-        });
-        match drawn.await {
-            Ok(origin) => {
-                self.cloned = true;
-                (self.with.on_clone)(origin);
-            }
-            Err(error) => self.failed("a new incarnation could not be kept", &error),
-        }
-    }
-
-    fn failed(&mut self, what: &str, error: &ShelfError) {
+    pub(super) fn failed(&mut self, what: &str, error: &ShelfError) {
         tracing::error!(link = ?self.with.rights, %error, "{what}");
         self.status.last_error = Some(format!("{what}: {error}"));
     }
@@ -307,6 +237,7 @@ impl Driver {
     fn publish(&mut self) {
         self.status.in_contact = self.peer.is_open();
         self.status.settled = self.peer.is_settled(self.with.clock.elapsed());
+        self.status.pulling = self.peer.is_pulling();
         self.status.theirs = self.peer.theirs();
         self.status.alerts = self.peer.alerts().iter().cloned().collect();
         let status = &self.status;
@@ -320,27 +251,9 @@ impl Driver {
     }
 }
 
-/// Commits each run in a savepoint of its own; gives those that failed.
-fn commit_each(
-    conn: &Connection,
-    runs: Vec<Run>,
-    coordinator: BoxId,
-    (stamp, project): (Stamp, &dyn Project),
-) -> Result<Vec<(Run, ShelfError)>, ShelfError> {
-    let mut refused: Vec<(Run, ShelfError)> = Vec::new();
-    for run in runs {
-        if refused.iter().any(|(r, _)| (&r.shelf, r.origin) == (&run.shelf, run.origin)) {
-            continue;
-        }
-        let writer = if run.origin.box_id == coordinator { Writer::Coordinator } else { Writer::Box };
-        conn.execute_batch("SAVEPOINT run")?;
-        match shelves::commit_run(conn, &run, writer, stamp, project) {
-            Ok(_) => conn.execute_batch("RELEASE run")?,
-            Err(error) => {
-                conn.execute_batch("ROLLBACK TO run; RELEASE run")?;
-                refused.push((run, error));
-            }
-        }
+impl<D: Store> Replication<D> {
+    /// The two shelves of a link.
+    pub(super) fn shelves(&self) -> [Shelf; 2] {
+        [Shelf::Territory, Shelf::School(self.rights.uai.clone())]
     }
-    Ok(refused)
 }

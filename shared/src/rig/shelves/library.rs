@@ -1,319 +1,403 @@
-//! Documents on disk. Tables `replica_documents`, `replica_changes`, `replica_digests`, `replica_waiting`.
+//! Documents on disk. Tables `replica_documents`, `replica_changes`.
 //!
 //! A document is its saved state and the changes since. Its settled fields are kept beside, so that reading one needs no
-//! Automerge; they are made anew from the document when the rules that settle them have changed.
+//! Automerge; they are made anew from the document when the rules that settle them have changed. A row is one epoch of
+//! one document: the current one, one that was left behind, or what is left of an erased one.
 
-use std::collections::BTreeMap;
-
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
-
-use super::{Author, ShelfError};
+use super::{Author, ShelfError, anew, epochs, hashes, line::number};
 use crate::{
-    documents::{DocId, Document, DocumentError, Edit, Fields, Kind, MAX_DOCUMENT_BYTES, Writer, chunk::Chunk, needed},
+    documents::{DocId, Document, DocumentError, Edit, Fields, Kind, MAX_DOCUMENT_BYTES, Writer, needed},
     keys::sha256,
-    replica::Shelf,
-    rig::writer::StoreError,
+    replica::{
+        Item, Shelf,
+        page::{BUCKETS, bucket},
+    },
+    rig::{
+        sql::{Row, Sql, values},
+        writer::StoreError,
+    },
+    time::Stamp,
 };
 
 /// Changes since the saved state before a new one is saved.
 const FOLD_AT_CHANGES: usize = 64;
 /// … or so many bytes of them.
 const FOLD_AT_BYTES: usize = 16 * 1024;
-/// Changes of a shelf that may wait for others.
-pub(super) const MAX_WAITING: u64 = 1_000;
 /// Version of the rules by which fields are settled; raised with them.
 const FIELDS_VERSION: i64 = 1;
-const UNREADABLE: StoreError = StoreError::Unreadable("a document");
+pub(super) const UNREADABLE: StoreError = StoreError::Unreadable("a document");
+const NOTHING: &[u8] = &[];
+/// Documents read in one statement.
+const PARTS_AT_ONCE: u32 = 1_000;
+
+/// What a row is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum State {
+    /// The epoch that is read and written.
+    Current,
+    /// One that was left behind; stale edits of it may still come.
+    Past,
+    /// A tombstone.
+    Erased,
+}
+
+impl State {
+    pub(super) const fn code(self) -> i64 {
+        match self {
+            Self::Current => 0,
+            Self::Past => 1,
+            Self::Erased => 2,
+        }
+    }
+    fn from_code(code: i64) -> Result<Self, StoreError> {
+        match code {
+            0 => Ok(Self::Current),
+            1 => Ok(Self::Past),
+            2 => Ok(Self::Erased),
+            _ => Err(UNREADABLE),
+        }
+    }
+}
+
+/// Where a change belongs: one row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Place {
+    pub(super) row: i64,
+    pub(super) doc: DocId,
+    pub(super) epoch: u32,
+    pub(super) state: State,
+}
+
+/// Columns of a [`Place`], in its order.
+pub(super) const PLACE: &str = "d.doc, d.kind, d.id, d.epoch, d.state";
+
+pub(super) fn place_at(row: &Row) -> Result<Place, StoreError> {
+    let kind = u8::try_from(row.int(1)?).ok().and_then(Kind::from_code).ok_or(UNREADABLE)?;
+    let epoch = u32::try_from(row.int(3)?).map_err(|_| UNREADABLE)?;
+    let state = State::from_code(row.int(4)?)?;
+    Ok(Place { row: row.int(0)?, doc: DocId::new(kind, row.array(2)?), epoch, state })
+}
+
+/// The current epoch of a document, or its tombstone.
+pub(super) fn current<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, doc: &DocId) -> Result<Option<Place>, ShelfError> {
+    let row = conn.first(
+        &format!(
+            "SELECT {PLACE} FROM replica_documents d
+             WHERE d.shelf = ?1 AND d.kind = ?2 AND d.id = ?3 AND d.state <> 1 ORDER BY d.epoch DESC LIMIT 1"
+        ),
+        values![shelf.as_key(), doc.kind.code(), &doc.id],
+    )?;
+    Ok(row.as_ref().map(place_at).transpose()?)
+}
+
+/// One epoch of a document.
+pub(super) fn epoch<S: Sql + ?Sized>(
+    conn: &S,
+    shelf: &Shelf,
+    doc: &DocId,
+    epoch: u32,
+) -> Result<Option<Place>, ShelfError> {
+    let row = conn.first(
+        &format!(
+            "SELECT {PLACE} FROM replica_documents d
+             WHERE d.shelf = ?1 AND d.kind = ?2 AND d.id = ?3 AND d.epoch = ?4"
+        ),
+        values![shelf.as_key(), doc.kind.code(), &doc.id, epoch],
+    )?;
+    Ok(row.as_ref().map(place_at).transpose()?)
+}
+
+/// A new, empty row.
+pub(super) fn create<S: Sql + ?Sized>(
+    conn: &S,
+    shelf: &Shelf,
+    doc: &DocId,
+    epoch: u32,
+    state: State,
+) -> Result<Place, ShelfError> {
+    let row = conn.one(
+        "INSERT INTO replica_documents (shelf, kind, id, epoch, state, bucket, heads, fields, fields_version, carried)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?7, 0, 1) RETURNING doc",
+        values![shelf.as_key(), doc.kind.code(), &doc.id, epoch, state.code(), bucket(doc), NOTHING],
+    )?;
+    Ok(Place { row: row.int(0)?, doc: *doc, epoch, state })
+}
 
 /// A document taken from its shelf.
 pub(super) struct Taken {
-    row: Option<i64>,
-    document: Document,
+    pub(super) place: Place,
+    pub(super) document: Document,
     heads: Vec<u8>,
     snapshot_bytes: usize,
     tail_count: usize,
     tail_bytes: usize,
-    fresh: Vec<Vec<u8>>,
+}
+
+/// Takes a document from its shelf.
+pub(super) fn take<S: Sql + ?Sized>(conn: &S, place: Place) -> Result<Taken, ShelfError> {
+    let found = conn.one(
+        "SELECT snapshot, heads, tail_count, tail_bytes FROM replica_documents WHERE doc = ?1",
+        values![place.row],
+    )?;
+    let snapshot = found.opt_bytes(0)?;
+    let tail = conn.query("SELECT bytes FROM replica_changes WHERE doc = ?1 ORDER BY place", values![place.row])?;
+    let tail: Vec<Vec<u8>> = tail.iter().map(|row| row.bytes(0).map(<[u8]>::to_vec)).collect::<Result<_, _>>()?;
+    let document = Document::load(place.doc.kind, snapshot, &tail).map_err(|_| UNREADABLE)?;
+    Ok(Taken {
+        place,
+        document,
+        heads: found.bytes(1)?.to_vec(),
+        snapshot_bytes: snapshot.map_or(0, <[u8]>::len),
+        tail_count: size(&found, 2)?,
+        tail_bytes: size(&found, 3)?,
+    })
+}
+
+fn size(row: &Row, at: usize) -> Result<usize, StoreError> {
+    Ok(usize::try_from(row.int(at)?).unwrap_or(0))
 }
 
 impl Taken {
-    /// Applies a change that was checked; false when it must wait for another.
-    pub(super) fn apply(&mut self, chunk: &Chunk, bytes: &[u8]) -> Result<bool, DocumentError> {
-        let before = self.document.heads();
-        match self.document.apply_chunk(chunk, bytes) {
-            Ok(()) => {
-                if self.document.heads() != before {
-                    self.fresh.push(bytes.to_vec());
-                }
-                Ok(true)
-            }
-            Err(DocumentError::MissingDependency) => Ok(false),
-            Err(why) => Err(why),
-        }
+    pub(super) fn is_full(&self) -> bool {
+        self.snapshot_bytes.saturating_add(self.tail_bytes) > MAX_DOCUMENT_BYTES
+    }
+
+    /// Whether it reads otherwise than when it was taken.
+    pub(super) fn is_changed(&self) -> bool {
+        self.document.heads().concat() != self.heads
     }
 }
 
-/// Takes a document from its shelf; an empty one when it is not there.
-pub(super) fn take(conn: &Connection, shelf: &Shelf, doc: &DocId) -> Result<Taken, ShelfError> {
-    let mut statement = conn.prepare_cached(
-        "SELECT doc, snapshot, heads, tail_count, tail_bytes FROM replica_documents
-         WHERE shelf = ?1 AND kind = ?2 AND id = ?3",
-    )?;
-    type Found = (i64, Option<Vec<u8>>, Vec<u8>, usize, usize);
-    let found: Option<Found> = statement
-        .query_row(params![shelf.as_key(), doc.kind.code(), doc.id], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?, size(row, 3)?, size(row, 4)?))
-        })
-        .optional()?;
-    let Some((row, snapshot, heads, tail_count, tail_bytes)) = found else {
-        let document = Document::new(doc.kind);
-        let heads = Vec::new();
-        return Ok(Taken {
-            row: None,
-            document,
-            heads,
-            snapshot_bytes: 0,
-            tail_count: 0,
-            tail_bytes: 0,
-            fresh: vec![],
-        });
-    };
-    let mut statement = conn.prepare_cached("SELECT bytes FROM replica_changes WHERE doc = ?1 ORDER BY place")?;
-    let tail: Vec<Vec<u8>> = statement.query_map([row], |row| row.get(0))?.collect::<Result<_, _>>()?;
-    let document = Document::load(doc.kind, snapshot.as_deref(), &tail).map_err(|_| UNREADABLE)?;
-    let snapshot_bytes = snapshot.map_or(0, |bytes| bytes.len());
-    Ok(Taken { row: Some(row), document, heads, snapshot_bytes, tail_count, tail_bytes, fresh: Vec::new() })
-}
-
-fn size(row: &Row<'_>, at: usize) -> rusqlite::Result<usize> {
-    Ok(usize::try_from(row.get::<_, i64>(at)?).unwrap_or(0))
-}
-
-/// Puts a document back with its fresh changes; gives its fields, or none when nothing changed.
-pub(super) fn put_back(
-    conn: &Connection,
-    shelf: &Shelf,
-    doc: &DocId,
-    mut taken: Taken,
+/// Puts a document back with the changes it has got; gives its fields, or none when nothing changed.
+pub(super) fn put_back<S: Sql + ?Sized>(
+    conn: &S,
+    taken: &Taken,
+    fresh: &[Vec<u8>],
 ) -> Result<Option<Fields>, ShelfError> {
-    if taken.fresh.is_empty() {
+    if !taken.is_changed() {
         return Ok(None);
     }
+    let row = taken.place.row;
+    let fresh_bytes: usize = fresh.iter().map(Vec::len).sum();
+    let count = taken.tail_count.saturating_add(fresh.len());
+    let bytes = taken.tail_bytes.saturating_add(fresh_bytes);
+    if count >= FOLD_AT_CHANGES || bytes >= FOLD_AT_BYTES {
+        save(conn, taken)?;
+    } else {
+        for (place, change) in (taken.tail_count..).zip(fresh) {
+            conn.execute(
+                "INSERT INTO replica_changes (doc, place, bytes) VALUES (?1, ?2, ?3)",
+                values![row, i64::try_from(place).unwrap_or(i64::MAX), change],
+            )?;
+        }
+        conn.execute(
+            "UPDATE replica_documents SET tail_count = ?2, tail_bytes = ?3 WHERE doc = ?1",
+            values![row, i64::try_from(count).unwrap_or(i64::MAX), i64::try_from(bytes).unwrap_or(i64::MAX)],
+        )?;
+    }
+    read_anew(conn, taken).map(Some)
+}
+
+/// Keeps the whole document as it is, in one piece.
+pub(super) fn save<S: Sql + ?Sized>(conn: &S, taken: &Taken) -> Result<(), ShelfError> {
+    let snapshot = taken.document.save();
+    if snapshot.len() > MAX_DOCUMENT_BYTES {
+        return Err(DocumentError::TooLarge.into());
+    }
+    conn.execute("DELETE FROM replica_changes WHERE doc = ?1", values![taken.place.row])?;
+    conn.execute(
+        "UPDATE replica_documents SET snapshot = ?2, tail_count = 0, tail_bytes = 0 WHERE doc = ?1",
+        values![taken.place.row, &snapshot],
+    )?;
+    Ok(())
+}
+
+/// Writes down heads and fields of a document.
+pub(super) fn read_anew<S: Sql + ?Sized>(conn: &S, taken: &Taken) -> Result<Fields, ShelfError> {
     let heads = taken.document.heads().concat();
     let fields = taken.document.fields();
     let encoded = postcard::to_stdvec(&fields).map_err(|_| UNREADABLE)?;
-    let row = match taken.row {
-        Some(row) => row,
-        None => create(conn, shelf, doc)?,
+    conn.execute(
+        "UPDATE replica_documents SET heads = ?2, fields = ?3, fields_version = ?4 WHERE doc = ?1",
+        values![taken.place.row, &heads, &encoded, FIELDS_VERSION],
+    )?;
+    Ok(fields)
+}
+
+/// A row's part of the digest; nothing of an empty document, or of an epoch that was left behind.
+pub(super) fn mixed(place: &Place, heads: &[u8]) -> [u8; 32] {
+    let heads = match place.state {
+        State::Current if heads.is_empty() => return [0; 32],
+        State::Current => heads,
+        State::Past => return [0; 32],
+        State::Erased => b"erased".as_slice(),
     };
-    let fresh_bytes: usize = taken.fresh.iter().map(Vec::len).sum();
-    let count = taken.tail_count.saturating_add(taken.fresh.len());
-    let bytes = taken.tail_bytes.saturating_add(fresh_bytes);
-    if count >= FOLD_AT_CHANGES || bytes >= FOLD_AT_BYTES {
-        let snapshot = taken.document.save();
-        if snapshot.len() > MAX_DOCUMENT_BYTES {
-            return Err(DocumentError::TooLarge.into());
-        }
-        conn.prepare_cached("DELETE FROM replica_changes WHERE doc = ?1")?.execute([row])?;
-        conn.prepare_cached(
-            "UPDATE replica_documents SET snapshot = ?2, tail_count = 0, tail_bytes = 0 WHERE doc = ?1",
-        )?
-        .execute(params![row, snapshot])?;
-    } else {
-        let mut insert = conn.prepare_cached("INSERT INTO replica_changes (doc, place, bytes) VALUES (?1, ?2, ?3)")?;
-        for (place, change) in (taken.tail_count..).zip(taken.fresh.drain(..)) {
-            insert.execute(params![row, i64::try_from(place).unwrap_or(i64::MAX), change])?;
-        }
-        conn.prepare_cached("UPDATE replica_documents SET tail_count = ?2, tail_bytes = ?3 WHERE doc = ?1")?.execute(
-            params![row, i64::try_from(count).unwrap_or(i64::MAX), i64::try_from(bytes).unwrap_or(i64::MAX)],
-        )?;
+    let mut bytes = vec![place.doc.kind.code()];
+    bytes.extend(place.doc.id);
+    if place.state == State::Current {
+        bytes.extend(place.epoch.to_le_bytes());
     }
-    conn.prepare_cached("UPDATE replica_documents SET heads = ?2, fields = ?3, fields_version = ?4 WHERE doc = ?1")?
-        .execute(params![row, heads, encoded, FIELDS_VERSION])?;
-    let (was, is) = (mixed(doc, &taken.heads), mixed(doc, &heads));
-    let mut sum = digest(conn, shelf)?;
-    for ((sum, was), is) in sum.iter_mut().zip(was).zip(is) {
-        *sum ^= was ^ is;
-    }
-    conn.prepare_cached("INSERT OR REPLACE INTO replica_digests (shelf, digest) VALUES (?1, ?2)")?
-        .execute(params![shelf.as_key(), sum])?;
-    Ok(Some(fields))
-}
-
-fn create(conn: &Connection, shelf: &Shelf, doc: &DocId) -> Result<i64, ShelfError> {
-    conn.prepare_cached(
-        "INSERT INTO replica_documents (shelf, kind, id, heads, fields, fields_version)
-         VALUES (?1, ?2, ?3, x'', x'', 0)",
-    )?
-    .execute(params![shelf.as_key(), doc.kind.code(), doc.id])?;
-    Ok(conn.last_insert_rowid())
-}
-
-/// A document's part of the digest; nothing while it has no heads.
-fn mixed(doc: &DocId, heads: &[u8]) -> [u8; 32] {
-    if heads.is_empty() {
-        return [0; 32];
-    }
-    let mut bytes = vec![doc.kind.code()];
-    bytes.extend(doc.id);
     bytes.extend(heads);
     sha256(&bytes)
 }
 
-/// The digest of a shelf: the exclusive or, over its documents, of SHA-256 of name and sorted heads. Replicas that hold
-/// the same changes have the same digest.
+/// Folds the parts of all documents of a shelf, tombstones too, into something.
+fn each_part<S: Sql + ?Sized>(
+    conn: &S,
+    shelf: &Shelf,
+    mut fold: impl FnMut(&Place, [u8; 32]),
+) -> Result<(), ShelfError> {
+    let (mut kind, mut id) = (0, vec![]);
+    loop {
+        let rows = conn.query(
+            &format!(
+                "SELECT {PLACE}, d.heads FROM replica_documents d WHERE d.shelf = ?1 AND d.state <> 1
+                 AND (d.kind > ?2 OR (d.kind = ?2 AND d.id > ?3)) ORDER BY d.kind, d.id, d.epoch LIMIT ?4"
+            ),
+            values![shelf.as_key(), kind, &id, PARTS_AT_ONCE],
+        )?;
+        let mut last = None;
+        for row in &rows {
+            let place = place_at(row)?;
+            // The epochs of an erased document are one tombstone.
+            if last.replace(place.doc) != Some(place.doc) {
+                fold(&place, mixed(&place, row.bytes(5)?));
+            }
+        }
+        let Some(doc) = last else { return Ok(()) };
+        (kind, id) = (i64::from(doc.kind.code()), doc.id.to_vec());
+    }
+}
+
+/// The digest of a shelf: the exclusive or, over its documents, of SHA-256 of name, epoch and sorted heads; tombstones
+/// count. Replicas that hold the same changes have the same digest. It is made anew each time, from what is held now.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn digest(conn: &Connection, shelf: &Shelf) -> Result<[u8; 32], ShelfError> {
-    let mut statement = conn.prepare_cached("SELECT digest FROM replica_digests WHERE shelf = ?1")?;
-    Ok(statement.query_row([shelf.as_key()], |row| row.get(0)).optional()?.unwrap_or([0; 32]))
+pub fn digest<S: Sql + ?Sized>(conn: &S, shelf: &Shelf) -> Result<[u8; 32], ShelfError> {
+    let mut sum = [0; 32];
+    each_part(conn, shelf, |_, part| sum.iter_mut().zip(part).for_each(|(sum, part)| *sum ^= part))?;
+    Ok(sum)
 }
 
-/// Makes an edit of this author; gives the change and the fields after it, or none when nothing changed.
-pub(super) fn edit(
-    conn: &Connection,
+/// The same, cut to eight bytes, for each of the 256 buckets of a shelf.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn sums<S: Sql + ?Sized>(conn: &S, shelf: &Shelf) -> Result<Vec<u64>, ShelfError> {
+    let mut sums = vec![0; BUCKETS];
+    each_part(conn, shelf, |place, part| {
+        if let (Some(sum), Some(part)) = (sums.get_mut(usize::from(bucket(&place.doc))), part.first_chunk()) {
+            *sum ^= u64::from_le_bytes(*part);
+        }
+    })?;
+    Ok(sums)
+}
+
+/// Makes an edit of this author; gives the item and the fields after it, or none when nothing changed. Who is erased
+/// stays erased, whatever is written.
+pub(super) fn edit<S: Sql + ?Sized>(
+    conn: &S,
     author: &Author,
     shelf: &Shelf,
+    now: Stamp,
     edit: &Edit,
-) -> Result<Option<(Vec<u8>, Fields)>, ShelfError> {
+) -> Result<Option<(Item, Fields)>, ShelfError> {
     if *shelf == Shelf::Territory && author.writer == Writer::Box {
         return Err(ShelfError::Refused { reason: "the territory shelf is the coordinator's".into() });
+    }
+    let place = current(conn, shelf, &edit.doc)?;
+    if place.is_some_and(|place| place.state == State::Erased) {
+        return Ok(None);
     }
     // The kept fields say whether there is anything to do; most edits of an import have nothing.
     let held = document(conn, shelf, &edit.doc)?.unwrap_or_default();
     if needed(edit.doc.kind, &held, edit)?.is_empty() {
         return Ok(None);
     }
-    let mut taken = take(conn, shelf, &edit.doc)?;
-    if taken.snapshot_bytes.saturating_add(taken.tail_bytes) > MAX_DOCUMENT_BYTES {
+    // Nothing of this life may stand on what a former one left half-done.
+    anew::settle_former(conn, author, now)?;
+    let mut taken = match place {
+        Some(place) => take(conn, place)?,
+        None => take(conn, create(conn, shelf, &edit.doc, 0, State::Current)?)?,
+    };
+    if taken.is_full() {
         return Err(DocumentError::TooLarge.into());
     }
-    let Some(change) = taken.document.edit(author.origin.actor(), author.writer, edit)? else { return Ok(None) };
-    taken.fresh.push(change.clone());
-    Ok(put_back(conn, shelf, &edit.doc, taken)?.map(|fields| (change, fields)))
+    let first = taken.heads.is_empty();
+    let epoch = taken.place.epoch;
+    if first && epoch > 0 && author.writer == Writer::Box {
+        return Err(ShelfError::Refused { reason: "only the coordinator begins an epoch".into() });
+    }
+    let mark = if first { edit.doc.mark(epoch) } else { 0 };
+    let Some(change) = taken.document.edit_marked(author.origin.actor(), author.writer, mark, edit)? else {
+        return Ok(None);
+    };
+    let item =
+        item(&edit.doc, epoch, &change, if first { Some(left_behind(conn, shelf, &taken.place)?) } else { None })?;
+    hashes::keep(conn, shelf, &change, taken.place.row)?;
+    Ok(put_back(conn, &taken, &[change])?.map(|fields| (item, fields)))
 }
 
-/// The fields of a document; none when it is not on this shelf.
+/// What the cut before this epoch knew.
+fn left_behind<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, place: &Place) -> Result<Vec<[u8; 32]>, ShelfError> {
+    let Some(before) = place.epoch.checked_sub(1) else { return Ok(Vec::new()) };
+    let before = epoch(conn, shelf, &place.doc, before)?;
+    Ok(before.map(|before| epochs::cut_of(conn, before.row)).transpose()?.unwrap_or_default())
+}
+
+/// A change as it goes on the wire; `cut` is what a first change leaves behind.
+pub(super) fn item(doc: &DocId, epoch: u32, change: &[u8], cut: Option<Vec<[u8; 32]>>) -> Result<Item, ShelfError> {
+    let bytes = crate::documents::strip(change).ok_or(UNREADABLE)?.to_vec();
+    Ok(match cut {
+        Some(cut) => Item::First { doc: *doc, epoch, cut, bytes },
+        None => Item::Change { bytes },
+    })
+}
+
+/// The fields of a document; none when it is not on this shelf, or erased.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn document(conn: &Connection, shelf: &Shelf, doc: &DocId) -> Result<Option<Fields>, ShelfError> {
-    let mut statement = conn.prepare_cached(
-        "SELECT fields, fields_version FROM replica_documents WHERE shelf = ?1 AND kind = ?2 AND id = ?3",
+pub fn document<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, doc: &DocId) -> Result<Option<Fields>, ShelfError> {
+    let row = conn.first(
+        &format!(
+            "SELECT {PLACE}, d.fields, d.fields_version FROM replica_documents d
+             WHERE d.shelf = ?1 AND d.kind = ?2 AND d.id = ?3 AND d.state = 0"
+        ),
+        values![shelf.as_key(), doc.kind.code(), &doc.id],
     )?;
-    let found: Option<(Vec<u8>, i64)> = statement
-        .query_row(params![shelf.as_key(), doc.kind.code(), doc.id], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
-    found.map(|(bytes, version)| fields(conn, shelf, doc, (&bytes, version))).transpose()
+    row.map(|row| fields(conn, &row)).transpose()
 }
 
 /// All documents of a kind on a shelf, in the order of their identifiers.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn documents(conn: &Connection, shelf: &Shelf, kind: Kind) -> Result<Vec<(DocId, Fields)>, ShelfError> {
-    let mut statement = conn.prepare_cached(
-        "SELECT id, fields, fields_version FROM replica_documents WHERE shelf = ?1 AND kind = ?2 ORDER BY id",
+pub fn documents<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, kind: Kind) -> Result<Vec<(DocId, Fields)>, ShelfError> {
+    let rows = conn.query(
+        &format!(
+            "SELECT {PLACE}, d.fields, d.fields_version FROM replica_documents d
+             WHERE d.shelf = ?1 AND d.kind = ?2 AND d.state = 0 ORDER BY d.id"
+        ),
+        values![shelf.as_key(), kind.code()],
     )?;
-    let rows = statement.query_map(params![shelf.as_key(), kind.code()], |row| {
-        Ok((DocId::new(kind, row.get(0)?), row.get::<_, Vec<u8>>(1)?, row.get(2)?))
-    })?;
-    let mut all = Vec::new();
-    for row in rows {
-        let (doc, bytes, version) = row?;
-        all.push((doc, fields(conn, shelf, &doc, (&bytes, version))?));
-    }
-    Ok(all)
+    rows.iter().map(|row| Ok((place_at(row)?.doc, fields(conn, row)?))).collect()
 }
 
-fn fields(conn: &Connection, shelf: &Shelf, doc: &DocId, (bytes, version): (&[u8], i64)) -> Result<Fields, ShelfError> {
-    if version == FIELDS_VERSION {
-        return Ok(postcard::from_bytes(bytes).map_err(|_| UNREADABLE)?);
+fn fields<S: Sql + ?Sized>(conn: &S, row: &Row) -> Result<Fields, ShelfError> {
+    if row.int(6)? == FIELDS_VERSION {
+        return Ok(postcard::from_bytes(row.bytes(5)?).map_err(|_| UNREADABLE)?);
     }
-    Ok(take(conn, shelf, doc)?.document.fields())
+    Ok(take(conn, place_at(row)?)?.document.fields())
 }
 
-/// Documents that a run touches, each taken once.
-#[derive(Default)]
-pub(super) struct Desk(BTreeMap<DocId, Taken>);
-
-impl Desk {
-    /// Applies a change that was checked, or lets it wait.
-    pub(super) fn apply(&mut self, conn: &Connection, shelf: &Shelf, change: &Change<'_>) -> Result<(), ShelfError> {
-        let taken = match self.0.entry(*change.doc) {
-            std::collections::btree_map::Entry::Occupied(held) => held.into_mut(),
-            std::collections::btree_map::Entry::Vacant(place) => place.insert(take(conn, shelf, change.doc)?),
-        };
-        if taken.apply(change.chunk, change.bytes)? { Ok(()) } else { wait(conn, shelf, change) }
-    }
-
-    /// Tries what waited for these documents, puts all back, and gives those that changed.
-    pub(super) fn clear(
-        mut self,
-        conn: &Connection,
-        shelf: &Shelf,
-        mut refused: impl FnMut(&[u8], &DocumentError) -> Result<(), ShelfError>,
-    ) -> Result<Vec<(DocId, Fields)>, ShelfError> {
-        let mut changed = Vec::new();
-        for (doc, mut taken) in std::mem::take(&mut self.0) {
-            while retry(conn, shelf, (&doc, &mut taken), &mut refused)? {}
-            if let Some(fields) = put_back(conn, shelf, &doc, taken)? {
-                changed.push((doc, fields));
-            }
-        }
-        Ok(changed)
-    }
-}
-
-/// A change from outside that was read and checked.
-pub(super) struct Change<'a> {
-    pub(super) doc: &'a DocId,
-    pub(super) writer: Writer,
-    pub(super) chunk: &'a Chunk,
-    pub(super) bytes: &'a [u8],
-}
-
-fn wait(conn: &Connection, shelf: &Shelf, change: &Change<'_>) -> Result<(), ShelfError> {
-    let mut count = conn.prepare_cached("SELECT count(*) FROM replica_waiting WHERE shelf = ?1")?;
-    let waiting: i64 = count.query_row([shelf.as_key()], |row| row.get(0))?;
-    if super::line::number(waiting) >= MAX_WAITING {
-        return Err(ShelfError::Waiting);
-    }
-    conn.prepare_cached("INSERT INTO replica_waiting (shelf, kind, id, by_box, bytes) VALUES (?1, ?2, ?3, ?4, ?5)")?
-        .execute(params![
-            shelf.as_key(),
-            change.doc.kind.code(),
-            change.doc.id,
-            change.writer == Writer::Box,
-            change.bytes
-        ])?;
-    Ok(())
-}
-
-/// Tries once what waits for this document; true when something went in.
-fn retry(
-    conn: &Connection,
-    shelf: &Shelf,
-    (doc, taken): (&DocId, &mut Taken),
-    refused: &mut impl FnMut(&[u8], &DocumentError) -> Result<(), ShelfError>,
-) -> Result<bool, ShelfError> {
-    let mut statement = conn.prepare_cached(
-        "SELECT place, by_box, bytes FROM replica_waiting WHERE shelf = ?1 AND kind = ?2 AND id = ?3 ORDER BY place",
-    )?;
-    let waiting: Vec<(i64, bool, Vec<u8>)> = statement
-        .query_map(params![shelf.as_key(), doc.kind.code(), doc.id], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?
-        .collect::<Result<_, _>>()?;
-    let mut moved = false;
-    for (place, by_box, bytes) in waiting {
-        let writer = if by_box { Writer::Box } else { Writer::Coordinator };
-        let tried = crate::documents::check(doc.kind, writer, &bytes).and_then(|chunk| taken.apply(&chunk, &bytes));
-        match tried {
-            Ok(false) => continue,
-            Ok(true) => moved = true,
-            Err(why) => refused(&bytes, &why)?,
-        }
-        conn.prepare_cached("DELETE FROM replica_waiting WHERE place = ?1")?.execute([place])?;
-    }
-    Ok(moved)
+/// How many documents stand on a shelf, tombstones not counted.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn document_count<S: Sql + ?Sized>(conn: &S, shelf: &Shelf) -> Result<u64, ShelfError> {
+    let row =
+        conn.one("SELECT count(*) FROM replica_documents WHERE shelf = ?1 AND state = 0", values![shelf.as_key()])?;
+    Ok(number(row.int(0)?))
 }

@@ -2,21 +2,24 @@
 
 use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension as _, Row, params};
-
 use super::ShelfError;
 use crate::{
     dice::Dice,
-    documents::DocId,
     ids::BoxId,
     journal::Entry,
-    replica::{Mark, Origin, Shelf},
-    rig::writer::StoreError,
+    keys::sha256,
+    replica::{Item, Mark, Origin, Shelf},
+    rig::{
+        sql::{Row, Sql, values},
+        writer::StoreError,
+    },
     time::Stamp,
 };
 
-/// The kind of a change in the table; an entry is 1.
-pub(super) const KIND_CHANGE: i64 = 0;
+/// The kind of everything in the table that is no journal entry: changes and tombstones of mine that stand in no run yet.
+pub(super) const KIND_OTHER: i64 = 0;
+/// The kind of a journal entry.
+pub(super) const KIND_ENTRY: i64 = 1;
 
 /// How far one origin stands on one shelf.
 #[derive(Debug, Clone)]
@@ -28,6 +31,8 @@ pub(super) struct Line {
     pub(super) held: u64,
     pub(super) chain: [u8; 32],
     pub(super) acked: u64,
+    /// Runs up to here are not kept.
+    pub(super) base: u64,
 }
 
 /// What an origin holds that its peer has not acknowledged.
@@ -50,8 +55,8 @@ pub struct Acknowledged {
     pub moved: bool,
     /// Commit to acknowledgement of the last of my own items, when it moved.
     pub lag: Option<Duration>,
-    /// Marks of my own items that I cannot follow: the peer holds more than I wrote, or something else under the same
-    /// number. This disk was restored or cloned: draw a [`new_incarnation`].
+    /// Marks of my own items, of this life or of former ones, that I cannot follow: the peer holds more than I wrote, or
+    /// something else under the same number. This disk was restored or cloned: draw a [`new_incarnation`].
     pub unknown: Vec<Mark>,
 }
 
@@ -67,7 +72,7 @@ pub(super) fn number(sql: i64) -> u64 {
 ///
 /// # Errors
 /// When the store fails, or the disk is another box's.
-pub fn origin(conn: &Connection, box_id: BoxId, dice: &dyn Dice) -> Result<Origin, ShelfError> {
+pub fn origin<S: Sql + ?Sized>(conn: &S, box_id: BoxId, dice: &dyn Dice) -> Result<Origin, ShelfError> {
     match me(conn)? {
         Some(origin) if origin.box_id == box_id => Ok(origin),
         Some(_) => Err(StoreError::Unreadable("this store belongs to another box").into()),
@@ -80,175 +85,228 @@ pub fn origin(conn: &Connection, box_id: BoxId, dice: &dyn Dice) -> Result<Origi
 ///
 /// # Errors
 /// When the store fails.
-pub fn new_incarnation(conn: &Connection, box_id: BoxId, dice: &dyn Dice) -> Result<Origin, ShelfError> {
+pub fn new_incarnation<S: Sql + ?Sized>(conn: &S, box_id: BoxId, dice: &dyn Dice) -> Result<Origin, ShelfError> {
     draw(conn, box_id, dice)
 }
 
-fn draw(conn: &Connection, box_id: BoxId, dice: &dyn Dice) -> Result<Origin, ShelfError> {
+fn draw<S: Sql + ?Sized>(conn: &S, box_id: BoxId, dice: &dyn Dice) -> Result<Origin, ShelfError> {
     let origin = Origin { box_id, incarnation: dice.u64() };
-    conn.prepare_cached(
+    conn.execute(
         "INSERT INTO replica_self (one, box, incarnation) VALUES (1, ?1, ?2)
          ON CONFLICT (one) DO UPDATE SET box = excluded.box, incarnation = excluded.incarnation",
-    )?
-    .execute(params![box_id.as_bytes(), origin.incarnation.cast_signed()])?;
+        values![box_id.as_bytes(), origin.incarnation.cast_signed()],
+    )?;
     Ok(origin)
 }
 
 /// Who this disk is.
-pub(super) fn me(conn: &Connection) -> Result<Option<Origin>, ShelfError> {
-    let mut statement = conn.prepare_cached("SELECT box, incarnation FROM replica_self")?;
-    Ok(statement.query_row([], |row| origin_at(row, 0)).optional()?)
+pub(super) fn me<S: Sql + ?Sized>(conn: &S) -> Result<Option<Origin>, ShelfError> {
+    let row = conn.first("SELECT box, incarnation FROM replica_self", values![])?;
+    row.map(|row| origin_at(&row, 0)).transpose()
 }
 
 /// Reads an origin from two neighbouring columns.
-fn origin_at(row: &Row<'_>, at: usize) -> rusqlite::Result<Origin> {
+pub(super) fn origin_at(row: &Row, at: usize) -> Result<Origin, ShelfError> {
     Ok(Origin {
-        box_id: BoxId::from_bytes(row.get(at)?),
-        incarnation: row.get::<_, i64>(at.saturating_add(1))?.cast_unsigned(),
+        box_id: BoxId::from_bytes(row.array(at)?),
+        incarnation: row.int(at.saturating_add(1))?.cast_unsigned(),
     })
 }
 
-fn shelf_at(row: &Row<'_>, at: usize) -> rusqlite::Result<Shelf> {
-    let key: String = row.get(at)?;
-    Shelf::from_key(&key).ok_or(rusqlite::Error::InvalidQuery)
+pub(super) fn shelf_at(row: &Row, at: usize) -> Result<Shelf, ShelfError> {
+    Ok(Shelf::from_key(row.text(at)?).ok_or(StoreError::Unreadable("the name of a shelf"))?)
 }
 
-pub(super) fn find(conn: &Connection, shelf: &Shelf, origin: &Origin) -> Result<Option<Line>, ShelfError> {
-    let mut statement = conn.prepare_cached(
-        "SELECT line, last, held, chain, acked FROM replica_lines WHERE shelf = ?1 AND box = ?2 AND incarnation = ?3",
+/// Reads `line, last, held, chain, acked, base` from neighbouring columns.
+pub(super) fn line_at(row: &Row, at: usize) -> Result<Line, ShelfError> {
+    let next = |by| at.saturating_add(by);
+    Ok(Line {
+        line: row.int(at)?,
+        last: number(row.int(next(1))?),
+        held: number(row.int(next(2))?),
+        chain: row.array(next(3))?,
+        acked: number(row.int(next(4))?),
+        base: number(row.int(next(5))?),
+    })
+}
+
+pub(super) fn find<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, origin: &Origin) -> Result<Option<Line>, ShelfError> {
+    let row = conn.first(
+        "SELECT line, last, held, chain, acked, base FROM replica_lines
+         WHERE shelf = ?1 AND box = ?2 AND incarnation = ?3",
+        values![shelf.as_key(), origin.box_id.as_bytes(), origin.incarnation.cast_signed()],
     )?;
-    let key = params![shelf.as_key(), origin.box_id.as_bytes(), origin.incarnation.cast_signed()];
-    Ok(statement
-        .query_row(key, |row| {
-            Ok(Line {
-                line: row.get(0)?,
-                last: number(row.get(1)?),
-                held: number(row.get(2)?),
-                chain: row.get(3)?,
-                acked: number(row.get(4)?),
-            })
-        })
-        .optional()?)
+    row.map(|row| line_at(&row, 0)).transpose()
 }
 
 /// The line, made when it is not there.
-pub(super) fn open(conn: &Connection, shelf: &Shelf, origin: &Origin) -> Result<Line, ShelfError> {
+pub(super) fn open<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, origin: &Origin) -> Result<Line, ShelfError> {
     if let Some(line) = find(conn, shelf, origin)? {
         return Ok(line);
     }
-    conn.prepare_cached("INSERT INTO replica_lines (shelf, box, incarnation) VALUES (?1, ?2, ?3)")?
-        .execute(params![shelf.as_key(), origin.box_id.as_bytes(), origin.incarnation.cast_signed()])?;
-    Ok(Line { line: conn.last_insert_rowid(), last: 0, held: 0, chain: [0; 32], acked: 0 })
+    let chain = [0; 32];
+    let row = conn.one(
+        "INSERT INTO replica_lines (shelf, box, incarnation, chain) VALUES (?1, ?2, ?3, ?4) RETURNING line",
+        values![shelf.as_key(), origin.box_id.as_bytes(), origin.incarnation.cast_signed(), &chain],
+    )?;
+    Ok(Line { line: row.int(0)?, last: 0, held: 0, chain, acked: 0, base: 0 })
 }
 
 /// Lines of an origin that have items which stand in no run yet.
-pub(super) fn unclosed(conn: &Connection, origin: &Origin) -> Result<Vec<(Shelf, Line)>, ShelfError> {
-    let mut statement = conn.prepare_cached(
-        "SELECT shelf, line, last, held, chain, acked FROM replica_lines
+pub(super) fn unclosed<S: Sql + ?Sized>(conn: &S, origin: &Origin) -> Result<Vec<(Shelf, Line)>, ShelfError> {
+    let rows = conn.query(
+        "SELECT shelf, line, last, held, chain, acked, base FROM replica_lines
          WHERE box = ?1 AND incarnation = ?2 AND last > held ORDER BY shelf",
+        values![origin.box_id.as_bytes(), origin.incarnation.cast_signed()],
     )?;
-    let rows = statement.query_map(params![origin.box_id.as_bytes(), origin.incarnation.cast_signed()], |row| {
-        let line = Line {
-            line: row.get(1)?,
-            last: number(row.get(2)?),
-            held: number(row.get(3)?),
-            chain: row.get(4)?,
-            acked: number(row.get(5)?),
-        };
-        Ok((shelf_at(row, 0)?, line))
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    let mut lines = Vec::new();
+    for row in &rows {
+        // Another coordinator closes what stands on its shelves.
+        if conn.may_write(row.text(0)?)? {
+            lines.push((shelf_at(row, 0)?, line_at(row, 1)?));
+        }
+    }
+    Ok(lines)
 }
 
 /// A run now ends at `held`.
-pub(super) fn advance(conn: &Connection, line: i64, held: u64, chain: &[u8; 32]) -> Result<(), ShelfError> {
-    conn.prepare_cached("UPDATE replica_lines SET held = ?2, last = max(last, ?2), chain = ?3 WHERE line = ?1")?
-        .execute(params![line, sql(held), chain])?;
+pub(super) fn advance<S: Sql + ?Sized>(conn: &S, line: i64, held: u64, chain: &[u8; 32]) -> Result<(), ShelfError> {
+    conn.execute(
+        "UPDATE replica_lines SET held = ?2, last = CASE WHEN last > ?2 THEN last ELSE ?2 END, chain = ?3
+         WHERE line = ?1",
+        values![line, sql(held), chain],
+    )?;
     Ok(())
 }
 
-/// An item of mine.
-pub(super) enum Own<'a> {
-    Change { doc: &'a DocId, bytes: &'a [u8] },
-    Entry { salt: [u8; 16], body: &'a [u8] },
-}
-
-/// Numbers an item and keeps it until it stands in a run.
-pub(super) fn append(
-    conn: &Connection,
+/// Numbers an item of mine and keeps it until it stands in a run.
+pub(super) fn append<S: Sql + ?Sized>(
+    conn: &S,
     shelf: &Shelf,
     origin: &Origin,
     now: Stamp,
-    item: Own<'_>,
+    item: &Item,
 ) -> Result<u64, ShelfError> {
+    conn.guard(shelf.as_key())?;
     let (line, last) = next(conn, shelf, origin)?;
     match item {
-        Own::Change { doc, bytes } => conn
-            .prepare_cached(
-                "INSERT INTO replica_items (line, number, kind, doc_kind, doc_id, body, committed)
-                 VALUES (?1, ?2, 0, ?3, ?4, ?5, ?6)",
-            )?
-            .execute(params![line, last, doc.kind.code(), doc.id, bytes, now.0])?,
-        Own::Entry { salt, body } => keep_entry(conn, line, number(last), (&salt, body), now)?,
-    };
+        Item::Entry { .. } | Item::Gone { entry: true, .. } => keep_entry(conn, line, number(last), item, now)?,
+        Item::First { .. } | Item::Change { .. } | Item::Erased(_) | Item::Gone { .. } => {
+            let body = postcard::to_stdvec(item).map_err(|_| StoreError::Unreadable("an item"))?;
+            conn.execute(
+                "INSERT INTO replica_items (line, number, kind, body, committed) VALUES (?1, ?2, ?3, ?4, ?5)",
+                values![line, last, KIND_OTHER, &body, now.0],
+            )?;
+        }
+    }
     Ok(number(last))
 }
 
-/// Keeps an entry, own or another's.
-pub(super) fn keep_entry(
-    conn: &Connection,
+/// Keeps an entry, own or another's; of one whose body is gone, the hole that it leaves.
+pub(super) fn keep_entry<S: Sql + ?Sized>(
+    conn: &S,
     line: i64,
     number: u64,
-    (salt, body): (&[u8; 16], &[u8]),
+    item: &Item,
     now: Stamp,
-) -> Result<usize, ShelfError> {
-    Ok(conn
-        .prepare_cached(
-            "INSERT INTO replica_items (line, number, kind, salt, body, committed) VALUES (?1, ?2, 1, ?3, ?4, ?5)",
-        )?
-        .execute(params![line, sql(number), salt, body, now.0])?)
+) -> Result<(), ShelfError> {
+    let (salt, body, gone): (Option<&[u8]>, &[u8], Option<&[u8]>) = match item {
+        Item::Entry { salt, body } => (Some(salt), body, None),
+        Item::Gone { hash, entry: true } => (None, &[], Some(hash)),
+        Item::First { .. } | Item::Change { .. } | Item::Erased(_) | Item::Gone { .. } => return Ok(()),
+    };
+    conn.execute(
+        "INSERT INTO replica_items (line, number, kind, salt, body, gone, committed)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (line, number) DO NOTHING",
+        values![line, sql(number), KIND_ENTRY, salt, body, gone, now.0],
+    )?;
+    Ok(())
 }
 
-fn next(conn: &Connection, shelf: &Shelf, origin: &Origin) -> Result<(i64, i64), ShelfError> {
-    let mut statement = conn.prepare_cached(
-        "UPDATE replica_lines SET last = last + 1 WHERE shelf = ?1 AND box = ?2 AND incarnation = ?3
-         RETURNING line, last",
+/// The body of an entry goes; its hash stays.
+pub(super) fn entry_gone<S: Sql + ?Sized>(conn: &S, line: i64, number: u64, hash: &[u8; 32]) -> Result<(), ShelfError> {
+    let nothing: &[u8] = &[];
+    conn.execute(
+        "UPDATE replica_items SET salt = NULL, body = ?3, gone = ?4 WHERE line = ?1 AND number = ?2",
+        values![line, sql(number), nothing, hash],
     )?;
-    let key = params![shelf.as_key(), origin.box_id.as_bytes(), origin.incarnation.cast_signed()];
-    let pair = |row: &Row<'_>| Ok((row.get(0)?, row.get(1)?));
-    if let Some(found) = statement.query_row(key, pair).optional()? {
-        return Ok(found);
-    }
-    open(conn, shelf, origin)?;
-    Ok(statement.query_row(key, pair)?)
+    Ok(())
+}
+
+fn next<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, origin: &Origin) -> Result<(i64, i64), ShelfError> {
+    let give = || {
+        conn.first(
+            "UPDATE replica_lines SET last = last + 1 WHERE shelf = ?1 AND box = ?2 AND incarnation = ?3
+             RETURNING line, last",
+            values![shelf.as_key(), origin.box_id.as_bytes(), origin.incarnation.cast_signed()],
+        )
+    };
+    let row = match give()? {
+        Some(row) => row,
+        None => {
+            open(conn, shelf, origin)?;
+            give()?.ok_or(StoreError::Unreadable("a line that was just made"))?
+        }
+    };
+    Ok((row.int(0)?, row.int(1)?))
 }
 
 /// What is held, per shelf and origin, in runs.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn marks(conn: &Connection) -> Result<Vec<Mark>, ShelfError> {
-    let mut statement = conn.prepare_cached(
+pub fn marks<S: Sql + ?Sized>(conn: &S) -> Result<Vec<Mark>, ShelfError> {
+    let rows = conn.query(
         "SELECT shelf, box, incarnation, held, chain FROM replica_lines WHERE held > 0
          ORDER BY shelf, box, incarnation",
+        values![],
     )?;
-    let rows = statement.query_map([], |row| {
-        Ok(Mark {
-            shelf: shelf_at(row, 0)?,
-            origin: origin_at(row, 1)?,
-            number: number(row.get(3)?),
-            chain: row.get(4)?,
-        })
-    })?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    rows.iter().map(mark_at).collect()
+}
+
+fn mark_at(row: &Row) -> Result<Mark, ShelfError> {
+    let number = number(row.int(3)?);
+    Ok(Mark { shelf: shelf_at(row, 0)?, origin: origin_at(row, 1)?, number, chain: row.array(4)? })
+}
+
+/// What is held on some shelves, per origin, in runs.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn marks_of<S: Sql + ?Sized>(conn: &S, shelves: &[Shelf; 2]) -> Result<Vec<Mark>, ShelfError> {
+    let [one, two] = shelves;
+    let rows = conn.query(
+        "SELECT shelf, box, incarnation, held, chain FROM replica_lines WHERE held > 0 AND shelf IN (?1, ?2)
+         ORDER BY shelf, box, incarnation",
+        values![one.as_key(), two.as_key()],
+    )?;
+    rows.iter().map(mark_at).collect()
+}
+
+/// Hashes of my own changes that the peer has not acknowledged.
+pub(super) fn unacknowledged<S: Sql + ?Sized>(conn: &S, me: &Origin) -> Result<Vec<[u8; 32]>, ShelfError> {
+    let lines = conn.query(
+        "SELECT shelf, line, last, held, chain, acked, base FROM replica_lines WHERE box = ?1 AND incarnation = ?2",
+        values![me.box_id.as_bytes(), me.incarnation.cast_signed()],
+    )?;
+    let mut hashes = Vec::new();
+    for row in &lines {
+        let (shelf, line) = (shelf_at(row, 0)?, line_at(row, 1)?);
+        for item in super::runs::items_after(conn, &line, (&shelf, me), line.acked)? {
+            if let Item::First { bytes, .. } | Item::Change { bytes } = item {
+                hashes.push(sha256(&bytes));
+            }
+        }
+    }
+    Ok(hashes)
 }
 
 /// Hash of the run that ends at `number`; none when no run ends there. Zeros for number 0.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn chain_at(
-    conn: &Connection,
+pub fn chain_at<S: Sql + ?Sized>(
+    conn: &S,
     shelf: &Shelf,
     origin: &Origin,
     number: u64,
@@ -261,22 +319,22 @@ pub fn chain_at(
 }
 
 /// Hash of the run that ends at `number`, and when its last item was committed.
-fn run_ending(conn: &Connection, line: i64, number: u64) -> Result<Option<([u8; 32], Stamp)>, ShelfError> {
-    let mut statement = conn.prepare_cached("SELECT hash, newest FROM replica_runs WHERE line = ?1 AND last = ?2")?;
+fn run_ending<S: Sql + ?Sized>(conn: &S, line: i64, number: u64) -> Result<Option<([u8; 32], Stamp)>, ShelfError> {
     let row =
-        statement.query_row(params![line, sql(number)], |row| Ok((row.get(0)?, Stamp(row.get(1)?)))).optional()?;
-    Ok(row)
+        conn.first("SELECT hash, newest FROM replica_runs WHERE line = ?1 AND last = ?2", values![line, sql(number)])?;
+    row.map(|row| Ok((row.array(0)?, Stamp(row.int(1)?)))).transpose()
 }
 
 /// Records what the peer holds durably.
 ///
 /// # Errors
 /// When the store fails.
-pub fn acknowledge(conn: &Connection, held: &[Mark], now: Stamp) -> Result<Acknowledged, ShelfError> {
+pub fn acknowledge<S: Sql + ?Sized>(conn: &S, held: &[Mark], now: Stamp) -> Result<Acknowledged, ShelfError> {
     let me = me(conn)?;
     let mut result = Acknowledged::default();
     for mark in held.iter().filter(|mark| mark.number > 0) {
         let mine = me.is_some_and(|me| me == mark.origin);
+        let of_this_disk = me.is_some_and(|me| me.box_id == mark.origin.box_id);
         let line = find(conn, &mark.shelf, &mark.origin)?;
         let known = match &line {
             Some(line) if mark.number <= line.held => {
@@ -287,8 +345,14 @@ pub fn acknowledge(conn: &Connection, held: &[Mark], now: Stamp) -> Result<Ackno
         match (line, known) {
             (Some(line), Some((_, newest))) if mark.number > line.acked => {
                 let lag = now.since(newest);
-                conn.prepare_cached("UPDATE replica_lines SET acked = ?2, lag_ms = ?3 WHERE line = ?1")?.execute(
-                    params![line.line, sql(mark.number), i64::try_from(lag.as_millis()).unwrap_or(i64::MAX)],
+                conn.execute(
+                    "UPDATE replica_lines SET acked = ?2, lag_ms = ?3 WHERE line = ?1",
+                    values![line.line, sql(mark.number), i64::try_from(lag.as_millis()).unwrap_or(i64::MAX)],
+                )?;
+                // From now on it is kept for as long as what is acknowledged is.
+                conn.execute(
+                    "UPDATE replica_runs SET stored = ?4 WHERE line = ?1 AND last > ?2 AND last <= ?3",
+                    values![line.line, sql(line.acked), sql(mark.number), now.0],
                 )?;
                 result.moved = true;
                 if mine {
@@ -296,21 +360,25 @@ pub fn acknowledge(conn: &Connection, held: &[Mark], now: Stamp) -> Result<Ackno
                 }
             }
             (Some(_) | None, Some(_)) => {}
-            (_, None) if mine => result.unknown.push(mark.clone()),
+            // What was cut cannot be compared any more; what a former life is ahead will come back.
+            (Some(line), None) if mark.number < line.base || (!mine && mark.number > line.held) => {}
+            (Some(_), None) if of_this_disk => result.unknown.push(mark.clone()),
+            (None, None) if mine => result.unknown.push(mark.clone()),
             (_, None) => {}
         }
     }
+    super::anew::note_told(conn, held)?;
     Ok(result)
 }
 
-/// What this origin holds that the peer has not acknowledged. Earlier incarnations of the same box count too: what they
-/// wrote is just as much on one disk only.
+/// What this origin holds that the peer has not acknowledged. Earlier incarnations of the same box count too, and what is
+/// set aside of them: what they wrote is just as much on one disk only.
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn exposure(conn: &Connection, origin: &Origin) -> Result<Exposure, ShelfError> {
-    let mut statement = conn.prepare_cached(
-        "SELECT coalesce(sum(last - acked), 0),
+pub fn exposure<S: Sql + ?Sized>(conn: &S, origin: &Origin) -> Result<Exposure, ShelfError> {
+    let row = conn.one(
+        "SELECT CAST(coalesce(sum(last - acked), 0) AS BIGINT),
                 coalesce(max(last) FILTER (WHERE incarnation = ?2), 0),
                 max(lag_ms) FILTER (WHERE incarnation = ?2),
                 min(coalesce(
@@ -319,60 +387,65 @@ pub fn exposure(conn: &Connection, origin: &Origin) -> Result<Exposure, ShelfErr
                     (SELECT committed FROM replica_items i WHERE i.line = l.line AND i.number > l.held
                      ORDER BY i.number LIMIT 1)))
          FROM replica_lines l WHERE box = ?1",
+        values![origin.box_id.as_bytes(), origin.incarnation.cast_signed()],
     )?;
-    let key = params![origin.box_id.as_bytes(), origin.incarnation.cast_signed()];
-    Ok(statement.query_row(key, |row| {
-        Ok(Exposure {
-            entries: number(row.get(0)?),
-            last_number: number(row.get(1)?),
-            lag: row.get::<_, Option<i64>>(2)?.map(|ms| Duration::from_millis(number(ms))),
-            oldest: row.get::<_, Option<i64>>(3)?.map(Stamp),
-        })
-    })?)
+    let aside =
+        conn.one("SELECT count(*), min(since) FROM replica_aside WHERE box = ?1", values![origin.box_id.as_bytes()])?;
+    let oldest = [row.opt_int(3)?, aside.opt_int(1)?].into_iter().flatten().min();
+    Ok(Exposure {
+        entries: number(row.int(0)?).saturating_add(number(aside.int(0)?)),
+        last_number: number(row.int(1)?),
+        lag: row.opt_int(2)?.map(|ms| Duration::from_millis(number(ms))),
+        oldest: oldest.map(Stamp),
+    })
 }
 
-pub(super) fn entry_count(conn: &Connection, shelf: &Shelf, origin: Option<&Origin>) -> Result<u64, ShelfError> {
-    let mut statement = conn.prepare_cached(
-        "SELECT count(*) FROM replica_items i JOIN replica_lines l ON l.line = i.line
-         WHERE i.kind = 1 AND l.shelf = ?1 AND (?2 IS NULL OR (l.box = ?2 AND l.incarnation = ?3))",
-    )?;
-    let key = params![
-        shelf.as_key(),
-        origin.map(|origin| origin.box_id.as_bytes()),
-        origin.map(|origin| origin.incarnation.cast_signed())
-    ];
-    Ok(number(statement.query_row(key, |row| row.get(0))?))
+pub(super) fn entry_count<S: Sql + ?Sized>(
+    conn: &S,
+    shelf: &Shelf,
+    origin: Option<&Origin>,
+) -> Result<u64, ShelfError> {
+    let row = match origin {
+        None => conn.one(
+            "SELECT count(*) FROM replica_items i JOIN replica_lines l ON l.line = i.line
+             WHERE i.kind = 1 AND l.shelf = ?1",
+            values![shelf.as_key()],
+        )?,
+        Some(origin) => conn.one(
+            "SELECT count(*) FROM replica_items i JOIN replica_lines l ON l.line = i.line
+             WHERE i.kind = 1 AND l.shelf = ?1 AND l.box = ?2 AND l.incarnation = ?3",
+            values![shelf.as_key(), origin.box_id.as_bytes(), origin.incarnation.cast_signed()],
+        )?,
+    };
+    Ok(number(row.int(0)?))
 }
 
-pub(super) fn entry_ids(conn: &Connection, shelf: &Shelf) -> Result<Vec<(Origin, u64)>, ShelfError> {
-    let mut statement = conn.prepare_cached(
+pub(super) fn entry_ids<S: Sql + ?Sized>(conn: &S, shelf: &Shelf) -> Result<Vec<(Origin, u64)>, ShelfError> {
+    let rows = conn.query(
         "SELECT l.box, l.incarnation, i.number FROM replica_items i JOIN replica_lines l ON l.line = i.line
          WHERE i.kind = 1 AND l.shelf = ?1 ORDER BY l.box, l.incarnation, i.number",
+        values![shelf.as_key()],
     )?;
-    let rows = statement.query_map([shelf.as_key()], |row| Ok((origin_at(row, 0)?, number(row.get(2)?))))?;
-    Ok(rows.collect::<Result<_, _>>()?)
+    rows.iter().map(|row| Ok((origin_at(row, 0)?, number(row.int(2)?)))).collect()
 }
 
-pub(super) fn entries(
-    conn: &Connection,
+pub(super) fn entries<S: Sql + ?Sized>(
+    conn: &S,
     shelf: &Shelf,
     origin: &Origin,
     after: u64,
     most: u32,
 ) -> Result<Vec<(u64, Stamp, Entry)>, ShelfError> {
     let Some(line) = find(conn, shelf, origin)? else { return Ok(Vec::new()) };
-    let mut statement = conn.prepare_cached(
+    let rows = conn.query(
         "SELECT number, committed, body FROM replica_items WHERE line = ?1 AND number > ?2 AND kind = 1
-         ORDER BY number LIMIT ?3",
+         AND gone IS NULL ORDER BY number LIMIT ?3",
+        values![line.line, sql(after), most],
     )?;
-    let rows = statement.query_map(params![line.line, sql(after), most], |row| {
-        Ok((number(row.get(0)?), Stamp(row.get(1)?), row.get::<_, Vec<u8>>(2)?))
-    })?;
     let mut entries = Vec::new();
-    for row in rows {
-        let (number, at, body) = row?;
-        if let Ok(entry) = Entry::decode(&body) {
-            entries.push((number, at, entry));
+    for row in &rows {
+        if let Ok(entry) = Entry::decode(row.bytes(2)?) {
+            entries.push((number(row.int(0)?), Stamp(row.int(1)?), entry));
         }
     }
     Ok(entries)

@@ -1,77 +1,274 @@
-use std::{cell::RefCell, time::Duration};
+//! The store's side of replication, told as stories between a coordinator (site 1) and boxes (sites 2, 3, …).
+
+mod another_life;
+mod cut;
+mod forgotten;
+mod in_order;
+mod new_epochs;
+mod snapshots;
+
+use std::{collections::BTreeMap, path::Path, sync::Mutex, time::Duration};
+
+use rusqlite::Connection;
 
 use super::*;
 use crate::{
     dice::Seeded,
-    documents::{Badge, Case, Kind, Person, Tablet, badge, class},
+    documents::{Badge, Case, Kind, Person, badge, class},
     ids::{BadgeId, BoxId, CaseId, ClassId, PersonId, SessionId, TabletId},
-    journal::How,
-    replica::{Item, Mark, Run},
+    journal::{How, Pseudonym},
+    replica::{Item, Mark, Pull, Run, Wanted},
+    rig::apply::{Bench, LIMIT},
     wire::Role,
 };
+
+const DAY: i64 = 24 * 60 * 60 * 1_000;
 
 /// A store with its author, and what it projected.
 struct Site {
     conn: Connection,
     author: Author,
     seen: Seen,
+    bench: Bench,
+    /// Where a copied disk lies.
+    folder: Option<tempfile::TempDir>,
 }
 
+/// The rows that a program would make.
 #[derive(Default)]
-struct Seen(std::sync::Mutex<RefCell<(u64, u64)>>);
+struct Seen(Mutex<Rows>);
 
-impl Project for Seen {
-    fn document(&self, _: &Connection, _: &Shelf, _: &DocId, _: &Fields) -> Result<(), ShelfError> {
-        self.0.lock().expect("lock").borrow_mut().0 += 1;
+#[derive(Default)]
+struct Rows {
+    documents: BTreeMap<DocId, Fields>,
+    entries: Vec<(Origin, u64, Entry)>,
+    erased: Vec<Tombstone>,
+}
+
+impl Project<Connection> for Seen {
+    fn document(&self, _: &Connection, _: &Shelf, doc: &DocId, fields: &Fields) -> Result<(), ShelfError> {
+        self.0.lock().expect("lock").documents.insert(*doc, fields.clone());
         Ok(())
     }
-    fn entry(&self, _: &Connection, _: &Shelf, _: &Origin, _: u64, _: Stamp, _: &Entry) -> Result<(), ShelfError> {
-        self.0.lock().expect("lock").borrow_mut().1 += 1;
+    fn entry(
+        &self,
+        _: &Connection,
+        _: &Shelf,
+        origin: &Origin,
+        number: u64,
+        _: Stamp,
+        entry: &Entry,
+    ) -> Result<(), ShelfError> {
+        self.0.lock().expect("lock").entries.push((*origin, number, entry.clone()));
+        Ok(())
+    }
+    fn erased(&self, _: &Connection, _: &Shelf, tombstone: &Tombstone) -> Result<(), ShelfError> {
+        let mut rows = self.0.lock().expect("lock");
+        rows.documents.remove(&tombstone.doc);
+        rows.erased.push(*tombstone);
         Ok(())
     }
 }
 
 impl Site {
-    fn new(seed: u8, writer: Writer) -> Self {
-        let conn = Connection::open_in_memory().expect("memory");
+    fn new(seed: u8) -> Self {
+        Self::over(Connection::open_in_memory().expect("memory"), seed)
+    }
+    /// In a file, as the writer opens one.
+    fn at(path: &Path, seed: u8) -> Self {
+        let conn = Connection::open(path).expect("file");
+        conn.execute_batch("PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA secure_delete=ON;")
+            .expect("as it is");
+        Self::over(conn, seed)
+    }
+    fn over(conn: Connection, seed: u8) -> Self {
         conn.execute_batch(MIGRATION).expect("tables");
-        let dice = Arc::new(Seeded::new(seed.into()));
+        Self::on(conn, seed, u64::from(seed))
+    }
+    fn on(conn: Connection, seed: u8, dice: u64) -> Self {
+        let dice = Arc::new(Seeded::new(dice));
         let origin = origin(&conn, BoxId::from_bytes([seed; 16]), &*dice).expect("origin");
-        let key = SigningKey::from_seed(&[seed; 32]).expect("key");
-        Self { conn, author: Author { origin, key, dice, writer }, seen: Seen::default() }
+        let key = Arc::new(SigningKey::from_seed(&[seed; 32]).expect("key"));
+        let writer = if seed == 1 { Writer::Coordinator } else { Writer::Box };
+        Self {
+            conn,
+            author: Author { origin, key, dice, writer },
+            seen: Seen::default(),
+            bench: Bench::new(LIMIT),
+            folder: None,
+        }
+    }
+    /// The same disk once more, as it is now; rows of the program too.
+    fn copy(&self, dice: u64) -> Self {
+        let folder = tempfile::tempdir().expect("folder");
+        let path = folder.path().join("copy");
+        self.conn.execute("VACUUM INTO ?1", [path.to_str().expect("path")]).expect("copy");
+        let disk = Connection::open(&path).expect("copy");
+        let [seed, ..] = *self.author.origin.box_id.as_bytes();
+        let mut copy = Self::on(disk, seed, dice);
+        copy.folder = Some(folder);
+        copy.seen.0.lock().expect("lock").documents = self.seen.0.lock().expect("lock").documents.clone();
+        copy
+    }
+    fn taking(&self, at: i64) -> Taking<'_, Connection> {
+        Taking { author: &self.author, project: &self.seen, bench: &self.bench, now: Stamp(at) }
+    }
+    /// Runs something in an act.
+    fn act<T>(&self, act: impl FnOnce() -> Result<T, ShelfError>) -> Result<T, ShelfError> {
+        self.conn.execute_batch("SAVEPOINT act").expect("savepoint");
+        let done = act();
+        let end = if done.is_ok() { "RELEASE act" } else { "ROLLBACK TO act; RELEASE act" };
+        self.conn.execute_batch(end).expect("end");
+        done
     }
     fn edit(&self, at: i64, act: &Edit) -> Option<u64> {
         edit(&self.conn, &self.author, &shelf(), Stamp(at), act, &self.seen).expect("edit")
     }
     fn journal(&self, at: i64) -> u64 {
-        journal(&self.conn, &self.author, &shelf(), Stamp(at), &sign_in()).expect("journal")
+        self.note(at, &sign_in())
+    }
+    fn note(&self, at: i64, entry: &Entry) -> u64 {
+        journal(&self.conn, &self.author, &shelf(), Stamp(at), entry).expect("journal")
     }
     fn close(&self, at: i64) -> Vec<Mark> {
         close_runs(&self.conn, &self.author, Stamp(at)).expect("close")
     }
+    fn marks(&self) -> Vec<Mark> {
+        marks(&self.conn).expect("marks")
+    }
+    /// The runs of an origin after a number, when they are kept.
+    fn runs_after(&self, origin: &Origin, after: u64) -> Vec<Run> {
+        let Following::Runs(runs) = runs_after(&self.conn, &shelf(), origin, after, usize::MAX).expect("runs") else {
+            panic!("they were cut")
+        };
+        runs
+    }
+    /// The runs of an origin that are kept.
+    fn kept(&self, origin: &Origin) -> Vec<Run> {
+        match runs_after(&self.conn, &shelf(), origin, 0, usize::MAX).expect("runs") {
+            Following::Runs(runs) => runs,
+            Following::Cut(mark) => self.runs_after(origin, mark.number),
+        }
+    }
     fn runs(&self, origin: &Origin) -> Vec<Run> {
-        runs_after(&self.conn, &shelf(), origin, 0, usize::MAX).expect("runs")
+        self.runs_after(origin, 0)
     }
-    fn take(&self, run: &Run, from: Writer, at: i64) -> Result<Mark, ShelfError> {
-        self.conn.execute_batch("SAVEPOINT act").expect("savepoint");
-        let taken = commit_run(&self.conn, run, from, Stamp(at), &self.seen);
-        let end = if taken.is_ok() { "RELEASE act" } else { "ROLLBACK TO act; RELEASE act" };
-        self.conn.execute_batch(end).expect("end");
-        taken
+    fn take(&self, run: &Run, at: i64) -> Result<Mark, ShelfError> {
+        let [seed, ..] = *run.origin.box_id.as_bytes();
+        run.verify(&SigningKey::from_seed(&[seed; 32]).expect("key").public()).expect("signed");
+        let writer = if seed == 1 { Writer::Coordinator } else { Writer::Box };
+        self.act(|| commit_run(&self.conn, run, writer, &self.taking(at)))
     }
-    /// Takes all that another site wrote.
+    fn held(&self, origin: &Origin) -> u64 {
+        let marks = self.marks();
+        marks.iter().find(|mark| mark.shelf == shelf() && mark.origin == *origin).map_or(0, |mark| mark.number)
+    }
+    /// Takes what another site wrote.
+    fn hear_own(&self, other: &Self, at: i64) {
+        other.close(at);
+        for run in other.runs_after(&other.author.origin, self.held(&other.author.origin)) {
+            self.take(&run, at).expect("take");
+        }
+    }
+    /// Takes all runs that another site holds.
     fn hear(&self, other: &Self, at: i64) {
         other.close(at);
-        for run in other.runs(&other.author.origin) {
-            run.verify(&other.author.key.public()).expect("signed");
-            self.take(&run, other.author.writer, at).expect("take");
+        for mark in other.marks().iter().filter(|mark| mark.shelf == shelf() && mark.origin != self.author.origin) {
+            let after = self.held(&mark.origin);
+            // What it holds as a snapshot only, somebody else has as runs.
+            if let Following::Runs(runs) =
+                runs_after(&other.conn, &shelf(), &mark.origin, after, usize::MAX).expect("runs")
+            {
+                for run in &runs {
+                    if let Err(why) = self.take(run, at) {
+                        panic!(
+                            "{why:?} {:?} {}..{} at {:?} {:?}",
+                            run.origin,
+                            run.first,
+                            run.last(),
+                            self.author,
+                            self.marks()
+                        )
+                    }
+                }
+            }
+        }
+    }
+    /// Takes all documents that another site holds, page by page; gives how many pages there were.
+    fn pull(&self, other: &Self, at: i64) -> usize {
+        other.close(at);
+        let (mut after, mut marks, mut pages) = (None, None, 0);
+        loop {
+            let page =
+                pages::serve(&other.conn, Pull { shelf: shelf(), wanted: Wanted::Everything, after }).expect("page");
+            pages += 1;
+            let first = marks.get_or_insert_with(|| page.marks.clone());
+            let adopt = page.next.is_none().then_some(first.as_slice());
+            let mended = self.act(|| pages::take(&self.conn, &page, adopt, &self.taking(at))).expect("take");
+            assert!(mended.is_empty(), "a snapshot mends nothing");
+            after = page.next;
+            if after.is_none() {
+                return pages;
+            }
         }
     }
     fn digest(&self) -> [u8; 32] {
         digest(&self.conn, &shelf()).expect("digest")
     }
+    fn fields(&self, doc: &DocId) -> Option<Fields> {
+        document(&self.conn, &shelf(), doc).expect("read")
+    }
+    fn text(&self, doc: &DocId, key: &str) -> String {
+        self.fields(doc).and_then(|fields| fields.text(key).map(str::to_owned)).unwrap_or_default()
+    }
+    fn count(&self, sql: &str) -> i64 {
+        self.conn.query_row(sql, [], |row| row.get(0)).expect("count")
+    }
+    fn entries(&self) -> Vec<(Origin, u64)> {
+        entry_ids(&self.conn, &shelf()).expect("entries")
+    }
     fn exposure(&self) -> Exposure {
         exposure(&self.conn, &self.author.origin).expect("exposure")
+    }
+    /// What the program's rows say is what the documents say.
+    fn check_rows(&self) {
+        let rows = self.seen.0.lock().expect("lock");
+        for kind in Kind::ALL {
+            for (doc, fields) in documents(&self.conn, &shelf(), kind).expect("documents") {
+                assert_eq!(rows.documents.get(&doc), Some(&fields), "{doc:?} at {:?}", self.author);
+            }
+        }
+    }
+}
+
+/// Everybody hears everybody, until nobody has anything new.
+fn until_quiet(sites: &[&Site], at: i64) {
+    for round in 0..20 {
+        let before: Vec<_> = sites.iter().map(|site| site.marks()).collect();
+        for one in sites {
+            for other in sites.iter().filter(|other| other.author.origin != one.author.origin) {
+                one.hear(other, at + round);
+            }
+        }
+        if before == sites.iter().map(|site| site.marks()).collect::<Vec<_>>() {
+            return;
+        }
+    }
+    panic!("there is no end to it");
+}
+
+/// Same heads, same fields, same rows.
+fn agree(sites: &[&Site]) {
+    for site in sites {
+        site.check_rows();
+        for other in sites {
+            for kind in Kind::ALL {
+                let read = |site: &Site| documents(&site.conn, &shelf(), kind).expect("documents");
+                assert_eq!(read(site), read(other), "{:?} and {:?}", site.author, other.author);
+            }
+            assert_eq!(site.digest(), other.digest(), "{:?} and {:?}", site.author, other.author);
+            assert_eq!(sums(&site.conn, &shelf()).expect("sums"), sums(&other.conn, &shelf()).expect("sums"));
+        }
     }
 }
 
@@ -108,241 +305,19 @@ fn new_badge() -> Badge {
         expires: None,
     }
 }
-fn named(name: &str) -> Edit {
-    Case { id: CaseId::from_bytes([9; 16]), name: name.into(), deleted: false }.edit()
-}
-
-#[test]
-fn two_sites_that_heard_each_other_hold_the_same() {
-    let (cloud, school) = (Site::new(1, Writer::Coordinator), Site::new(2, Writer::Box));
-    for n in 1..=30 {
-        assert!(cloud.edit(10, &person(n).edit()).is_some());
-        assert_eq!(cloud.edit(11, &person(n).edit()), None, "the same again is nothing");
-    }
-    cloud.edit(12, &new_badge().edit());
-    school.hear(&cloud, 20);
-    // Both write of the same documents, unheard.
-    school.edit(30, &badge::void(new_badge().id, "lost"));
-    school.edit(31, &class::join(ClassId::from_bytes([8; 16]), person(1).id));
-    for at in 0..250 {
-        school.journal(32 + at);
-    }
-    cloud.edit(40, &Badge { expires: Some(Stamp(99)), ..new_badge() }.edit());
-    cloud.hear(&school, 50);
-    school.hear(&cloud, 51);
-    assert_eq!(cloud.digest(), school.digest());
-    assert_ne!(cloud.digest(), [0; 32]);
-    for site in [&cloud, &school] {
-        let fields = document(&site.conn, &shelf(), &Badge::doc(new_badge().id)).expect("read").expect("there");
-        let badge = Badge::from_fields(&Badge::doc(new_badge().id), &fields).expect("badge");
-        assert_eq!((badge.void, badge.expires), (true, Some(Stamp(99))));
-        assert_eq!(documents(&site.conn, &shelf(), Kind::Person).expect("people").len(), 30);
-        assert_eq!(entry_count(&site.conn, &shelf(), None).expect("count"), 250);
-    }
-    let ids = |site: &Site| entry_ids(&site.conn, &shelf()).expect("ids");
-    assert_eq!(ids(&cloud), ids(&school));
-    assert_eq!(marks(&cloud.conn).expect("marks"), marks(&school.conn).expect("marks"));
-    assert_eq!(cloud.runs(&school.author.origin), school.runs(&school.author.origin), "runs are kept unchanged");
-    let read = entries(&cloud.conn, &shelf(), &school.author.origin, 0, 10).expect("entries");
-    assert_eq!((read.len(), &read[0].2), (10, &sign_in()));
-    assert_eq!(cloud.seen.0.lock().expect("lock").borrow().1, 250);
-}
-
-#[test]
-fn a_run_is_taken_once_and_in_its_order() {
-    let (cloud, school) = (Site::new(1, Writer::Coordinator), Site::new(2, Writer::Box));
-    for at in 1..=3 {
-        school.journal(at);
-        school.close(at);
-    }
-    let runs = school.runs(&school.author.origin);
-    assert_eq!(runs.iter().map(|run| (run.first, run.count)).collect::<Vec<_>>(), [(1, 1), (2, 1), (3, 1)]);
-    assert!(matches!(cloud.take(&runs[1], Writer::Box, 5), Err(ShelfError::Gap { held: 0 })));
-    let mark = cloud.take(&runs[0], Writer::Box, 5).expect("first");
-    assert_eq!((mark.number, mark.chain), (1, runs[0].hash()));
-    cloud.take(&runs[0], Writer::Box, 6).expect("again");
-    assert_eq!(entry_count(&cloud.conn, &shelf(), None).expect("count"), 1);
-    // The same number with something else, and a run that names another before it.
-    let item = [Item::Entry { salt: [7; 16], body: sign_in().encode().expect("body") }];
-    let close = |first, prev| Run::close(shelf(), school.author.origin, first, prev, &item, &school.author.key);
-    let other = close(1, [0; 32]).expect("run");
-    assert!(matches!(cloud.take(&other, Writer::Box, 7), Err(ShelfError::Fork { held: 1 })));
-    let other = close(2, [8; 32]).expect("run");
-    assert!(matches!(cloud.take(&other, Writer::Box, 7), Err(ShelfError::Fork { held: 1 })));
-    assert_eq!(runs_after(&school.conn, &shelf(), &school.author.origin, 1, 1).expect("runs"), [runs[1].clone()]);
-}
-
-#[test]
-fn a_bad_item_refuses_the_whole_run_and_leaves_nothing() {
-    let (cloud, school) = (Site::new(1, Writer::Coordinator), Site::new(2, Writer::Box));
-    let persons = Site::new(3, Writer::Coordinator);
-    persons.edit(1, &person(1).edit());
-    persons.close(1);
-    let Some(foreign) = persons.runs(&persons.author.origin)[0].items().expect("items").pop() else { panic!() };
-    let good = Item::Entry { salt: [7; 16], body: sign_in().encode().expect("body") };
-    let credential = Entry::Credential {
-        person: person(1).id,
-        kind: crate::journal::CredentialKind::Pin,
-        phc: "$argon2id$".into(),
-        login: String::new(),
-    };
-    let before = cloud.digest();
-    for bad in [
-        foreign,
-        Item::Change { doc: Tablet::doc(TabletId::from_bytes([1; 16])), bytes: vec![0; 40] },
-        Item::Entry { salt: [0; 16], body: vec![9, 9] },
-        Item::Entry { salt: [0; 16], body: credential.encode().expect("body") },
-    ] {
-        let items = [good.clone(), bad];
-        let run = Run::close(shelf(), school.author.origin, 1, [0; 32], &items, &school.author.key).expect("run");
-        let Err(ShelfError::Refused { reason }) = cloud.take(&run, Writer::Box, 1) else { panic!("taken") };
-        quarantine(&cloud.conn, &run, &reason, Stamp(1)).expect("quarantine");
-        quarantine(&cloud.conn, &run, &reason, Stamp(2)).expect("once");
-    }
-    assert_eq!(quarantined(&cloud.conn).expect("count"), 4);
-    assert_eq!((cloud.digest(), entry_count(&cloud.conn, &shelf(), None).expect("count")), (before, 0));
-    assert!(marks(&cloud.conn).expect("marks").is_empty());
-    // And what a box may not write, it does not sign.
-    let refused = edit(&school.conn, &school.author, &shelf(), Stamp(1), &person(1).edit(), &school.seen);
-    assert!(matches!(refused, Err(ShelfError::Refused { .. })));
-    let refused = edit(&school.conn, &school.author, &Shelf::Territory, Stamp(1), &named("V1"), &school.seen);
-    assert!(matches!(refused, Err(ShelfError::Refused { .. })));
-}
-
-#[test]
-fn a_change_of_another_origin_is_not_taken_as_ones_own() {
-    let (cloud, school, thief) =
-        (Site::new(1, Writer::Coordinator), Site::new(2, Writer::Box), Site::new(3, Writer::Box));
-    school.edit(1, &named("V1"));
-    school.close(1);
-    let items = school.runs(&school.author.origin)[0].items().expect("items");
-    let run = Run::close(shelf(), thief.author.origin, 1, [0; 32], &items, &thief.author.key).expect("run");
-    assert!(matches!(cloud.take(&run, Writer::Box, 1), Err(ShelfError::Refused { .. })));
-}
-
-#[test]
-fn a_change_waits_for_another_origins_and_comes_in_then() {
-    let (cloud, one, two) = (Site::new(1, Writer::Coordinator), Site::new(2, Writer::Box), Site::new(3, Writer::Box));
-    one.edit(1, &named("V1"));
-    two.hear(&one, 2);
-    two.edit(3, &named("V2"));
-    cloud.hear(&two, 4);
-    assert_eq!(document(&cloud.conn, &shelf(), &named("").doc).expect("read"), None);
-    assert_ne!(cloud.digest(), two.digest());
-    cloud.hear(&one, 5);
-    let fields = document(&cloud.conn, &shelf(), &named("").doc).expect("read").expect("there");
-    assert_eq!(fields.text("name"), Some("V2"));
-    assert_eq!(cloud.digest(), two.digest());
-    let waiting: i64 = cloud.conn.query_row("SELECT count(*) FROM replica_waiting", [], |r| r.get(0)).expect("count");
-    assert_eq!(waiting, 0);
-}
-
-#[test]
-fn exposure_is_what_the_peer_has_not_acknowledged() {
-    let school = Site::new(2, Writer::Box);
-    assert_eq!(school.exposure(), Exposure::default());
-    school.journal(100);
-    school.edit(200, &named("V1"));
-    school.close(250);
-    school.journal(300);
-    let exposure = school.exposure();
-    assert_eq!((exposure.entries, exposure.last_number, exposure.oldest), (3, 3, Some(Stamp(100))));
-    let first = Mark { number: 2, chain: school.runs(&school.author.origin)[0].hash(), ..school.close(400)[0].clone() };
-    let ack = acknowledge(&school.conn, std::slice::from_ref(&first), Stamp(1_200)).expect("ack");
-    assert_eq!((ack.moved, ack.lag, ack.unknown.len()), (true, Some(Duration::from_millis(1_000)), 0));
-    let exposure = school.exposure();
-    assert_eq!((exposure.entries, exposure.oldest, exposure.lag), (1, Some(Stamp(300)), ack.lag));
-    let last = marks(&school.conn).expect("marks");
-    assert!(acknowledge(&school.conn, &last, Stamp(1_300)).expect("ack").moved);
-    assert!(!acknowledge(&school.conn, &[first], Stamp(1_400)).expect("an older one").moved);
-    let exposure = school.exposure();
-    assert_eq!((exposure.entries, exposure.oldest, exposure.last_number), (0, None, 3));
-    // What the peer holds and I do not: this disk was restored.
-    let ahead = Mark { number: 9, ..last[0].clone() };
-    let other = Mark { chain: [9; 32], ..last[0].clone() };
-    let ack = acknowledge(&school.conn, &[ahead.clone(), other.clone()], Stamp(1_500)).expect("ack");
-    assert_eq!((ack.moved, ack.unknown), (false, vec![ahead, other]));
-}
-
-#[test]
-fn runs_are_closed_by_count_and_by_size() {
-    let school = Site::new(2, Writer::Box);
-    for at in 0..450 {
-        school.journal(at);
-    }
-    assert_eq!(school.close(1)[0].number, 450);
-    assert!(school.close(2).is_empty());
-    let counts = |site: &Site| site.runs(&site.author.origin).iter().map(|run| run.count).collect::<Vec<_>>();
-    assert_eq!(counts(&school), [200, 200, 50]);
-    let wordy = Site::new(3, Writer::Box);
-    let entry = Entry::Audit { what: "é".repeat(2_000), by: None };
-    for at in 0..40 {
-        journal(&wordy.conn, &wordy.author, &shelf(), Stamp(at), &entry).expect("journal");
-    }
-    wordy.close(1);
-    assert!(counts(&wordy).iter().all(|count| *count <= 16), "{:?}", counts(&wordy));
-    assert_eq!(counts(&wordy).iter().sum::<u32>(), 40);
-}
-
-#[test]
-fn a_crash_leaves_the_state_before() {
-    let (cloud, school) = (Site::new(1, Writer::Coordinator), Site::new(2, Writer::Box));
-    school.edit(1, &named("V1"));
-    school.journal(2);
-    school.close(3);
-    let run = school.runs(&school.author.origin)[0].clone();
-    cloud.conn.execute_batch("BEGIN").expect("begin");
-    commit_run(&cloud.conn, &run, Writer::Box, Stamp(4), &cloud.seen).expect("take");
-    cloud.conn.execute_batch("ROLLBACK").expect("crash");
-    assert_eq!((cloud.digest(), marks(&cloud.conn).expect("marks")), ([0; 32], Vec::new()));
-    cloud.take(&run, Writer::Box, 5).expect("again");
-    assert_eq!(cloud.digest(), school.digest());
-}
-
-#[test]
-fn long_histories_are_folded_and_still_merge() {
-    let (cloud, school) = (Site::new(1, Writer::Coordinator), Site::new(2, Writer::Box));
-    for at in 0..150_i64 {
-        school.edit(at, &named(&format!("V{at}")));
-        if at % 40 == 0 {
-            cloud.hear(&school, at);
-            cloud.edit(at, &Case { deleted: false, ..case(&format!("C{at}")) }.edit());
-            school.hear(&cloud, at);
-        }
-    }
-    cloud.hear(&school, 200);
-    school.hear(&cloud, 200);
-    assert_eq!(cloud.digest(), school.digest());
-    let tail: i64 = school.conn.query_row("SELECT count(*) FROM replica_changes", [], |r| r.get(0)).expect("count");
-    assert!(tail < 64, "{tail}");
-}
-
 fn case(name: &str) -> Case {
     Case { id: CaseId::from_bytes([9; 16]), name: name.into(), deleted: false }
 }
-
-#[test]
-fn acknowledged_runs_leave_after_a_fortnight() {
-    let school = Site::new(2, Writer::Box);
-    let day = 24 * 60 * 60 * 1_000;
-    school.journal(0);
-    let held = school.close(0);
-    assert_eq!(prune(&school.conn, Stamp(100 * day)).expect("prune"), 0, "the peer does not have it");
-    acknowledge(&school.conn, &held, Stamp(1)).expect("ack");
-    assert_eq!(prune(&school.conn, Stamp(13 * day)).expect("prune"), 0);
-    assert_eq!(prune(&school.conn, Stamp(15 * day)).expect("prune"), 1);
-    let gone = runs_after(&school.conn, &shelf(), &school.author.origin, 0, usize::MAX);
-    assert!(matches!(gone, Err(ShelfError::Pruned { pruned: 1 })));
-    assert_eq!(chain_at(&school.conn, &shelf(), &school.author.origin, 1).expect("chain"), Some(held[0].chain));
+fn named(name: &str) -> Edit {
+    case(name).edit()
 }
-
-#[test]
-fn who_i_am_outlives_a_restart_and_changes_when_asked() {
-    let site = Site::new(2, Writer::Box);
-    let me = site.author.origin;
-    assert_eq!(origin(&site.conn, me.box_id, &*site.author.dice).expect("origin"), me);
-    assert!(origin(&site.conn, BoxId::from_bytes([7; 16]), &*site.author.dice).is_err());
-    let next = new_incarnation(&site.conn, me.box_id, &*site.author.dice).expect("new");
-    assert_eq!((next.box_id, next.incarnation == me.incarnation), (me.box_id, false));
-    assert_eq!(origin(&site.conn, me.box_id, &*site.author.dice).expect("origin"), next);
+fn the_case() -> DocId {
+    named("").doc
+}
+fn the_badge() -> DocId {
+    Badge::doc(new_badge().id)
+}
+/// An entry that names somebody.
+fn seen_person(n: u8) -> Entry {
+    Entry::StaffSignIn { person: Pseudonym([n; 16]) }
 }

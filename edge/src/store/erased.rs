@@ -1,0 +1,39 @@
+//! What is left of an erased document in the box's own tables: nothing.
+
+use preau_shared::{
+    documents::{DocId, Kind},
+    rig::writer::StoreError,
+};
+use rusqlite::Connection;
+
+use super::change;
+
+/// Statements that clear what is kept of a document, by its kind; each names it as `?1`.
+const fn of(kind: Kind) -> &'static [&'static str] {
+    match kind {
+        Kind::Person => &[
+            "DELETE FROM people WHERE person = ?1",
+            "DELETE FROM credentials WHERE person = ?1",
+            "DELETE FROM badges WHERE person = ?1",
+            "DELETE FROM class_members WHERE person = ?1",
+            "DELETE FROM staff_sessions WHERE person = ?1",
+            // A stay that goes on ends by its heartbeat; it names nobody but by this meaningless number.
+            "DELETE FROM sessions WHERE ended IS NOT NULL AND session IN
+                 (SELECT session FROM sessions WHERE instr(people, ?1) > 0)",
+            "DELETE FROM session_people WHERE person = ?1",
+        ],
+        Kind::Badge => &["DELETE FROM badges WHERE badge = ?1"],
+        Kind::Class => &["DELETE FROM classes WHERE class = ?1", "DELETE FROM class_members WHERE class = ?1"],
+        Kind::Tablet => &["DELETE FROM tablets WHERE tablet = ?1"],
+        Kind::Policy => &["DELETE FROM policies WHERE policy = ?1"],
+        Kind::Catalogue => {
+            &["DELETE FROM catalogues WHERE catalogue = ?1", "DELETE FROM catalogue_items WHERE catalogue = ?1"]
+        }
+        Kind::School | Kind::Case => &[],
+    }
+}
+
+/// Clears every row made of a document, and what is kept because of it.
+pub(crate) fn forget(conn: &Connection, doc: &DocId) -> Result<(), StoreError> {
+    of(doc.kind).iter().try_for_each(|sql| change(conn, sql, [&doc.id[..]]).map(drop))
+}

@@ -1,0 +1,119 @@
+//! What is asked of a document's past: what somebody else lacks of it, a copy of all of it, or it without some changes.
+
+use std::{
+    collections::BTreeSet,
+    panic::{AssertUnwindSafe, catch_unwind},
+};
+
+use automerge::{Automerge, Change, ChangeHash, SaveOptions};
+
+use super::{
+    Writer,
+    allow::permit,
+    chunk::Chunk,
+    document::{Document, DocumentError, read_back},
+    saved,
+};
+
+/// Largest document as [`Document::save_plain`] gives it: four times what [`Document::is_outgrown`] allows, for what is
+/// written until it is begun anew.
+pub const MAX_PLAIN_DOCUMENT_BYTES: usize = 512 * 1024;
+
+impl Document {
+    /// The whole document for somebody else, without changes that wait for others and not deflated: many of them in one
+    /// zstd are a third of what each would be alone.
+    pub fn save_plain(&self) -> Vec<u8> {
+        self.inner.save_with_options(SaveOptions { deflate: false, retain_orphans: false })
+    }
+
+    /// Takes in every change of a document that the coordinator saved by [`Self::save_plain`]; gives those that were not
+    /// here, each after what it stands on.
+    ///
+    /// The bytes are walked before Automerge sees them, and each change inside is judged as the coordinator's.
+    ///
+    /// # Errors
+    /// See [`DocumentError`]; the document is then as before.
+    pub fn merge_saved(&mut self, bytes: &[u8]) -> Result<Vec<Vec<u8>>, DocumentError> {
+        if bytes.len() > MAX_PLAIN_DOCUMENT_BYTES {
+            return Err(DocumentError::TooLarge);
+        }
+        saved::scan(bytes)?;
+        let load = || -> Option<(Automerge, Vec<Change>)> {
+            let theirs = Automerge::load(bytes).ok()?;
+            let fresh = self.inner.get_changes_added(&theirs);
+            Some((theirs, fresh))
+        };
+        let (theirs, fresh) = caught(load)?;
+        let mut chunks = Vec::with_capacity(fresh.len());
+        for change in &fresh {
+            let chunk = Chunk::read(change.raw_bytes())?;
+            permit(self.kind, Writer::Coordinator, &chunk)?;
+            if chunk.hash != change.hash().0 {
+                return Err(DocumentError::Misfit);
+            }
+            chunks.push(chunk);
+        }
+        if fresh.is_empty() {
+            return Ok(Vec::new());
+        }
+        let changes: Vec<Vec<u8>> = fresh.iter().map(|change| change.raw_bytes().to_vec()).collect();
+        let base = &self.inner;
+        let merge = || -> Option<Automerge> {
+            let mut copy = theirs;
+            if !base.is_empty() {
+                copy = base.clone();
+                copy.apply_changes(fresh).ok()?;
+            }
+            read_back(&copy, &chunks)
+        };
+        self.inner = caught(merge)?;
+        Ok(changes)
+    }
+
+    /// The changes that somebody whose heads are these lacks, each after what it stands on. Heads that are not here are
+    /// passed over.
+    pub fn changes_since(&self, heads: &[[u8; 32]]) -> Vec<Vec<u8>> {
+        let changes = self.inner.get_changes(&self.held(heads));
+        changes.iter().map(|change| change.raw_bytes().to_vec()).collect()
+    }
+
+    /// Those of somebody's heads that are not here: with any, there is something to ask for.
+    pub fn missing_from(&self, heads: &[[u8; 32]]) -> Vec<[u8; 32]> {
+        let held: BTreeSet<ChangeHash> = self.held(heads).into_iter().collect();
+        heads.iter().filter(|hash| !held.contains(&ChangeHash(**hash))).copied().collect()
+    }
+
+    /// Whether a change is here.
+    pub fn holds(&self, hash: &[u8; 32]) -> bool {
+        self.inner.get_change_meta_by_hash(&ChangeHash(*hash)).is_some()
+    }
+
+    /// The hash of every change, each after what it stands on.
+    pub fn hashes(&self) -> Vec<[u8; 32]> {
+        self.inner.get_changes_meta(&[]).iter().map(|meta| meta.hash.0).collect()
+    }
+
+    /// The document as it would be without these changes; those that are not here are passed over.
+    ///
+    /// # Errors
+    /// [`DocumentError::StoodOn`] when a change that stays stands on one of them.
+    pub fn without(&self, hashes: &[[u8; 32]]) -> Result<Self, DocumentError> {
+        let out: BTreeSet<ChangeHash> = hashes.iter().copied().map(ChangeHash).collect();
+        let mut kept = self.inner.get_changes(&[]);
+        kept.retain(|change| !out.contains(&change.hash()));
+        if kept.iter().any(|change| change.deps().iter().any(|dep| out.contains(dep))) {
+            return Err(DocumentError::StoodOn);
+        }
+        let rebuild = || {
+            let mut inner = Automerge::new();
+            inner.apply_changes(kept).ok()?;
+            Some(inner)
+        };
+        Ok(Self { kind: self.kind, inner: caught(rebuild)? })
+    }
+}
+
+/// What Automerge makes of something; a panic of it is a misfit.
+fn caught<T>(act: impl FnOnce() -> Option<T>) -> Result<T, DocumentError> {
+    catch_unwind(AssertUnwindSafe(act)).ok().flatten().ok_or(DocumentError::Misfit)
+}

@@ -1,0 +1,126 @@
+//! Snapshots and repair: documents as they are, a page at a time, asked for by whoever lacks them.
+//!
+//! Whoever serves keeps no state: the cursor is in the question, and each page is one consistent reading. A page taken
+//! twice, or half of the pages, changes nothing but time, because documents merge.
+
+use serde::{Deserialize, Serialize};
+
+use super::{
+    run::{Tombstone, compress, decompressed},
+    shelf::{Mark, Origin, Shelf},
+};
+use crate::documents::DocId;
+
+/// Bytes of saved documents asked from the store for one page; the last document may exceed it.
+pub const PAGE_BYTES: usize = 384 * 1024;
+/// Largest page after decompression.
+pub const MAX_PAGE_BYTES: usize = 1024 * 1024;
+/// Buckets of a shelf's digest: a document is in that of the first byte of its identifier.
+pub const BUCKETS: usize = 256;
+/// Most changes handed over to mend the other end.
+pub const MAX_LOOSE: usize = 2_000;
+
+/// Which documents of a shelf are asked for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Wanted {
+    /// All of them, and all tombstones: I am new, or what I lack was folded away.
+    Everything,
+    /// Those in these buckets: ours differ.
+    Buckets(Vec<u8>),
+}
+
+/// Asks for a page.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pull {
+    /// Of which shelf.
+    pub shelf: Shelf,
+    /// Which documents.
+    pub wanted: Wanted,
+    /// Those after this one, in the order of [`DocId`]; from the beginning without.
+    pub after: Option<DocId>,
+}
+
+/// A document as it is.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Copy {
+    /// Which document.
+    pub doc: DocId,
+    /// Which of its histories.
+    pub epoch: u32,
+    /// Of a history that was left behind: its heads when it was. None of the current one.
+    pub cut: Option<Vec<[u8; 32]>>,
+    /// [`crate::documents::Document`] saved, not deflated.
+    pub saved: Vec<u8>,
+}
+
+/// A journal entry that says how things are, not only what happened: whoever begins with a snapshot needs it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Kept {
+    /// Whose entry.
+    pub origin: Origin,
+    /// Its number.
+    pub number: u64,
+    /// As in [`super::Item::Entry`].
+    pub salt: [u8; 16],
+    /// As in [`super::Item::Entry`].
+    pub body: Vec<u8>,
+}
+
+/// What a page holds. Tombstones and entries stand on the first page.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Sheet {
+    /// Documents, in order.
+    pub copies: Vec<Copy>,
+    /// Documents that are erased.
+    pub erased: Vec<Tombstone>,
+    /// Entries that still hold: the credentials of staff.
+    pub entries: Vec<Kept>,
+}
+
+/// The answer to a [`Pull`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Page {
+    /// What was asked.
+    pub pull: Pull,
+    /// The last document of this page, when others follow.
+    pub next: Option<DocId>,
+    /// What the server held when it read this page.
+    pub marks: Vec<Mark>,
+    /// zstd of postcard of a [`Sheet`].
+    pub payload: Vec<u8>,
+}
+
+/// A change that stands in no run: handed over one by one to mend the other end.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Loose {
+    /// Of which document,
+    pub doc: DocId,
+    /// of which of its histories.
+    pub epoch: u32,
+    /// As in [`super::Item::Change`].
+    pub bytes: Vec<u8>,
+}
+
+impl Page {
+    /// Writes a page.
+    ///
+    /// # Errors
+    /// None when it is more than a page may hold.
+    pub fn new(pull: Pull, sheet: &Sheet, next: Option<DocId>, marks: Vec<Mark>) -> Option<Self> {
+        let plain = postcard::to_stdvec(sheet).ok().filter(|plain| plain.len() <= MAX_PAGE_BYTES)?;
+        Some(Self { pull, next, marks, payload: compress(&plain)? })
+    }
+
+    /// Reads what it holds; at most [`MAX_PAGE_BYTES`] are decompressed. None when it is no sheet.
+    pub fn sheet(&self) -> Option<Sheet> {
+        let plain = decompressed(&self.payload, MAX_PAGE_BYTES)?;
+        let (sheet, rest) = postcard::take_from_bytes(&plain).ok()?;
+        rest.is_empty().then_some(sheet)
+    }
+}
+
+/// The bucket of a document.
+pub fn bucket(doc: &DocId) -> u8 {
+    let [first, ..] = doc.id;
+    first
+}

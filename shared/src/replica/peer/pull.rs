@@ -1,0 +1,198 @@
+//! Snapshot and repair: documents pulled page by page.
+//!
+//! A box that holds nothing of a shelf, or lacks runs that were folded away, pulls all documents; until its marks are
+//! told, the coordinator sends it no runs of that shelf. When both hold the same and read differently, the box tells the
+//! sums of its buckets, pulls the documents of those that differ, and hands over what the coordinator's copies lack.
+//! Only the coordinator is pulled from: a saved document is taken from it alone.
+
+use super::{Alert, Known, MAX_REMEMBERED, Output, Peer, marks};
+use crate::{
+    documents::DocId,
+    replica::{
+        batch::Message,
+        page::{BUCKETS, Loose, MAX_LOOSE, Page, Pull, Wanted},
+        rights::Side,
+        shelf::{Mark, Shelf},
+    },
+    time::Elapsed,
+};
+
+/// A shelf whose documents I pull.
+#[derive(Debug)]
+pub(super) struct Pulling {
+    wanted: Wanted,
+    after: Option<DocId>,
+    /// What the server held when it read the first page.
+    marks: Option<Vec<Mark>>,
+    /// A page is handed out to be merged; the cursor goes there once it is durable.
+    taking: Option<Option<DocId>>,
+}
+
+impl Pulling {
+    fn of(wanted: Wanted) -> Self {
+        Self { wanted, after: None, marks: None, taking: None }
+    }
+    fn ask(&self, shelf: &Shelf) -> Pull {
+        Pull { shelf: shelf.clone(), wanted: self.wanted.clone(), after: self.after }
+    }
+}
+
+impl Peer {
+    /// At the coordinator: whoever holds nothing of a shelf that I told of will pull it.
+    pub(super) fn await_pulls(&mut self, now: Elapsed, theirs: &Known) {
+        self.pulled.clear();
+        let told = self.my_survey.iter().flat_map(|mine| mine.known.keys()).map(|(shelf, _)| shelf);
+        if self.config.rights.side == Side::Coordinator {
+            let lacking: Vec<Shelf> = told.filter(|shelf| !self.holds_some(theirs, shelf)).cloned().collect();
+            lacking.into_iter().for_each(|shelf| self.hold_back(now, shelf));
+        }
+    }
+
+    /// No runs of this shelf until its marks are told. A question may have come late, after its answer was taken: whoever
+    /// tells nothing soon is asked.
+    pub(super) fn hold_back(&mut self, now: Elapsed, shelf: Shelf) {
+        self.pulled.insert(shelf);
+        self.session.hello_by(now.after(self.config.timings.resend_max));
+    }
+
+    /// At a box: what I hold nothing of.
+    pub(super) fn pull_what_is_new(&mut self, now: Elapsed, out: &mut Vec<Output>) {
+        if self.config.rights.side != Side::Box {
+            return;
+        }
+        let told = self.their_survey.iter().flat_map(|theirs| theirs.known.keys()).map(|(shelf, _)| shelf);
+        let news: Vec<Shelf> = told.filter(|shelf| !self.holds_some(&self.held, shelf)).cloned().collect();
+        for shelf in news {
+            self.pulling.entry(shelf).or_insert_with(|| Pulling::of(Wanted::Everything));
+        }
+        self.ask_for_pages(now, out);
+    }
+
+    /// What a box wrote itself does not make it know its shelf.
+    fn holds_some(&self, known: &Known, shelf: &Shelf) -> bool {
+        known.keys().any(|(s, origin)| s == shelf && origin.box_id != self.config.rights.box_id)
+    }
+
+    /// Asks, or asks again after a meeting ended or an answer was lost.
+    pub(super) fn ask_for_pages(&mut self, now: Elapsed, out: &mut Vec<Output>) {
+        let asks: Vec<Pull> =
+            self.pulling.iter().filter(|(_, p)| p.taking.is_none()).map(|(shelf, p)| p.ask(shelf)).collect();
+        for pull in asks {
+            self.session.expect_answer(self.resend_after(now));
+            self.send(now, Message::Pull(pull), out);
+        }
+    }
+
+    /// What was on its way, or could not be merged, is asked for again.
+    pub(super) fn forget_pages(&mut self) {
+        self.pulling.values_mut().for_each(|pulling| pulling.taking = None);
+    }
+
+    /// The coordinator folded away what I lack.
+    pub(super) fn pull_everything(&mut self, now: Elapsed, shelf: Shelf, out: &mut Vec<Output>) {
+        if self.config.rights.side == Side::Box && self.config.rights.carries(&shelf) {
+            self.pulling.insert(shelf, Pulling::of(Wanted::Everything));
+            self.ask_for_pages(now, out);
+        }
+    }
+
+    pub(super) fn asked_for_page(&mut self, now: Elapsed, pull: Pull, out: &mut Vec<Output>) {
+        if self.config.rights.side != Side::Coordinator || !self.config.rights.carries(&pull.shelf) {
+            return;
+        }
+        if pull.wanted == Wanted::Everything {
+            self.hold_back(now, pull.shelf.clone());
+        }
+        out.push(Output::Serve(pull));
+    }
+
+    pub(super) fn serve(&mut self, now: Elapsed, page: Page, out: &mut Vec<Output>) {
+        if self.session.is_up() {
+            self.send(now, Message::Page(page), out);
+        }
+    }
+
+    pub(super) fn take_page(&mut self, mut page: Page, out: &mut Vec<Output>) {
+        let Some(pulling) = self.pulling.get_mut(&page.pull.shelf) else { return };
+        if pulling.taking.is_some() || pulling.ask(&page.pull.shelf) != page.pull {
+            return;
+        }
+        // A cursor that does not move would never end.
+        page.next = page.next.filter(|next| page.pull.after.is_none_or(|after| *next > after));
+        let shelf = page.pull.shelf.clone();
+        let first = pulling.marks.get_or_insert_with(|| std::mem::take(&mut page.marks));
+        first.retain(|mark| mark.shelf == shelf);
+        let adopt = (page.next.is_none() && pulling.wanted == Wanted::Everything).then(|| first.clone());
+        pulling.taking = Some(page.next);
+        out.push(Output::Take { page, adopt });
+    }
+
+    /// A page is durable.
+    pub(super) fn taken(&mut self, now: Elapsed, pull: &Pull, mend: Vec<Loose>, out: &mut Vec<Output>) {
+        let Some(pulling) = self.pulling.get_mut(&pull.shelf) else { return };
+        let Some(next) = pulling.taking.take() else { return };
+        pulling.after = next;
+        let ended = next.is_none();
+        let repair = pulling.wanted != Wanted::Everything;
+        if ended {
+            self.pulling.remove(&pull.shelf);
+        }
+        self.session.answered();
+        if !self.session.is_up() {
+            return;
+        }
+        for changes in mend.chunks(MAX_LOOSE) {
+            self.send(now, Message::Mend(pull.shelf.clone(), changes.to_vec()), out);
+        }
+        if ended && repair {
+            // Whether that was all is for the next hello to say.
+            self.session.want_hello();
+            out.push(Output::Survey);
+        } else if ended {
+            let of_shelf = |(key, _): &(&super::Key, &super::End)| key.0 == pull.shelf;
+            let have = marks(&self.held.iter().filter(of_shelf).map(|(k, e)| (k.clone(), *e)).collect());
+            self.send(now, Message::Have(have), out);
+        }
+        self.ask_for_pages(now, out);
+    }
+
+    pub(super) fn summed(&mut self, now: Elapsed, shelf: Shelf, sums: Vec<u64>, out: &mut Vec<Output>) {
+        match self.config.rights.side {
+            Side::Box => self.send(now, Message::Buckets(shelf, sums), out),
+            Side::Coordinator => {
+                let Some(theirs) = self.session.sums.take().filter(|(s, _)| *s == shelf).map(|(_, sums)| sums) else {
+                    return;
+                };
+                let differ = sums.iter().zip(&theirs).enumerate().filter(|(_, (mine, theirs))| mine != theirs);
+                let differ: Vec<u8> = differ.filter_map(|(n, _)| u8::try_from(n).ok()).collect();
+                self.send(now, Message::Differ(shelf, differ), out);
+            }
+            Side::Sibling => {}
+        }
+    }
+
+    pub(super) fn asked_to_compare(&mut self, shelf: Shelf, sums: Vec<u64>, out: &mut Vec<Output>) {
+        let rights = &self.config.rights;
+        if rights.side == Side::Coordinator && rights.carries(&shelf) && sums.len() == BUCKETS {
+            self.session.sums = Some((shelf.clone(), sums));
+            out.push(Output::Sum(shelf));
+        }
+    }
+
+    pub(super) fn told_what_differs(&mut self, now: Elapsed, shelf: Shelf, buckets: Vec<u8>, out: &mut Vec<Output>) {
+        let mismatch = self.alerts.contains(&Alert::DigestMismatch { shelf: shelf.clone() });
+        // A saved document is taken from the coordinator alone: whoever else says so wants to be asked for one.
+        let asks = self.config.rights.side == Side::Box && mismatch && !buckets.is_empty();
+        if !asks || self.pulling.contains_key(&shelf) || self.pulling.len() >= MAX_REMEMBERED {
+            return;
+        }
+        self.pulling.insert(shelf, Pulling::of(Wanted::Buckets(buckets)));
+        self.ask_for_pages(now, out);
+    }
+
+    pub(super) fn told_to_mend(&mut self, shelf: Shelf, changes: Vec<Loose>, out: &mut Vec<Output>) {
+        if self.config.rights.side == Side::Coordinator && shelf == Shelf::School(self.config.rights.uai.clone()) {
+            out.push(Output::Mend(shelf, changes));
+        }
+    }
+}

@@ -1,0 +1,294 @@
+//! What the peer asks of the store.
+
+use super::{
+    Replication, ShelfError, Side, Store,
+    drive::{Driver, READ_AGAIN},
+    reason_of, sleep,
+};
+use crate::{
+    documents::Writer,
+    ids::BoxId,
+    replica::{Input, Item, Knowledge, Loose, Mark, Output, Page, Pull, Reason, Run, Shelf},
+    rig::{
+        shelves::{self, Following, Taking, anew, fold, pages, quarantine},
+        sql::Sql,
+    },
+};
+
+/// How often a new life is tried to be written down, [`READ_AGAIN`] apart, before the program starts again.
+const TRIES_TO_BEGIN: u32 = 30;
+
+impl<D: Store> Driver<D> {
+    pub(super) async fn perform(&mut self, output: Output) -> Vec<Input> {
+        match output {
+            Output::Fetch { shelf, origin, after, max_bytes } => {
+                let of = shelf.clone();
+                let read = self.with.store.read(move |conn| shelves::runs_after(conn, &of, &origin, after, max_bytes));
+                match read.await {
+                    Ok(Following::Runs(runs)) => vec![Input::Loaded { shelf, origin, after, runs, pruned: None }],
+                    Ok(Following::Cut(mark)) => {
+                        vec![Input::Loaded { shelf, origin, after, runs: Vec::new(), pruned: Some(mark) }]
+                    }
+                    Err(error) => {
+                        self.failed("runs could not be read", &error);
+                        vec![Input::Unread]
+                    }
+                }
+            }
+            Output::Survey => self.survey().await.into_iter().collect(),
+            Output::Skip(mark) => self.skip(mark).await,
+            Output::Serve(pull) => self.serve(pull).await.into_iter().collect(),
+            Output::Take { page, adopt } => self.take(page, adopt).await,
+            Output::Sum(shelf) => {
+                let of = shelf.clone();
+                match self.with.store.read(move |conn| shelves::sums(conn, &of)).await {
+                    Ok(sums) => vec![Input::Summed(shelf, sums)],
+                    Err(error) => {
+                        self.failed("documents could not be compared", &error);
+                        Vec::new()
+                    }
+                }
+            }
+            Output::Mend(shelf, changes) => self.mend(shelf, changes).await,
+            Output::Quarantine { run, reason } => {
+                self.quarantine(run, reason).await;
+                Vec::new()
+            }
+            Output::Acknowledged(marks) => {
+                self.acknowledge(marks).await;
+                Vec::new()
+            }
+            Output::NewIncarnation(theirs) => {
+                self.begin_anew(theirs).await;
+                Vec::new()
+            }
+            // The loop does these.
+            Output::Send(_) | Output::Commit(_) | Output::Alert(_) | Output::WakeAt(_) => Vec::new(),
+        }
+    }
+
+    /// Runs `act` in a commit, as whoever takes what comes.
+    async fn taking<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&D::Tx, &Taking<'_, D::Tx>) -> Result<T, ShelfError> + Send + 'static,
+    ) -> Result<T, ShelfError> {
+        let Replication { author, project, bench, .. } = &self.with;
+        let (author, project, bench) = (author.clone(), project.clone(), bench.clone());
+        let now = self.with.clock.stamp();
+        self.with
+            .store
+            .commit(move |conn| act(conn, &Taking { author: &author, project: &*project, bench: &bench, now }))
+            .await
+    }
+
+    /// Commits runs together. One that fails is undone alone, kept aside, and what follows it on its chain is not tried.
+    pub(super) async fn commit(&mut self, runs: Vec<Run>) -> Vec<Input> {
+        let coordinator = self.with.rights.coordinator;
+        let names: Vec<_> = runs.iter().map(|r| (r.shelf.clone(), r.origin, r.first)).collect();
+        let erases = self.with.rights.side != Side::Coordinator && runs.iter().any(|run| erases(run, coordinator));
+        let committed = self.taking(move |conn, with| commit_each(conn, runs, coordinator, with)).await;
+        let refused = match committed {
+            Ok(refused) => refused,
+            Err(error) => {
+                self.failed("runs could not be committed", &error);
+                let not_now = |(shelf, origin, first)| Input::Refused { shelf, origin, first, reason: Reason::NotNow };
+                return names.into_iter().map(not_now).collect();
+            }
+        };
+        if erases {
+            self.with.store.scrub();
+        }
+        let mut inputs = self.stored().await;
+        names.iter().for_each(|(shelf, ..)| self.with.news.tell(shelf));
+        for (run, error) in refused {
+            self.failed("a run could not be applied", &error);
+            inputs.push(Input::Refused {
+                shelf: run.shelf.clone(),
+                origin: run.origin,
+                first: run.first,
+                reason: reason_of(&error),
+            });
+            if reason_of(&error) != Reason::NotNow {
+                self.quarantine(run, reason_of(&error)).await;
+            }
+        }
+        inputs
+    }
+
+    /// What is durable now, told to the peer before anything that rests on it.
+    async fn stored(&mut self) -> Vec<Input> {
+        let Some(marks) = self.marks_now().await else { return Vec::new() };
+        self.marks.clone_from(&marks);
+        vec![Input::Stored(marks)]
+    }
+
+    /// Marks and digests of one state. What is pending is closed in the same act: it is in the documents already, so that
+    /// marks without it and digests with it would look like a mismatch.
+    async fn survey(&mut self) -> Option<Input> {
+        let (author, stamp) = (self.with.author.clone(), self.with.clock.stamp());
+        let shelves = self.with.shelves();
+        let surveyed = self.with.store.commit(move |conn| {
+            let closed = shelves::close_runs(conn, &author, stamp)?;
+            let marks = shelves::marks_of(conn, &shelves)?;
+            let digests: Result<Vec<_>, ShelfError> =
+                shelves.into_iter().map(|s| shelves::digest(conn, &s).map(|d| (s, d))).collect();
+            Ok::<_, ShelfError>((closed, Knowledge { marks, digests: digests? }))
+        });
+        match surveyed.await {
+            Ok((closed, knowledge)) => {
+                self.with.news.tell_of(&closed);
+                self.marks.clone_from(&knowledge.marks);
+                Some(Input::Surveyed(knowledge))
+            }
+            Err(error) => {
+                self.failed("marks and digests could not be read", &error);
+                None
+            }
+        }
+    }
+
+    async fn skip(&mut self, mark: Mark) -> Vec<Input> {
+        let (shelf, origin, first) = (mark.shelf.clone(), mark.origin, mark.number);
+        tracing::error!(link = ?self.with.rights, %shelf, %origin, up_to = first, "items are lost: nobody keeps them any more");
+        match self.taking(move |conn, with| pages::skip(conn, &mark, with)).await {
+            Ok(()) => self.stored().await,
+            Err(error) => {
+                self.failed("what is lost could not be noted", &error);
+                vec![Input::Refused { shelf, origin, first, reason: reason_of(&error) }]
+            }
+        }
+    }
+
+    async fn serve(&mut self, pull: Pull) -> Option<Input> {
+        match self.with.store.read(move |conn| pages::serve(conn, pull)).await {
+            Ok(page) => Some(Input::Served(page)),
+            Err(error) => {
+                self.failed("a page of documents could not be read", &error);
+                None
+            }
+        }
+    }
+
+    /// A page that cannot be taken is asked for again by the peer's own timer.
+    async fn take(&mut self, page: Page, adopt: Option<Vec<Mark>>) -> Vec<Input> {
+        let (pull, shelf) = (page.pull.clone(), page.pull.shelf.clone());
+        match self.taking(move |conn, with| pages::take(conn, &page, adopt.as_deref(), with)).await {
+            Ok(mend) => {
+                self.with.store.scrub();
+                self.with.news.tell(&shelf);
+                let mut inputs = self.stored().await;
+                inputs.push(Input::Taken { pull, mend });
+                inputs
+            }
+            Err(error) => {
+                self.failed("a page of documents could not be taken", &error);
+                Vec::new()
+            }
+        }
+    }
+
+    async fn mend(&mut self, shelf: Shelf, changes: Vec<Loose>) -> Vec<Input> {
+        let (of, from) = (shelf.clone(), self.with.rights.box_id);
+        match self.taking(move |conn, with| pages::mend(conn, &of, from, &changes, with)).await {
+            Ok(()) => {
+                self.with.news.tell(&shelf);
+                self.stored().await
+            }
+            Err(error) => {
+                self.failed("changes handed over could not be taken", &error);
+                Vec::new()
+            }
+        }
+    }
+
+    async fn quarantine(&mut self, run: Run, reason: Reason) {
+        let stamp = self.with.clock.stamp();
+        let reason = reason.to_string();
+        let kept = self.with.store.commit(move |conn| quarantine::run(conn, &run, &reason, stamp)).await;
+        if let Err(error) = kept {
+            self.failed("a run could not be kept aside", &error);
+        }
+    }
+
+    /// The box's exposure ends with the coordinator's word. The coordinator notes who holds what, so that it knows what
+    /// may be cut.
+    async fn acknowledge(&mut self, marks: Vec<Mark>) {
+        if marks == self.acknowledged {
+            return;
+        }
+        let (told, stamp, holder) = (marks.clone(), self.with.clock.stamp(), self.with.rights.box_id);
+        match self.with.rights.side {
+            Side::Sibling => {}
+            Side::Coordinator => {
+                match self.with.store.commit(move |conn| fold::note_holder(conn, holder, &told, stamp)).await {
+                    Ok(()) => self.acknowledged = marks,
+                    Err(error) => self.failed("what a box holds could not be noted", &error),
+                }
+            }
+            Side::Box => match self.with.store.commit(move |conn| shelves::acknowledge(conn, &told, stamp)).await {
+                Ok(told) => {
+                    self.acknowledged = marks;
+                    if !told.unknown.is_empty() {
+                        self.begin_anew(told.unknown).await;
+                    }
+                }
+                Err(error) => self.failed("an acknowledgement could not be kept", &error),
+            },
+        }
+    }
+
+    /// This disk was rolled back, restored or copied: another life begins, under which the program must start again. While
+    /// that cannot be written down nothing is told under the old name, and it is tried again.
+    async fn begin_anew(&mut self, theirs: Vec<Mark>) {
+        if self.anew {
+            return;
+        }
+        tracing::error!(origin = %self.with.author.origin, "this disk was rolled back, restored or copied: another life begins");
+        for _ in 0..TRIES_TO_BEGIN {
+            let (author, project) = (self.with.author.clone(), self.with.project.clone());
+            let (stamp, told) = (self.with.clock.stamp(), theirs.clone());
+            let begun = self.with.store.commit(move |conn| anew::begin(conn, &author, &told, stamp, &*project)).await;
+            match begun {
+                Ok(origin) => {
+                    self.anew = true;
+                    return (self.with.on_clone)(origin);
+                }
+                Err(error) => self.failed("another life could not be begun", &error),
+            }
+            sleep(READ_AGAIN).await;
+        }
+        // A start finds it out again.
+        (self.with.on_clone)(self.with.author.origin);
+    }
+}
+
+/// Whether a run of the coordinator erases somebody.
+fn erases(run: &Run, coordinator: BoxId) -> bool {
+    let is_tombstone = |item: &Item| matches!(item, Item::Erased(_));
+    run.origin.box_id == coordinator && run.items().is_ok_and(|items| items.iter().any(is_tombstone))
+}
+
+/// Commits each run in a savepoint of its own; gives those that failed.
+fn commit_each<S: Sql + ?Sized>(
+    conn: &S,
+    runs: Vec<Run>,
+    coordinator: BoxId,
+    with: &Taking<'_, S>,
+) -> Result<Vec<(Run, ShelfError)>, ShelfError> {
+    let mut refused: Vec<(Run, ShelfError)> = Vec::new();
+    for run in runs {
+        if refused.iter().any(|(r, _)| (&r.shelf, r.origin) == (&run.shelf, run.origin)) {
+            continue;
+        }
+        let writer = if run.origin.box_id == coordinator { Writer::Coordinator } else { Writer::Box };
+        conn.batch("SAVEPOINT run")?;
+        match shelves::commit_run(conn, &run, writer, with) {
+            Ok(_) => conn.batch("RELEASE run")?,
+            Err(error) => {
+                conn.batch("ROLLBACK TO run; RELEASE run")?;
+                refused.push((run, error));
+            }
+        }
+    }
+    Ok(refused)
+}

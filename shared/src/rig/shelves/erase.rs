@@ -1,0 +1,328 @@
+//! Erasure: a document goes, with everything that was ever said of it, and leaves a tombstone (invariant 5).
+//!
+//! What goes: every epoch, its changes, the items of it in runs that are kept or not yet closed, what is in quarantine,
+//! the bodies of journal entries that name the person, and the program's own rows. Numbers, chains and signatures stay,
+//! because an item can be replaced by its hash. `secure_delete` overwrites what SQLite frees.
+
+use std::collections::BTreeSet;
+
+use super::{
+    Author, Project, ShelfError, hashes,
+    library::{self, State},
+    line::{self, KIND_ENTRY, number, sql},
+    runs,
+};
+use crate::{
+    documents::{Chunk, DocId, Person, Writer, dress},
+    journal::Entry,
+    keys::sha256,
+    replica::{Item, Run, Shelf, Tombstone},
+    rig::{
+        sql::{Sql, values},
+        writer::StoreError,
+    },
+    time::Stamp,
+};
+
+/// Rows looked at in one statement.
+const AT_ONCE: u32 = 500;
+
+/// Erases a document everywhere: at once here, and wherever the shelf is replicated. The coordinator's alone. Once
+/// erased, it changes nothing.
+///
+/// # Errors
+/// [`ShelfError::Refused`] at a box; else when the store fails.
+pub fn erase<S: Sql + ?Sized>(
+    conn: &S,
+    author: &Author,
+    shelf: &Shelf,
+    now: Stamp,
+    tombstone: Tombstone,
+    project: &dyn Project<S>,
+) -> Result<Option<u64>, ShelfError> {
+    if author.writer == Writer::Box {
+        return Err(ShelfError::Refused { reason: "only the coordinator erases".into() });
+    }
+    conn.guard(shelf.as_key())?;
+    if !bury(conn, shelf, &tombstone, project)? {
+        return Ok(None);
+    }
+    let item = Item::Erased(tombstone);
+    line::append(conn, shelf, &author.origin, now, &item).map(Some)
+}
+
+/// Sets a tombstone and clears what it stands for; false when it stood already.
+pub(super) fn bury<S: Sql + ?Sized>(
+    conn: &S,
+    shelf: &Shelf,
+    tombstone: &Tombstone,
+    project: &dyn Project<S>,
+) -> Result<bool, ShelfError> {
+    let doc = &tombstone.doc;
+    match library::current(conn, shelf, doc)? {
+        Some(place) if place.state == State::Erased => return Ok(false),
+        Some(_) => {}
+        None if library::epoch(conn, shelf, doc, 0)?.is_some() => {}
+        None => {
+            library::create(conn, shelf, doc, 0, State::Erased)?;
+        }
+    }
+    let nothing: &[u8] = &[];
+    // Epochs left behind keep their rows too, so that late changes are known for what they are.
+    conn.execute(
+        "UPDATE replica_documents SET state = 2, snapshot = NULL, heads = ?4, fields = ?4, cut = NULL, carried = 1,
+            tail_count = 0, tail_bytes = 0, pseudonym = ?5
+         WHERE shelf = ?1 AND kind = ?2 AND id = ?3",
+        values![
+            shelf.as_key(),
+            doc.kind.code(),
+            &doc.id,
+            nothing,
+            tombstone.pseudonym.as_ref().map(<[u8; 16]>::as_slice)
+        ],
+    )?;
+    conn.execute(
+        "DELETE FROM replica_changes WHERE doc IN
+            (SELECT doc FROM replica_documents WHERE shelf = ?1 AND kind = ?2 AND id = ?3)",
+        values![shelf.as_key(), doc.kind.code(), &doc.id],
+    )?;
+    conn.execute(
+        "DELETE FROM replica_overridden WHERE shelf = ?1 AND kind = ?2 AND id = ?3",
+        values![shelf.as_key(), doc.kind.code(), &doc.id],
+    )?;
+    clear_waiting(conn, shelf)?;
+    clear_entries(conn, shelf, tombstone)?;
+    clear_aside(conn, shelf, tombstone)?;
+    clear_runs(conn, shelf, tombstone)?;
+    clear_pending(conn, shelf, tombstone)?;
+    clear_quarantine(conn, shelf, tombstone)?;
+    project.erased(conn, shelf, tombstone)?;
+    Ok(true)
+}
+
+/// Whether an item is of an erased document, or names an erased person.
+fn names<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, tombstone: &Tombstone, item: &Item) -> Result<bool, ShelfError> {
+    Ok(match item {
+        Item::First { doc, .. } => *doc == tombstone.doc,
+        Item::Change { bytes } => doc_of(conn, shelf, bytes)? == Some(tombstone.doc),
+        Item::Entry { body, .. } => entry_names(body, tombstone),
+        Item::Erased(_) | Item::Gone { .. } => false,
+    })
+}
+
+/// Of which document a change is, as far as is known here.
+fn doc_of<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, bytes: &[u8]) -> Result<Option<DocId>, ShelfError> {
+    Ok(hashes::find(conn, shelf, &sha256(bytes))?.map(|place| place.doc))
+}
+
+fn entry_names(body: &[u8], tombstone: &Tombstone) -> bool {
+    let is_here = |name: &[u8; 16]| body.windows(name.len()).any(|part| part == name);
+    match Entry::decode(body) {
+        Ok(entry) => {
+            let named = entry.pseudonyms();
+            tombstone.pseudonym.is_some_and(|pseudonym| named.iter().any(|named| named.0 == pseudonym))
+                || entry.credential_of().map(Person::doc) == Some(tombstone.doc)
+        }
+        // Of a later version: an identifier is as long as a name can be.
+        Err(_) => is_here(&tombstone.doc.id) || tombstone.pseudonym.as_ref().is_some_and(is_here),
+    }
+}
+
+/// Whether an entry names somebody who is erased on this shelf.
+pub(super) fn is_about_the_erased<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, entry: &Entry) -> Result<bool, ShelfError> {
+    for pseudonym in entry.pseudonyms() {
+        let found = conn.first(
+            "SELECT doc FROM replica_documents WHERE shelf = ?1 AND pseudonym = ?2 AND state = 2 LIMIT 1",
+            values![shelf.as_key(), &pseudonym.0],
+        )?;
+        if found.is_some() {
+            return Ok(true);
+        }
+    }
+    match entry.credential_of().map(Person::doc) {
+        Some(doc) => Ok(library::current(conn, shelf, &doc)?.is_some_and(|place| place.state == State::Erased)),
+        None => Ok(false),
+    }
+}
+
+fn clear_entries<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, tombstone: &Tombstone) -> Result<(), ShelfError> {
+    let (mut line_after, mut number_after) = (-1, -1);
+    loop {
+        let rows = conn.query(
+            "SELECT i.line, i.number, i.salt, i.body FROM replica_items i JOIN replica_lines l ON l.line = i.line
+             WHERE l.shelf = ?1 AND i.kind = ?2 AND i.gone IS NULL AND (i.line > ?3 OR (i.line = ?3 AND i.number > ?4))
+             ORDER BY i.line, i.number LIMIT ?5",
+            values![shelf.as_key(), KIND_ENTRY, line_after, number_after, AT_ONCE],
+        )?;
+        let Some(last) = rows.last() else { return Ok(()) };
+        (line_after, number_after) = (last.int(0)?, last.int(1)?);
+        for row in &rows {
+            let body = row.bytes(3)?;
+            if entry_names(body, tombstone) {
+                let item = Item::Entry { salt: row.array(2)?, body: body.to_vec() };
+                line::entry_gone(conn, row.int(0)?, number(row.int(1)?), &item.hash())?;
+            }
+        }
+    }
+}
+
+/// Changes that wait and are found to be of somebody erased; their hashes stay.
+fn clear_waiting<S: Sql + ?Sized>(conn: &S, shelf: &Shelf) -> Result<(), ShelfError> {
+    let mut waiting = hashes::all_waiting(conn, shelf)?;
+    loop {
+        let mut left = Vec::new();
+        let before = waiting.len();
+        for (place, bytes) in waiting {
+            let chunk = Chunk::read(&dress(&bytes))?;
+            let mut erased = None;
+            for dep in &chunk.deps {
+                erased = hashes::find(conn, shelf, dep)?.filter(|found| found.state == State::Erased).or(erased);
+            }
+            match erased {
+                Some(found) => {
+                    hashes::keep_hash(conn, shelf, &chunk.hash, found.row)?;
+                    hashes::wait_no_longer(conn, place)?;
+                }
+                None => left.push((place, bytes)),
+            }
+        }
+        if left.len() == before {
+            return Ok(());
+        }
+        waiting = left;
+    }
+}
+
+/// What a rolled-back life would write again.
+fn clear_aside<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, tombstone: &Tombstone) -> Result<(), ShelfError> {
+    let rows = conn.query("SELECT place, body FROM replica_aside WHERE shelf = ?1", values![shelf.as_key()])?;
+    for row in &rows {
+        if entry_names(row.bytes(1)?, tombstone) {
+            conn.execute("DELETE FROM replica_aside WHERE place = ?1", values![row.int(0)?])?;
+        }
+    }
+    Ok(())
+}
+
+/// Something of erased documents was found to stand in runs.
+pub(super) fn clear_late<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, docs: &BTreeSet<DocId>) -> Result<(), ShelfError> {
+    docs.iter().try_for_each(|doc| clear_runs(conn, shelf, &Tombstone { doc: *doc, pseudonym: None }))
+}
+
+fn clear_runs<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, tombstone: &Tombstone) -> Result<(), ShelfError> {
+    let lines = conn.query(
+        "SELECT line, box, incarnation FROM replica_lines WHERE shelf = ?1 ORDER BY line",
+        values![shelf.as_key()],
+    )?;
+    for line in &lines {
+        let (row, origin) = (line.int(0)?, line::origin_at(line, 1)?);
+        let mut after = 0;
+        loop {
+            let kept = runs::kept_after(conn, row, (shelf, &origin), after)?;
+            let Some(last) = kept.last() else { break };
+            after = last.last();
+            for run in &kept {
+                if let Some(cleared) = without(conn, shelf, tombstone, run)? {
+                    conn.execute(
+                        "UPDATE replica_runs SET payload = ?3 WHERE line = ?1 AND last = ?2",
+                        values![row, sql(run.last()), &cleared.payload],
+                    )?;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A run without what is of an erased document.
+fn without<S: Sql + ?Sized>(
+    conn: &S,
+    shelf: &Shelf,
+    tombstone: &Tombstone,
+    run: &Run,
+) -> Result<Option<Run>, ShelfError> {
+    let mut failed = None;
+    let cleared = run.without(|_, item| {
+        names(conn, shelf, tombstone, item).unwrap_or_else(|why| {
+            failed = Some(why);
+            false
+        })
+    })?;
+    failed.map_or(Ok(cleared), Err)
+}
+
+/// What was written here and stands in no run yet.
+fn clear_pending<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, tombstone: &Tombstone) -> Result<(), ShelfError> {
+    let rows = conn.query(
+        "SELECT i.line, i.number, i.body FROM replica_items i JOIN replica_lines l ON l.line = i.line
+         WHERE l.shelf = ?1 AND i.kind <> ?2 AND i.number > l.held",
+        values![shelf.as_key(), KIND_ENTRY],
+    )?;
+    for row in &rows {
+        let item: Item = postcard::from_bytes(row.bytes(2)?).map_err(|_| StoreError::Unreadable("an item"))?;
+        if names(conn, shelf, tombstone, &item)? {
+            let gone = postcard::to_stdvec(&item.gone()).map_err(|_| StoreError::Unreadable("an item"))?;
+            conn.execute(
+                "UPDATE replica_items SET body = ?3 WHERE line = ?1 AND number = ?2",
+                values![row.int(0)?, row.int(1)?, &gone],
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// What cannot be read, or stands on what is not here, is of nobody knows whom: it goes too.
+fn clear_quarantine<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, tombstone: &Tombstone) -> Result<(), ShelfError> {
+    let rows = conn.query("SELECT place, bytes FROM replica_quarantine", &[])?;
+    for row in &rows {
+        let goes = match postcard::from_bytes::<Run>(row.bytes(1)?) {
+            Ok(run) if run.shelf != *shelf => false,
+            Ok(run) => may_name(conn, shelf, tombstone, &run)?,
+            Err(_) => true,
+        };
+        if goes {
+            conn.execute("DELETE FROM replica_quarantine WHERE place = ?1", values![row.int(0)?])?;
+        }
+    }
+    Ok(())
+}
+
+fn may_name<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, tombstone: &Tombstone, run: &Run) -> Result<bool, ShelfError> {
+    let Ok(items) = run.items() else { return Ok(true) };
+    for item in &items {
+        let stray = match item {
+            Item::Change { bytes } => doc_of(conn, shelf, bytes)?.is_none(),
+            Item::First { .. } | Item::Entry { .. } | Item::Erased(_) | Item::Gone { .. } => false,
+        };
+        if stray || names(conn, shelf, tombstone, item)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
+/// The tombstones of a shelf.
+pub(super) fn tombstones<S: Sql + ?Sized>(conn: &S, shelf: &Shelf) -> Result<Vec<Tombstone>, ShelfError> {
+    let rows = conn.query(
+        &format!(
+            "SELECT {}, d.pseudonym FROM replica_documents d WHERE d.shelf = ?1 AND d.state = 2
+             ORDER BY d.kind, d.id",
+            library::PLACE
+        ),
+        values![shelf.as_key()],
+    )?;
+    let mut all: Vec<Tombstone> = rows
+        .iter()
+        .map(|row| Ok(Tombstone { doc: library::place_at(row)?.doc, pseudonym: row.opt_array(5)? }))
+        .collect::<Result<_, StoreError>>()?;
+    all.dedup_by_key(|tombstone| tombstone.doc);
+    Ok(all)
+}
+
+/// Whether a document is erased.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn is_erased<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, doc: &DocId) -> Result<bool, ShelfError> {
+    Ok(library::current(conn, shelf, doc)?.is_some_and(|place| place.state == State::Erased))
+}

@@ -1,0 +1,141 @@
+//! Which document a change is of. Tables `replica_hashes`, `replica_waiting`.
+//!
+//! A change names what it stands on by hash, and nothing else; so each change held is known by sixteen bytes of the hash
+//! of shelf and change. One that stands on something unknown waits for it.
+
+use super::{
+    ShelfError,
+    library::{PLACE, Place, place_at},
+    line::{number, sql},
+};
+use crate::{
+    documents::{Writer, strip},
+    keys::sha256,
+    replica::Shelf,
+    rig::sql::{Sql, values},
+};
+
+/// Changes of a shelf that may wait for others.
+pub(super) const MAX_WAITING: u64 = 1_000;
+
+/// The name of a change on a shelf.
+fn name(shelf: &Shelf, hash: &[u8; 32]) -> [u8; 16] {
+    let mut bytes = shelf.as_key().as_bytes().to_vec();
+    bytes.extend(hash);
+    sha256(&bytes).first_chunk().copied().unwrap_or_default()
+}
+
+/// The row of a change that is held.
+pub(super) fn find<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, hash: &[u8; 32]) -> Result<Option<Place>, ShelfError> {
+    let row = conn.first(
+        &format!("SELECT {PLACE} FROM replica_hashes h JOIN replica_documents d ON d.doc = h.doc WHERE h.name = ?1"),
+        values![&name(shelf, hash)],
+    )?;
+    Ok(row.as_ref().map(place_at).transpose()?)
+}
+
+/// Remembers of which row a change is.
+pub(super) fn keep<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, change: &[u8], row: i64) -> Result<(), ShelfError> {
+    keep_hash(conn, shelf, &sha256(strip(change).unwrap_or_default()), row)
+}
+
+/// … by the hash of the change.
+pub(super) fn keep_hash<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, hash: &[u8; 32], row: i64) -> Result<(), ShelfError> {
+    conn.execute(
+        "INSERT INTO replica_hashes (name, doc) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING",
+        values![&name(shelf, hash), row],
+    )?;
+    Ok(())
+}
+
+/// A change that is no longer part of its document.
+pub(super) fn forget<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, hash: &[u8; 32]) -> Result<(), ShelfError> {
+    conn.execute("DELETE FROM replica_hashes WHERE name = ?1", values![&name(shelf, hash)])?;
+    Ok(())
+}
+
+/// A change that waits for another.
+#[derive(Debug, Clone)]
+pub(super) struct Waiting {
+    pub(super) writer: Writer,
+    /// In which line it came, and in the run that ends at which number; none when it was handed over alone.
+    pub(super) run: Option<(i64, u64)>,
+    /// Without its first eight bytes.
+    pub(super) bytes: Vec<u8>,
+}
+
+/// Lets a change wait for one that it stands on. Gives the one that has waited longest when too many do: it waits no
+/// longer.
+pub(super) fn wait<S: Sql + ?Sized>(
+    conn: &S,
+    shelf: &Shelf,
+    dep: &[u8; 32],
+    waiting: &Waiting,
+) -> Result<Option<Vec<u8>>, ShelfError> {
+    conn.execute(
+        "INSERT INTO replica_waiting (shelf, dep, by_box, bytes, line, number) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        values![
+            shelf.as_key(),
+            &name(shelf, dep),
+            waiting.writer == Writer::Box,
+            &waiting.bytes,
+            waiting.run.map(|(line, _)| line),
+            waiting.run.map(|(_, number)| sql(number))
+        ],
+    )?;
+    let count = conn.one("SELECT count(*) FROM replica_waiting WHERE shelf = ?1", values![shelf.as_key()])?;
+    if number(count.int(0)?) <= MAX_WAITING {
+        return Ok(None);
+    }
+    let row = conn.first(
+        "DELETE FROM replica_waiting WHERE place = (SELECT min(place) FROM replica_waiting WHERE shelf = ?1)
+         RETURNING bytes",
+        values![shelf.as_key()],
+    )?;
+    Ok(row.map(|row| row.bytes(0).map(<[u8]>::to_vec)).transpose()?)
+}
+
+/// Everything that waits on a shelf, by its place.
+pub(super) fn all_waiting<S: Sql + ?Sized>(conn: &S, shelf: &Shelf) -> Result<Vec<(i64, Vec<u8>)>, ShelfError> {
+    let rows = conn
+        .query("SELECT place, bytes FROM replica_waiting WHERE shelf = ?1 ORDER BY place", values![shelf.as_key()])?;
+    rows.iter().map(|row| Ok((row.int(0)?, row.bytes(1)?.to_vec()))).collect()
+}
+
+/// The end of the first run of a line of which something waits: up to there, not all that is held is in documents.
+pub(super) fn first_waiting<S: Sql + ?Sized>(conn: &S, line: i64) -> Result<Option<u64>, ShelfError> {
+    let row = conn.one("SELECT min(number) FROM replica_waiting WHERE line = ?1", values![line])?;
+    Ok(row.opt_int(0)?.map(number))
+}
+
+/// One waits no longer.
+pub(super) fn wait_no_longer<S: Sql + ?Sized>(conn: &S, place: i64) -> Result<(), ShelfError> {
+    conn.execute("DELETE FROM replica_waiting WHERE place = ?1", values![place])?;
+    Ok(())
+}
+
+/// What waited for these, in the order in which it came; it waits no longer.
+pub(super) fn released<S: Sql + ?Sized>(
+    conn: &S,
+    shelf: &Shelf,
+    came: &[[u8; 32]],
+) -> Result<Vec<Waiting>, ShelfError> {
+    let any = conn.first("SELECT place FROM replica_waiting WHERE shelf = ?1 LIMIT 1", values![shelf.as_key()])?;
+    if any.is_none() {
+        return Ok(Vec::new());
+    }
+    let mut released = Vec::new();
+    for hash in came {
+        let rows = conn.query(
+            "DELETE FROM replica_waiting WHERE shelf = ?1 AND dep = ?2 RETURNING place, by_box, bytes, line, number",
+            values![shelf.as_key(), &name(shelf, hash)],
+        )?;
+        for row in &rows {
+            let writer = if row.truth(1)? { Writer::Box } else { Writer::Coordinator };
+            let run = row.opt_int(3)?.zip(row.opt_int(4)?.map(number));
+            released.push((row.int(0)?, Waiting { writer, run, bytes: row.bytes(2)?.to_vec() }));
+        }
+    }
+    released.sort_by_key(|(place, _)| *place);
+    Ok(released.into_iter().map(|(_, waiting)| waiting).collect())
+}

@@ -1,0 +1,427 @@
+//! Documents as they are, a page at a time: snapshot and repair.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{
+    ShelfError, anew,
+    desk::{Desk, Taking},
+    epochs, erase, hashes,
+    library::{self, PLACE, Place, State, Taken, place_at},
+    line, quarantine, runs,
+};
+use crate::{
+    documents::{Chunk, DocId, Document, Fields, Writer, dress, strip},
+    ids::BoxId,
+    journal::{CredentialKind, Entry},
+    keys::sha256,
+    replica::{
+        Copy, Item, Kept, Loose, Mark, Origin, Page, Pull, Sheet, Shelf, Wanted,
+        page::{MAX_PAGE_BYTES, PAGE_BYTES, bucket},
+    },
+    rig::{
+        sql::{Row, Sql, values},
+        writer::StoreError,
+    },
+};
+
+/// Rows read in one statement.
+const AT_ONCE: u32 = 64;
+/// What a tombstone costs on a page.
+const TOMBSTONE_BYTES: usize = 36;
+/// What an entry costs beside its body.
+const ENTRY_BYTES: usize = 64;
+/// Who is named for what was refused of a page.
+const FROM: &str = "a page of documents";
+
+/// Reads a page. The document after the cursor comes first; one that fits no page would end them all, so each is capped
+/// long before.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn serve<S: Sql + ?Sized>(conn: &S, pull: Pull) -> Result<Page, ShelfError> {
+    let shelf = &pull.shelf;
+    let marks = marks_in_documents(conn, shelf)?;
+    let mut sheet = Sheet::default();
+    if pull.after.is_none() {
+        sheet.erased = erase::tombstones(conn, shelf)?;
+        if pull.wanted == Wanted::Everything {
+            sheet.entries = standing_entries(conn, shelf)?;
+        }
+    }
+    let (mut after, mut next) = (pull.after, None);
+    let mut bytes = sheet.erased.len().saturating_mul(TOMBSTONE_BYTES);
+    bytes =
+        sheet.entries.iter().fold(bytes, |sum, kept| sum.saturating_add(kept.body.len()).saturating_add(ENTRY_BYTES));
+    'documents: loop {
+        let rows = rows_after(conn, shelf, &pull.wanted, after)?;
+        if rows.is_empty() {
+            break;
+        }
+        for doc in rows.iter().map(|place| place.doc).collect::<BTreeSet<_>>() {
+            let of_doc = rows.iter().filter(|place| place.doc == doc);
+            let copies: Vec<Copy> = of_doc.map(|place| copy(conn, *place)).collect::<Result<_, _>>()?;
+            let more: usize = copies.iter().map(|copy| copy.saved.len()).sum();
+            let is_full = bytes >= PAGE_BYTES || bytes.saturating_add(more) > MAX_PAGE_BYTES.saturating_sub(PAGE_BYTES);
+            if is_full && after != pull.after {
+                next = after;
+                break 'documents;
+            }
+            bytes = bytes.saturating_add(more);
+            sheet.copies.extend(copies);
+            after = Some(doc);
+        }
+    }
+    Page::new(pull, &sheet, next, marks).ok_or(StoreError::Unreadable("a page of documents: they are too large").into())
+}
+
+/// How far each line is in the documents: before the first run of which something waits.
+fn marks_in_documents<S: Sql + ?Sized>(conn: &S, shelf: &Shelf) -> Result<Vec<Mark>, ShelfError> {
+    let mut marks = Vec::new();
+    for mut mark in line::marks(conn)?.into_iter().filter(|mark| mark.shelf == *shelf) {
+        let Some(line) = line::find(conn, shelf, &mark.origin)? else { continue };
+        if let Some(waits) = hashes::first_waiting(conn, line.line)? {
+            let before = conn.first(
+                "SELECT last, hash FROM replica_runs WHERE line = ?1 AND last < ?2 ORDER BY last DESC LIMIT 1",
+                values![line.line, line::sql(waits)],
+            )?;
+            let Some(before) = before else { continue };
+            (mark.number, mark.chain) = (line::number(before.int(0)?), before.array(1)?);
+        }
+        marks.push(mark);
+    }
+    Ok(marks)
+}
+
+/// The rows of the next documents, all epochs of each, in order.
+fn rows_after<S: Sql + ?Sized>(
+    conn: &S,
+    shelf: &Shelf,
+    wanted: &Wanted,
+    after: Option<DocId>,
+) -> Result<Vec<Place>, ShelfError> {
+    let only = match wanted {
+        Wanted::Everything => String::new(),
+        Wanted::Buckets(buckets) => {
+            let numbers: Vec<String> = buckets.iter().map(u8::to_string).collect();
+            format!("AND d.bucket IN ({})", numbers.join(","))
+        }
+    };
+    let nothing: &[u8] = &[];
+    let (kind, id) = after.as_ref().map_or((0, nothing), |doc| (doc.kind.code(), &doc.id));
+    let rows = conn.query(
+        &format!(
+            "SELECT {PLACE} FROM replica_documents d
+             WHERE d.shelf = ?1 AND d.state <> 2 AND (d.kind > ?2 OR (d.kind = ?2 AND d.id > ?3)) {only}
+             ORDER BY d.kind, d.id, d.epoch LIMIT ?4"
+        ),
+        values![shelf.as_key(), kind, id, AT_ONCE],
+    )?;
+    let full = rows.len() >= usize::try_from(AT_ONCE).unwrap_or(usize::MAX);
+    let mut places: Vec<Place> = rows.iter().map(place_at).collect::<Result<_, _>>()?;
+    // The last one's later epochs may be on the other side of the limit.
+    if let (true, Some(first), Some(last)) = (full, places.first().map(|p| p.doc), places.last().map(|p| p.doc))
+        && first != last
+    {
+        places.retain(|place| place.doc != last);
+    }
+    Ok(places)
+}
+
+fn copy<S: Sql + ?Sized>(conn: &S, place: Place) -> Result<Copy, ShelfError> {
+    let taken = library::take(conn, place)?;
+    let cut = if place.state == State::Past { Some(epochs::cut_of(conn, place.row)?) } else { None };
+    Ok(Copy { doc: place.doc, epoch: place.epoch, cut, saved: taken.document.save_plain() })
+}
+
+/// Entries that say how things are: the last of each credential.
+fn standing_entries<S: Sql + ?Sized>(conn: &S, shelf: &Shelf) -> Result<Vec<Kept>, ShelfError> {
+    let Some(me) = line::me(conn)? else { return Ok(Vec::new()) };
+    let mut last: BTreeMap<([u8; 16], CredentialKind), Kept> = BTreeMap::new();
+    let (mut line_after, mut number_after) = (-1, -1);
+    loop {
+        let rows = conn.query(
+            "SELECT l.box, l.incarnation, i.number, i.salt, i.body, i.line FROM replica_items i
+             JOIN replica_lines l ON l.line = i.line
+             WHERE l.shelf = ?1 AND l.box = ?2 AND i.kind = 1 AND i.gone IS NULL AND i.number <= l.held
+                AND (i.line > ?3 OR (i.line = ?3 AND i.number > ?4))
+             ORDER BY i.line, i.number LIMIT ?5",
+            values![shelf.as_key(), me.box_id.as_bytes(), line_after, number_after, AT_ONCE],
+        )?;
+        let Some(end) = rows.last() else { break };
+        (line_after, number_after) = (end.int(5)?, end.int(2)?);
+        for row in &rows {
+            let body = row.bytes(4)?;
+            if let Ok(Entry::Credential { person, kind, .. }) = Entry::decode(body) {
+                let (origin, number) = (line::origin_at(row, 0)?, line::number(row.int(2)?));
+                let kept = Kept { origin, number, salt: row.array(3)?, body: body.to_vec() };
+                last.insert((*person.as_bytes(), kind), kept);
+            }
+        }
+    }
+    Ok(last.into_values().collect())
+}
+
+/// Merges a page from the coordinator; with `adopt`, what it held when it read the first page is held here from now on.
+/// Gives what the coordinator's copies lack, when documents are compared.
+///
+/// # Errors
+/// [`ShelfError::Refused`] when a document cannot be taken; the act is rolled back.
+pub fn take<S: Sql + ?Sized>(
+    conn: &S,
+    page: &Page,
+    adopt: Option<&[Mark]>,
+    with: &Taking<'_, S>,
+) -> Result<Vec<Loose>, ShelfError> {
+    let sheet = page.sheet().ok_or_else(|| ShelfError::Refused { reason: "a page cannot be read".into() })?;
+    let shelf = &page.pull.shelf;
+    conn.guard(shelf.as_key())?;
+    for tombstone in &sheet.erased {
+        erase::bury(conn, shelf, tombstone, with.project)?;
+    }
+    let (mut changed, mut came, mut mend) = (BTreeMap::new(), Vec::new(), Vec::new());
+    let compares = page.pull.wanted != Wanted::Everything;
+    let currents: BTreeSet<DocId> = sheet.copies.iter().filter(|c| c.cut.is_none()).map(|c| c.doc).collect();
+    // An epoch that was left behind is of use only beside the one after it.
+    for copy in sheet.copies.iter().filter(|copy| currents.contains(&copy.doc)) {
+        let Some(place) = place_for(conn, shelf, copy, with)? else { continue };
+        came.extend(merge(conn, shelf, copy, place, &mut changed)?);
+        if compares && copy.cut.is_none() {
+            mend.extend(lacking(conn, shelf, copy)?);
+        }
+    }
+    if compares {
+        mend.extend(unknown_there(conn, page, &sheet)?);
+    }
+    let mut desk = Desk::new(conn, shelf, with, None);
+    desk.heard(came, changed);
+    let cleared = desk.clear(|bytes, why| quarantine::bytes(conn, FROM, bytes, &why.to_string(), with.now))?;
+    erase::clear_late(conn, shelf, &cleared.erased)?;
+    for (doc, fields) in &cleared.changed {
+        with.project.document(conn, shelf, doc, fields)?;
+    }
+    for kept in &sheet.entries {
+        take_entry(conn, shelf, kept, with)?;
+    }
+    if let Some(marks) = adopt {
+        marks.iter().try_for_each(|mark| adopt_mark(conn, mark, with))?;
+        anew::write_again(conn, with.author, with.now)?;
+    }
+    Ok(mend)
+}
+
+/// The row that a copy is merged into; none when it is of no use here.
+fn place_for<S: Sql + ?Sized>(
+    conn: &S,
+    shelf: &Shelf,
+    copy: &Copy,
+    with: &Taking<'_, S>,
+) -> Result<Option<Place>, ShelfError> {
+    let current = library::current(conn, shelf, &copy.doc)?;
+    if current.is_some_and(|current| current.state == State::Erased) {
+        return Ok(None);
+    }
+    if copy.cut.is_some() {
+        return epochs::past(conn, shelf, &copy.doc, copy.epoch).map(Some);
+    }
+    if let Some(current) = current.filter(|current| current.epoch < copy.epoch) {
+        // It has no copy on the page: what it knew there has to be guessed.
+        let told = epochs::told(conn, &library::take(conn, current)?, with.author)?;
+        epochs::turn(conn, &current)?;
+        epochs::note_cut(conn, current.row, &told)?;
+    } else if current.is_some_and(|current| current.epoch > copy.epoch) {
+        return library::epoch(conn, shelf, &copy.doc, copy.epoch);
+    } else if current.is_some() {
+        return Ok(current);
+    }
+    let place = library::create(conn, shelf, &copy.doc, copy.epoch, State::Current)?;
+    epochs::note_begin(conn, place.row, with.now)?;
+    Ok(Some(place))
+}
+
+/// Merges a copy into its row; gives what is new here.
+fn merge<S: Sql + ?Sized>(
+    conn: &S,
+    shelf: &Shelf,
+    copy: &Copy,
+    place: Place,
+    changed: &mut BTreeMap<DocId, Fields>,
+) -> Result<Vec<[u8; 32]>, ShelfError> {
+    let mut taken = library::take(conn, place)?;
+    let fresh = taken.document.merge_saved(&copy.saved)?;
+    let mut came = Vec::new();
+    for change in &fresh {
+        hashes::keep(conn, shelf, change, taken.place.row)?;
+        came.push(sha256(strip(change).unwrap_or_default()));
+    }
+    let fields = library::put_back(conn, &taken, &fresh)?;
+    if copy.cut.is_some() {
+        leave(conn, copy, place)?;
+    } else if place.state == State::Current {
+        changed.extend(fields.map(|fields| (copy.doc, fields)));
+    }
+    Ok(came)
+}
+
+/// An epoch is left behind here too. What the coordinator's copy holds of it was carried there, so that only what is
+/// beyond it is left to carry.
+fn leave<S: Sql + ?Sized>(conn: &S, copy: &Copy, place: Place) -> Result<(), ShelfError> {
+    let mut theirs = Document::new(copy.doc.kind);
+    theirs.merge_saved(&copy.saved)?;
+    if place.state == State::Current {
+        epochs::turn(conn, &place)?;
+    }
+    conn.execute("UPDATE replica_documents SET cut = NULL WHERE doc = ?1 AND carried = 0", values![place.row])?;
+    epochs::note_cut(conn, place.row, &theirs.heads())
+}
+
+/// What a copy lacks of the document here.
+fn lacking<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, copy: &Copy) -> Result<Vec<Loose>, ShelfError> {
+    let Some(place) = library::epoch(conn, shelf, &copy.doc, copy.epoch)? else { return Ok(Vec::new()) };
+    let mut theirs = Document::new(copy.doc.kind);
+    theirs.merge_saved(&copy.saved)?;
+    loose(&library::take(conn, place)?, &theirs.heads())
+}
+
+fn loose(mine: &Taken, theirs: &[[u8; 32]]) -> Result<Vec<Loose>, ShelfError> {
+    let (doc, epoch) = (mine.place.doc, mine.place.epoch);
+    let strip = |change: Vec<u8>| strip(&change).map(<[u8]>::to_vec).ok_or(library::UNREADABLE);
+    let changes = mine.document.changes_since(theirs).into_iter().map(strip);
+    Ok(changes.map(|bytes| Ok(Loose { doc, epoch, bytes: bytes? })).collect::<Result<_, StoreError>>()?)
+}
+
+/// Documents in the compared buckets that the page should have held and did not.
+fn unknown_there<S: Sql + ?Sized>(conn: &S, page: &Page, sheet: &Sheet) -> Result<Vec<Loose>, ShelfError> {
+    let Wanted::Buckets(buckets) = &page.pull.wanted else { return Ok(Vec::new()) };
+    let known: BTreeSet<DocId> = sheet.copies.iter().map(|copy| copy.doc).collect();
+    let mut mend = Vec::new();
+    let mut after = page.pull.after;
+    loop {
+        let places = rows_after(conn, &page.pull.shelf, &page.pull.wanted, after)?;
+        let Some(last) = places.last().map(|place| place.doc) else { return Ok(mend) };
+        let within = |doc: &DocId| page.next.is_none_or(|next| *doc <= next) && buckets.contains(&bucket(doc));
+        for place in places.iter().filter(|p| p.state == State::Current && within(&p.doc) && !known.contains(&p.doc)) {
+            mend.extend(loose(&library::take(conn, *place)?, &[])?);
+        }
+        if page.next.is_some_and(|next| next <= last) {
+            return Ok(mend);
+        }
+        after = Some(last);
+    }
+}
+
+fn take_entry<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, kept: &Kept, with: &Taking<'_, S>) -> Result<(), ShelfError> {
+    let entry = Entry::decode(&kept.body)?;
+    let line = line::open(conn, shelf, &kept.origin)?;
+    if kept.number <= line.held || erase::is_about_the_erased(conn, shelf, &entry)? {
+        return Ok(());
+    }
+    let item = Item::Entry { salt: kept.salt, body: kept.body.clone() };
+    line::keep_entry(conn, line.line, kept.number, &item, with.now)?;
+    with.project.entry(conn, shelf, &kept.origin, kept.number, with.now, &entry)
+}
+
+/// A snapshot is not older than its marks; what is held here beyond them stays.
+fn adopt_mark<S: Sql + ?Sized>(conn: &S, mark: &Mark, with: &Taking<'_, S>) -> Result<(), ShelfError> {
+    let line = line::open(conn, &mark.shelf, &mark.origin)?;
+    if mark.origin == with.author.origin || line.held >= mark.number {
+        return Ok(());
+    }
+    runs::rest_on(conn, mark, with.now)
+}
+
+/// Notes that numbers up to a mark are lost, and goes on from it.
+///
+/// # Errors
+/// [`ShelfError::Fork`] for numbers of my own; else when the store fails.
+pub fn skip<S: Sql + ?Sized>(conn: &S, mark: &Mark, with: &Taking<'_, S>) -> Result<(), ShelfError> {
+    let line = line::open(conn, &mark.shelf, &mark.origin)?;
+    if mark.origin == with.author.origin {
+        return Err(ShelfError::Fork { held: line.held });
+    }
+    if line.held >= mark.number {
+        return Ok(());
+    }
+    conn.execute(
+        "INSERT INTO replica_lost (shelf, box, incarnation, first, last, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        values![
+            mark.shelf.as_key(),
+            mark.origin.box_id.as_bytes(),
+            mark.origin.incarnation.cast_signed(),
+            line::sql(line.held.saturating_add(1)),
+            line::sql(mark.number),
+            with.now.0
+        ],
+    )?;
+    runs::rest_on(conn, mark, with.now)
+}
+
+/// Numbers of an origin that nobody keeps any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Lost {
+    /// On which shelf,
+    pub shelf: Shelf,
+    /// of which origin,
+    pub origin: Origin,
+    /// from this number on,
+    pub first: u64,
+    /// up to this one.
+    pub last: u64,
+}
+
+/// What is lost on all shelves.
+///
+/// # Errors
+/// When the store cannot be read.
+pub fn lost<S: Sql + ?Sized>(conn: &S) -> Result<Vec<Lost>, ShelfError> {
+    let rows =
+        conn.query("SELECT shelf, box, incarnation, first, last FROM replica_lost ORDER BY place LIMIT 1000", &[])?;
+    let read = |row: &Row| -> Result<Lost, ShelfError> {
+        let (first, last) = (line::number(row.int(3)?), line::number(row.int(4)?));
+        Ok(Lost { shelf: line::shelf_at(row, 0)?, origin: line::origin_at(row, 1)?, first, last })
+    };
+    rows.iter().map(read).collect()
+}
+
+/// Takes changes that a box hands over because the copies here lack them: its own, judged as such, and others' that were
+/// held here before. What somebody else made otherwise cannot be proved, and goes aside.
+///
+/// # Errors
+/// [`ShelfError::Refused`] for a change that is not the box's to make; the act is rolled back.
+pub fn mend<S: Sql + ?Sized>(
+    conn: &S,
+    shelf: &Shelf,
+    from: BoxId,
+    changes: &[Loose],
+    with: &Taking<'_, S>,
+) -> Result<(), ShelfError> {
+    conn.guard(shelf.as_key())?;
+    let rows = conn.query("SELECT box, incarnation FROM replica_lines WHERE shelf = ?1", values![shelf.as_key()])?;
+    let lives: Vec<Origin> = rows.iter().map(|row| line::origin_at(row, 0)).collect::<Result<_, _>>()?;
+    let mut desk = Desk::new(conn, shelf, with, None);
+    let sender = from.to_string();
+    for Loose { doc, epoch, bytes } in changes {
+        let chunk = Chunk::read(&dress(bytes))?;
+        // What was held here once is known by its hash, whoever made it.
+        let was_here = hashes::find(conn, shelf, &chunk.hash)?.is_some_and(|place| place.doc == *doc);
+        let life = lives.iter().find(|life| life.actor() == chunk.actor);
+        let Some(origin) = life.filter(|life| was_here || life.box_id == from) else {
+            let why = "a change handed over is another's, and was never here";
+            quarantine::bytes(conn, &sender, bytes, why, with.now)?;
+            continue;
+        };
+        let coordinators = origin.box_id == with.author.origin.box_id;
+        let writer = if coordinators { Writer::Coordinator } else { Writer::Box };
+        if chunk.deps.is_empty() {
+            let first = Item::First { doc: *doc, epoch: *epoch, cut: Vec::new(), bytes: bytes.clone() };
+            desk.first(origin, writer, &first)?;
+        } else {
+            desk.change(origin, writer, bytes)?;
+        }
+    }
+    let cleared = desk.clear(|bytes, why| quarantine::bytes(conn, &sender, bytes, &why.to_string(), with.now))?;
+    erase::clear_late(conn, shelf, &cleared.erased)?;
+    for (doc, fields) in &cleared.changed {
+        with.project.document(conn, shelf, doc, fields)?;
+    }
+    Ok(())
+}
