@@ -30,6 +30,8 @@ const KEEP_ALIVE_S: u16 = 30;
 const QUICK_KEEP_ALIVE_S: u16 = 2;
 /// Long enough for one slow hello of each box with the quick keep-alive: 120 of them, and a quarter more.
 const WIRE_WINDOW: Duration = Duration::from_secs(300);
+/// Each tier is watched for so long: three beats of each box.
+const ROOM_WINDOW: Duration = Duration::from_secs(90);
 /// Boxes whose bytes are counted on the wire.
 const COUNTED: u32 = 47;
 /// Time for what follows a connection (the allocator's, the database's) to end.
@@ -42,9 +44,9 @@ fn main() -> ExitCode {
     let tiers: Option<Vec<u32>> =
         after("--schools").map(|list| list.split(',').filter_map(|n| n.parse().ok()).collect());
     let tiers = tiers.unwrap_or_else(|| vec![47, 500, 5_000]);
-    let window = after("--window").and_then(|s| s.parse().ok()).unwrap_or(90);
+    let window = after("--window").and_then(|s| s.parse().ok()).map(Duration::from_secs);
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    match runtime.map_err(Into::into).and_then(|r| r.block_on(bench(&tiers, Duration::from_secs(window)))) {
+    match runtime.map_err(Into::into).and_then(|r| r.block_on(bench(&tiers, window))) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => {
             eprintln!("a size is above its target");
@@ -61,13 +63,13 @@ fn program() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_preau-under-test"))
 }
 
-async fn bench(tiers: &[u32], window: Duration) -> Result<bool> {
+async fn bench(tiers: &[u32], window: Option<Duration>) -> Result<bool> {
     let files = more_open_files()?;
     let most = u64::from(tiers.iter().copied().max().unwrap_or(0)) + u64::from(COUNTED) * 3 + 200;
     println!("this machine lets a process hold {files} files; {most} are needed at most");
     anyhow::ensure!(most <= files, "too few open files for that many boxes: raise the hard limit (ulimit -Hn)");
-    let wire = wire(window.max(WIRE_WINDOW)).await?;
-    let room = room(tiers, window).await?;
+    let wire = wire(window.unwrap_or(WIRE_WINDOW)).await?;
+    let room = room(tiers, window.unwrap_or(ROOM_WINDOW)).await?;
     print!("{wire}{room}");
     Ok(wire.holds() && room.holds())
 }

@@ -12,7 +12,7 @@
 //! | [`desk`] | what comes from outside is applied to documents |
 //! | [`runs`] | items are closed into runs; runs from others are checked, applied, handed on |
 //! | [`epochs`] | a document is begun anew, and late edits of its past are carried over |
-//! | [`erase`] | a document goes, with everything that was ever said of it |
+//! | [`mod@erase`] | a document goes, with everything that was ever said of it |
 //! | [`pages`] | documents as they are, for whoever lacks them: snapshot and repair |
 //! | [`fold`] | what everybody has is cut; who counts as everybody |
 //! | [`anew`] | a disk that was rolled back begins another life |
