@@ -20,6 +20,8 @@ enum Verdict {
     Commit,
     /// Known already, or too early: the sender goes on from my mark.
     Pass,
+    /// I signed it; whether I hold it only the store can tell.
+    Mine,
     Refuse(Reason),
 }
 
@@ -35,9 +37,13 @@ impl Peer {
                     out.push(Output::Commit(run));
                 }
                 Verdict::Pass => {
-                    self.they_hold(&key, &run);
+                    // Nobody looked at its signature: of a line that is not held here it is not remembered.
+                    if self.held.contains_key(&key) {
+                        self.they_hold(&key, &run);
+                    }
                     self.owed.insert(key);
                 }
+                Verdict::Mine => out.push(Output::Commit(run)),
                 Verdict::Refuse(reason) => {
                     // What follows it cannot be taken either, and one message earns one refusal.
                     self.refuse(now, run, reason, out);
@@ -66,7 +72,11 @@ impl Peer {
         }
         let at = end(&self.accepted, key);
         let next = at.number.saturating_add(1);
-        if key.1 == self.config.own || run.last() <= at.number || run.first > next {
+        if key.1 == self.config.own {
+            let shown = rights.side != Side::Box && !self.silenced && rights.judge(run).is_ok();
+            return if shown { Verdict::Mine } else { Verdict::Pass };
+        }
+        if run.last() <= at.number || run.first > next {
             return Verdict::Pass;
         }
         match rights.judge(run) {
@@ -94,6 +104,8 @@ impl Peer {
         let key = (mark.shelf.clone(), mark.origin);
         let held = end(&self.held, &key).number;
         let own = key.1 == self.config.own || self.superseded.contains(&key.1);
+        // What another box wrote is for that box to give up.
+        let own = own || ![rights.box_id, rights.coordinator].contains(&key.1.box_id);
         if rights.side != Side::Coordinator || own || rights.may_send(&key.0, &key.1).is_err() || mark.number <= held {
             return;
         }
@@ -109,6 +121,10 @@ impl Peer {
             Some(end) => self.accepted.insert(key.clone(), *end),
             None => self.accepted.remove(&key),
         };
+        if reason == Reason::Fork && key.1 == self.config.own {
+            let told = self.told_of_mine();
+            return self.copied(told, out);
+        }
         let (shelf, origin) = key;
         if reason != Reason::NotNow {
             self.alert(Alert::Quarantined { shelf: shelf.clone(), origin, first, reason }, out);
