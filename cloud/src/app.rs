@@ -228,8 +228,12 @@ async fn build(config: Config, dir: &Path, tasks: &Tasks, restart: &Arc<Notify>)
     let authority = Arc::new(authority);
     let author = author(&store, &authority, &dice).await?;
     let admitted = Admitted::default();
-    for row in store.read(boxes::all).await?.into_iter().filter(|row| row.revoked_at.is_none()) {
-        admitted.admit(row.box_id, Member { uai: row.uai, signing_key: row.signing_key });
+    for row in store.read(boxes::all).await? {
+        let member = Member { uai: row.uai, signing_key: row.signing_key };
+        match row.revoked_at {
+            None => admitted.admit(row.box_id, member),
+            Some(_) => admitted.keep_out(row.box_id, member),
+        }
     }
     let ground = Ground {
         folder: dir.join(AUTHORITY),
@@ -370,19 +374,19 @@ fn replicate(
     Ok(())
 }
 
-/// Who writes here: drawn at the first start, kept with the data.
+/// Who writes here: another life at each start.
 async fn author(store: &Database, authority: &Authority, dice: &Arc<dyn Dice>) -> Result<Arc<Author>, StartError> {
     let (coordinator, drawn) = (authority.coordinator_id, dice.clone());
-    let origin = store.commit(move |connection| shelves::origin(connection, coordinator, &*drawn)).await?;
+    let origin = store.commit(move |connection| shelves::begin(connection, coordinator, &*drawn)).await?;
     let key = Arc::new(authority.writer_key()?);
     Ok(Arc::new(Author { origin, key, dice: dice.clone(), writer: documents::Writer::Coordinator }))
 }
 
-/// A box knows more of us than we do: this disk was restored, and now holds a new incarnation. All begins anew under it.
+/// Another machine speaks under the name of this life: all begins anew under another.
 fn on_clone(restart: &Arc<Notify>) -> Arc<dyn Fn(Origin) + Send + Sync> {
     let restart = restart.clone();
     Arc::new(move |origin| {
-        tracing::error!(%origin, "this disk was restored: going on under a new incarnation");
+        tracing::error!(%origin, "another machine speaks under this name: going on as another life");
         restart.notify_one();
     })
 }

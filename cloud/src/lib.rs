@@ -85,7 +85,7 @@ fn serve(
     runtime.block_on(async {
         let told = app::told_to_stop(with_parent)?;
         tokio::pin!(told);
-        // Each turn is one life of the program: a restored disk goes on under a new incarnation in the next.
+        // Each turn is one life of the program.
         loop {
             let running = Running::start(config.clone(), &dir).await?;
             let again = tokio::select! {

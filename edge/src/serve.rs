@@ -146,7 +146,7 @@ async fn bring_to_life(
     let writer = Writer::open(&database, store::migrate)
         .map_err(|e| anyhow!("{}: {e}: restore the last backup, or claim the box anew", database.display()))?;
     let (box_id, draw) = (identity.grant.box_id, Arc::clone(dice));
-    let origin = writer.commit(move |conn| shelves::origin(conn, box_id, draw.as_ref())).await?;
+    let origin = writer.commit(move |conn| shelves::begin(conn, box_id, draw.as_ref())).await?;
     let author = Author { origin, key: Arc::new(key), dice: Arc::clone(dice), writer: documents::Writer::Box };
     let parts = Parts {
         reader: Reader::open(&database, READERS)?,
@@ -198,11 +198,12 @@ fn replicate_to(
             box_id: grant.box_id,
             coordinator: grant.coordinator_id,
             keys: keys_of(app, identity),
+            gone: Arc::new(|_| false),
         },
         timings: Timings::for_keep_alive(keep_alive),
         vitals: Some(Arc::new(move || tell.vitals_now())),
         on_clone: Arc::new(move |origin| {
-            tracing::error!(%origin, "this disk was restored or cloned: it writes under a new incarnation after a restart");
+            tracing::error!(%origin, "another machine speaks under the name of this box: going on as another life after a restart");
             stop.stop();
         }),
     };

@@ -23,7 +23,7 @@ pub struct BoxState {
     /// Tablets enrolled.
     pub tablets: u64,
     /// Number of its last journal entry or edit.
-    pub last_number: u64,
+    pub written: u64,
     /// Up to which number the coordinator has acknowledged.
     pub acked_number: u64,
     /// What the coordinator has not acknowledged.

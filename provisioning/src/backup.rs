@@ -385,9 +385,9 @@ fn restore_one(root: &Path, wish: &Wish, opening: &Opening) -> anyhow::Result<Ex
     if let Some(aside) = put_aside {
         text += &format!("\nWhat was there is now {}.", aside.display());
     }
-    for (path, owner) in &mark.incarnations {
+    for (path, owner) in &mark.owners {
         text += &format!(
-            "\n{path} ({owner}) goes on under a new incarnation: no number is given twice. Do not start the old disk again."
+            "\n{path} ({owner}) goes on as another life of the same: no number is given twice. Do not start the old disk again."
         );
     }
     reader.report(
@@ -395,7 +395,7 @@ fn restore_one(root: &Path, wish: &Wish, opening: &Opening) -> anyhow::Result<Ex
         &json!({
             "event": "restored", "backup": manifest.number, "made_at": manifest.made_at, "into": into,
             "bytes": manifest.bytes(), "found_bytes": found_bytes, "put_aside": put_aside,
-            "incarnations": mark.incarnations.len(), "unsound": mark.unsound,
+            "owners": mark.owners.len(), "unsound": mark.unsound,
         }),
     );
     Ok(sound(&mark.unsound, "it was so when it was backed up; an older backup may be sound"))

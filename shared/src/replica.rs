@@ -8,6 +8,7 @@
 //! |---|---|
 //! | [`shelf`] | the names: origin, shelf, mark |
 //! | [`run`] | items, chained and signed once; an item can be replaced by its hash |
+//! | [`tombstone`] | what is left of an erased document |
 //! | [`page`] | documents as they are: snapshot and repair, pulled by whoever lacks them |
 //! | [`mod@batch`] | the messages |
 //! | [`seal`] | the envelope of one hop |
@@ -24,14 +25,16 @@ pub mod run;
 pub mod seal;
 pub mod sealing;
 pub mod shelf;
+pub mod tombstone;
 pub mod vitals;
 
 pub use batch::{BatchError, Hello, Knowledge, Message};
-pub use page::{Copy, Kept, Loose, Page, Pull, Sheet, Wanted};
+pub use page::{Copy, Kept, Lacking, Loose, Page, Pull, Sheet, Wanted};
 pub use peer::{Alert, Input, Output, Peer, Timings};
 pub use rights::{Keys, Reason, Rights, Side};
-pub use run::{Item, Run, RunError, Tombstone};
+pub use run::{Item, Run, RunError};
 pub use seal::{Hop, Keyring, SealError, SealPublic, SealSecret};
 pub use sealing::Sealing;
 pub use shelf::{Mark, Origin, Shelf};
+pub use tombstone::{Erasure, Tombstone};
 pub use vitals::Vitals;

@@ -150,7 +150,10 @@ async fn room(tiers: &[u32], window: Duration) -> Result<Table> {
         let (resident, cpu) = (territory.resident()?, territory.cpu()?.saturating_sub(cpu));
         let each = |bytes: u64| count(bytes) / f64::from(*schools) / 1_024.0;
         let many = format!("{schools} schools");
-        eprintln!("{many}: claimed in {claims:.1?}, in step after another {connected:.1?}");
+        let (now, of_one) = (mib(resident), each(resident.saturating_sub(empty)));
+        eprintln!(
+            "{many}: claimed in {claims:.1?}, in step after another {connected:.1?}: {now:.1} MiB, {of_one:.1} KiB each"
+        );
         table.shown(format!("{many}: resident memory"), mib(resident), "MiB");
         table.size(format!("{many}: per school, over none"), each(resident.saturating_sub(empty)), "KiB", 64.0);
         let more = count(resident.saturating_sub(last.1)) / f64::from(*schools - last.0) / 1_024.0;

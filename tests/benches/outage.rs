@@ -151,7 +151,7 @@ impl Boxed {
         let Ok(key) = key.try_into() else { bail!("the box's key has another length") };
         let writer = Writer::open(&self.home.join("box.db"), |_| Ok(()))?;
         let id = grant.box_id;
-        let origin = writer.commit(move |conn| shelves::origin(conn, id, &SystemDice)).await?;
+        let origin = writer.commit(move |conn| shelves::begin(conn, id, &SystemDice)).await?;
         let author = Author {
             origin,
             key: Arc::new(SigningKey::from_seed(&key)?),

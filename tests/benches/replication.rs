@@ -320,7 +320,7 @@ fn connection(path: &Path) -> Result<Connection> {
 }
 
 fn author(conn: &Connection, id: BoxId, writer: Writer, dice: Arc<Seeded>) -> Result<Author> {
-    Ok(Author { origin: shelves::origin(conn, id, &*dice)?, key: Arc::new(key_of(id)?), dice, writer })
+    Ok(Author { origin: shelves::begin(conn, id, &*dice)?, key: Arc::new(key_of(id)?), dice, writer })
 }
 
 /// Writes the school and some edits of each document into a store; gives its shelf, and its size as JSON.

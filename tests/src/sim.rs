@@ -56,7 +56,7 @@ use node::{Node, Revoked, Step};
 use truth::Truth;
 
 /// After a storm, everything settles within so long: the longest wait before sending again, and a little.
-pub const CALM_LIMIT: Duration = Duration::from_secs(240);
+pub const CALM_LIMIT: Duration = Duration::from_secs(480);
 /// How often the calm is looked at.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// Steps between two looks at what is bounded.
@@ -152,6 +152,7 @@ impl World {
             traced,
             plan,
         };
+        world.nodes.iter_mut().for_each(|node| node.traced = traced);
         for act in world.founding()? {
             world.truth.remember(&act);
             let now = world.now;
@@ -291,6 +292,7 @@ impl World {
     fn follow(&mut self, place: Place, step: Step) -> Result<()> {
         let now = self.now;
         match step {
+            Step::Said { link, what } => self.trace(|| format!("{place:?} says on {link}: {what}")),
             Step::Send { link, bytes } => {
                 self.report.messages = self.report.messages.saturating_add(1);
                 let ends = self.ends(link);
@@ -327,7 +329,7 @@ impl World {
             Some(n.place) == other
                 || matches!((other, n.place), (Some(Place::Box(a) | Place::Twin(a)), Place::Box(b) | Place::Twin(b)) if a == b)
         };
-        let stolen = matches!(other, Some(Place::Box(n)) if self.stolen.contains(&n));
+        let stolen = matches!(other, Some(Place::Box(n) | Place::Twin(n)) if self.stolen.contains(&n));
         for mark in marks.iter().filter(|_| !stolen) {
             let key: (Shelf, Origin) = (mark.shelf.clone(), mark.origin);
             let most = self.nodes.iter().filter(copies).filter_map(|n| n.ever.get(&key)).max().copied().unwrap_or(0);
@@ -347,7 +349,7 @@ impl World {
         let name = text.split([' ', '{']).next().unwrap_or_default().to_owned();
         let count = self.report.alerts.entry(name).or_default();
         *count = count.saturating_add(1);
-        let strange = [Fault::Rollback, Fault::Restore, Fault::Clone, Fault::Hostile, Fault::Revoked];
+        let strange = [Fault::Rollback, Fault::Clone, Fault::Hostile, Fault::Revoked];
         let strange = strange.iter().any(|fault| self.net.happened.contains_key(fault));
         ensure!(strange, "{place:?} raised an alert without a reason: {alert}");
         Ok(())

@@ -48,7 +48,7 @@ async fn a_box_and_its_coordinator_come_back_from_a_stick() -> Result<()> {
         ensure!(verified["damaged"] == 0 && verified["rehearsed"] == true, "{verified}");
         let again = pilot.folder().join(format!("again-{folder}"));
         let restored = stick.say(&["restore", text(&stick.store)?, "--into", text(&again)?]).await?;
-        ensure!(restored["incarnations"] == 1, "{restored}");
+        ensure!(restored["owners"] == 1, "{restored}");
         let kept = ids(&again.join(database), &school)?;
         ensure!(before.is_subset(&kept), "what was written before the backup is in it");
         ensure!(kept.is_subset(&after), "nothing that nobody wrote");

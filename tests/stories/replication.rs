@@ -207,7 +207,7 @@ impl End {
         let reader = Reader::open(&path, 2)?;
         let dice: Arc<dyn Dice> = Arc::new(SystemDice);
         let by = dice.clone();
-        let origin = writer.commit(move |c| shelves::origin(c, id(who), &*by)).await?;
+        let origin = writer.commit(move |c| shelves::begin(c, id(who), &*by)).await?;
         let side = if who == CLOUD { Side::Coordinator } else { Side::Box };
         let writes = if who == CLOUD { WriterOf::Coordinator } else { WriterOf::Box };
         let author = Arc::new(Author { origin, key: Arc::new(key(who)?), dice: dice.clone(), writer: writes });
@@ -231,7 +231,14 @@ impl End {
             sealing: Arc::new(sealing(who)?),
             says: says.into(),
             hears: hears.into(),
-            rights: Rights { side, uai: SCHOOL.parse()?, box_id: id(BOX), coordinator: id(CLOUD), keys },
+            rights: Rights {
+                side,
+                uai: SCHOOL.parse()?,
+                box_id: id(BOX),
+                coordinator: id(CLOUD),
+                keys,
+                gone: Arc::new(|_| false),
+            },
             timings: Timings::for_keep_alive(Duration::from_secs(4)),
             vitals: None,
             on_clone: Arc::new(|_| {}),

@@ -24,26 +24,45 @@ pub(crate) struct Member {
     pub(crate) signing_key: PublicKey,
 }
 
-/// Boxes that may speak: the `boxes` table less the revoked ones, in memory.
+/// Boxes that may speak, and those that might once: the `boxes` table, in memory.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Admitted(Arc<RwLock<BTreeMap<BoxId, Member>>>);
+pub(crate) struct Admitted(Arc<RwLock<Boxes>>);
+
+#[derive(Debug, Default)]
+struct Boxes {
+    here: BTreeMap<BoxId, Member>,
+    revoked: BTreeMap<BoxId, Member>,
+}
 
 impl Admitted {
     /// Lets a box in.
     pub(crate) fn admit(&self, box_id: BoxId, member: Member) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).insert(box_id, member);
+        self.0.write().unwrap_or_else(PoisonError::into_inner).here.insert(box_id, member);
     }
     /// Shuts a box out.
     pub(crate) fn revoke(&self, box_id: BoxId) {
-        self.0.write().unwrap_or_else(PoisonError::into_inner).remove(&box_id);
+        let mut boxes = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        if let Some(member) = boxes.here.remove(&box_id) {
+            boxes.revoked.insert(box_id, member);
+        }
+    }
+    /// A box that was shut out, here or elsewhere.
+    pub(crate) fn keep_out(&self, box_id: BoxId, member: Member) {
+        let mut boxes = self.0.write().unwrap_or_else(PoisonError::into_inner);
+        boxes.here.remove(&box_id);
+        boxes.revoked.insert(box_id, member);
     }
     /// A box, if it may speak.
     pub(crate) fn find(&self, box_id: &BoxId) -> Option<Member> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).get(box_id).cloned()
+        self.0.read().unwrap_or_else(PoisonError::into_inner).here.get(box_id).cloned()
+    }
+    /// A box that might speak once and may no more: what it wrote before comes from others.
+    pub(crate) fn find_revoked(&self, box_id: &BoxId) -> Option<Member> {
+        self.0.read().unwrap_or_else(PoisonError::into_inner).revoked.get(box_id).cloned()
     }
     /// Every box that may speak.
     pub(crate) fn all(&self) -> Vec<(BoxId, Member)> {
-        self.0.read().unwrap_or_else(PoisonError::into_inner).iter().map(|(id, m)| (*id, m.clone())).collect()
+        self.0.read().unwrap_or_else(PoisonError::into_inner).here.iter().map(|(id, m)| (*id, m.clone())).collect()
     }
 }
 

@@ -9,7 +9,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use preau_shared::{
     dice::Dice,
     ids::{BoxId, Uai},
-    replica::{Keys, Origin, Rights, Shelf, Side, Timings},
+    replica::{Keys, Origin, Rights, Shelf, Side, Timings, rights::Gone},
     rig::{
         apply::Bench,
         link::{self, LinkSender, Unsent},
@@ -63,12 +63,13 @@ pub(crate) struct Common {
     pub(crate) news: News,
     /// The keys of the hops.
     pub(crate) seals: Seals,
-    /// This disk was restored: a new incarnation is on it, and the program must begin anew.
+    /// Another machine speaks under the name of this life.
     pub(crate) on_clone: Arc<dyn Fn(Origin) + Send + Sync>,
 }
 
 impl Common {
-    /// Keys of those that write to a school's shelf: the coordinator itself, in all its lives, and the school's boxes.
+    /// Keys of those that write to a school's shelf: the coordinator itself, in all its lives, and the school's boxes. A
+    /// revoked one has no link any more; what it wrote before may still come from the others.
     fn keys_of(&self, uai: &Uai) -> Keys {
         let (admitted, uai) = (self.admitted.clone(), uai.clone());
         let (me, my_key) = (self.author.origin.box_id, self.author.key.public());
@@ -76,8 +77,14 @@ impl Common {
             if origin.box_id == me {
                 return Some(my_key);
             }
-            admitted.find(&origin.box_id).filter(|member| member.uai == uai).map(|member| member.signing_key)
+            let member = admitted.find(&origin.box_id).or_else(|| admitted.find_revoked(&origin.box_id));
+            member.filter(|member| member.uai == uai).map(|member| member.signing_key)
         })
+    }
+
+    fn gone(&self) -> Gone {
+        let admitted = self.admitted.clone();
+        Arc::new(move |box_id| admitted.find_revoked(box_id).is_some())
     }
 }
 
@@ -217,10 +224,10 @@ impl Switchboard {
                     self.common.news.tell(&Shelf::Territory);
                 }
                 for row in rows {
-                    if row.revoked_at.is_some() {
-                        self.common.admitted.revoke(row.box_id);
-                    } else {
-                        self.common.admitted.admit(row.box_id, Member { uai: row.uai, signing_key: row.signing_key });
+                    let member = Member { uai: row.uai, signing_key: row.signing_key };
+                    match row.revoked_at {
+                        None => self.common.admitted.admit(row.box_id, member),
+                        Some(_) => self.common.admitted.keep_out(row.box_id, member),
                     }
                 }
             }
@@ -285,6 +292,7 @@ impl Switchboard {
                 box_id,
                 coordinator: common.author.origin.box_id,
                 keys: common.keys_of(&member.uai),
+                gone: common.gone(),
             },
             timings: Timings::for_keep_alive(common.keep_alive),
             vitals: None,

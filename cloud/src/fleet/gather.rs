@@ -138,14 +138,11 @@ fn contact(link: &LinkStatus, row: &BoxRow) -> Contact {
     }
 }
 
-/// The last number held of the box's one incarnation. With several, only the box knows which one it goes on with.
+/// How much of what the box wrote is held here, in all its lives; none when nothing is.
 fn held(box_id: BoxId, uai: &Uai, marks: &[Mark]) -> Option<u64> {
     let shelf = Shelf::School(uai.clone());
-    let mut own = marks.iter().filter(|mark| mark.origin.box_id == box_id && mark.shelf == shelf);
-    match (own.next(), own.next()) {
-        (Some(only), None) => Some(only.number),
-        (_, _) => None,
-    }
+    let own = marks.iter().filter(|mark| mark.origin.box_id == box_id && mark.shelf == shelf);
+    own.map(|mark| mark.number).reduce(u64::wrapping_add)
 }
 
 fn trouble(alert: &Alert) -> Trouble {

@@ -133,7 +133,7 @@ impl BoxFacts {
     /// Entries that the coordinator lacks, by the last message: what the box had numbered less what is held here.
     fn unsynced(&self) -> Option<u64> {
         let vitals = self.vitals.as_ref()?;
-        Some(self.held.map_or(vitals.unsynced, |held| vitals.last_number.saturating_sub(held)))
+        Some(self.held.map_or(vitals.unsynced, |held| vitals.written.saturating_sub(held)))
     }
 
     /// Age of the oldest of them: as the box told it, plus the time since while in contact.
@@ -243,11 +243,11 @@ mod tests {
         Now { elapsed: Elapsed(Duration::from_secs(seconds)), stamp: Stamp(1_000_000_000), keep_alive: KEEP_ALIVE }
     }
 
-    fn vitals(last_number: u64, unsynced: u64, oldest_ms: Option<u64>) -> Vitals {
+    fn vitals(written: u64, unsynced: u64, oldest_ms: Option<u64>) -> Vitals {
         Vitals {
             tablets: TabletCounts { total: 30, in_use: 12, wiping: 1, lost: 0 },
             signed_in: 13,
-            last_number,
+            written,
             unsynced,
             oldest_unsynced_age_ms: oldest_ms,
             lag_ms: Some(250),

@@ -31,7 +31,7 @@ async fn office(dir: &Path) -> Office {
     let store = Database::file(&dir.join("cloud.db")).expect("open");
     let dice: Arc<dyn Dice> = Arc::new(Seeded::new(7));
     let (name, drawn) = (BoxId::draw(dice.as_ref()), dice.clone());
-    let origin = store.commit(move |c| shelves::origin(c, name, &*drawn)).await.expect("origin");
+    let origin = store.commit(move |c| shelves::begin(c, name, &*drawn)).await.expect("origin");
     let key = Arc::new(SigningKey::from_seed(&[9; 32]).expect("key"));
     let author = Arc::new(Author { origin, key, dice: dice.clone(), writer: Side::Coordinator });
     let desk = Desk::new(DeskParts {

@@ -268,7 +268,7 @@ async fn every_table_says_the_same_in_both() {
 
 fn author(conn: &Tx, seed: u8, writer: Writer) -> Result<Author, ShelfError> {
     let dice: Arc<dyn Dice> = Arc::new(Seeded::new(seed.into()));
-    let origin = shelves::origin(conn, BoxId::from_bytes([seed; 16]), &*dice)?;
+    let origin = shelves::begin(conn, BoxId::from_bytes([seed; 16]), &*dice)?;
     let key = Arc::new(SigningKey::from_seed(&[seed; 32]).expect("key"));
     Ok(Author { origin, key, dice, writer })
 }

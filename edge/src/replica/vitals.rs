@@ -83,7 +83,7 @@ pub(crate) fn tell(reader: &Reader, author: &Author, clock: &dyn Clock, health: 
     let vitals = Vitals {
         tablets: counts,
         signed_in,
-        last_number: exposure.last_number,
+        written: exposure.written,
         unsynced: exposure.entries,
         oldest_unsynced_age_ms: exposure.oldest.map(|oldest| ms(clock.stamp().since(oldest))),
         lag_ms: exposure.lag.map(ms),
@@ -102,7 +102,7 @@ pub(crate) fn unreadable(error: &ShelfError, health: &Health) -> Vitals {
     Vitals {
         tablets: TabletCounts::default(),
         signed_in: 0,
-        last_number: 0,
+        written: 0,
         unsynced: 0,
         oldest_unsynced_age_ms: None,
         lag_ms: None,

@@ -53,8 +53,8 @@ async fn status(State(plane): State<Plane>) -> Result<Json<Value>, Problem> {
         "people": people,
         "tablets": vitals.tablets.total,
         "signed_in": vitals.signed_in,
-        "last_number": exposure.last_number,
-        "acked_number": exposure.last_number.saturating_sub(exposure.entries),
+        "written": exposure.written,
+        "acknowledged": exposure.written.saturating_sub(exposure.entries),
         "exposure": { "entries": exposure.entries, "oldest_age_ms": vitals.oldest_unsynced_age_ms },
         "lag_ms": vitals.lag_ms,
         "wan": { "connected": link.in_contact, "last_contact_age_s": age },
@@ -85,7 +85,7 @@ async fn metrics(State(plane): State<Plane>) -> Response {
         let _ = writeln!(text, "# HELP preau_{name} {help}\n# TYPE preau_{name} gauge\npreau_{name} {value}");
     };
     gauge("unsynced_entries", "Entries that the coordinator has not acknowledged.", vitals.unsynced);
-    gauge("last_number", "Number of the last entry written here.", vitals.last_number);
+    gauge("written", "Entries and changes written here so far.", vitals.written);
     gauge("signed_in", "People signed in.", u64::from(vitals.signed_in));
     gauge("seats", "Live sessions that the filter knows.", u64::try_from(plane.app.seats.count()).unwrap_or(0));
     gauge("tablets", "Tablets enrolled.", u64::from(vitals.tablets.total));

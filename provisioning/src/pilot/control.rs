@@ -99,7 +99,7 @@ fn status(stage: &Stage) -> Value {
             "tablets": record.tablets,
             "sign_ins": record.sign_ins,
             "exposure": record.state.as_ref().map(|s| s.exposure),
-            "last_number": record.state.as_ref().map(|s| s.last_number),
+            "written": record.state.as_ref().map(|s| s.written),
             "acked_number": record.state.as_ref().map(|s| s.acked_number),
         })
     });

@@ -6,10 +6,11 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    page::{BUCKETS, Loose, MAX_LOOSE, Page, Pull, Wanted},
+    page::{BUCKETS, Lacking, MAX_LOOSE, Page, Pull, Wanted},
     rights::Reason,
     run::{MAX_ITEM_BYTES, MAX_RUN_BYTES, Run},
     shelf::{Mark, Origin, Shelf},
+    tombstone::MAX_ERASED_CHANGES,
     vitals::Vitals,
 };
 use crate::keys::sha256;
@@ -22,6 +23,8 @@ pub const MAX_BATCH_BYTES: usize = 1024 * 1024 - 4 * 1024;
 pub const MAX_MARKS: usize = 1_024;
 /// Most runs in a message.
 pub const MAX_RUNS: usize = 512;
+/// Longest signature, in bytes.
+const MAX_SIGNATURE_BYTES: usize = 64;
 /// Most shelves whose digest a message tells.
 pub const MAX_DIGESTS: usize = 16;
 
@@ -46,7 +49,7 @@ pub enum Message {
         reason: Reason,
     },
     /// I no longer keep this origin's runs up to here: go on from here.
-    Skip(Mark),
+    Skip(Run),
     /// Tell me the documents that I lack.
     Pull(Pull),
     /// Some of them.
@@ -56,7 +59,7 @@ pub enum Message {
     /// These of them are not like mine.
     Differ(Shelf, Vec<u8>),
     /// Changes that your copies lack.
-    Mend(Shelf, Vec<Loose>),
+    Mend(Shelf, Lacking),
 }
 
 /// Where somebody stands.
@@ -147,6 +150,10 @@ pub fn decode(body: &[u8]) -> Result<(Message, Option<Vitals>), BatchError> {
 
 fn within_limits(message: &Message) -> Result<(), BatchError> {
     let most = |what, found, most| if found > most { Err(BatchError::TooMany { what, found, most }) } else { Ok(()) };
+    let is_head = |head: &Run| {
+        most("bytes of items in a head", head.payload.len(), 0)?;
+        most("bytes in one signature", head.signature.len(), MAX_SIGNATURE_BYTES)
+    };
     let pull = |pull: &Pull| match &pull.wanted {
         Wanted::Everything => Ok(()),
         Wanted::Buckets(buckets) => most("buckets", buckets.len(), BUCKETS),
@@ -164,17 +171,25 @@ fn within_limits(message: &Message) -> Result<(), BatchError> {
             })
         }
         Message::Have(marks) => most("marks", marks.len(), MAX_MARKS),
-        Message::Nack { .. } | Message::Skip(_) => Ok(()),
+        Message::Nack { .. } => Ok(()),
+        Message::Skip(head) => is_head(head),
         Message::Pull(asked) => pull(asked),
         Message::Page(page) => {
             pull(&page.pull)?;
-            most("marks", page.marks.len(), MAX_MARKS)
+            most("marks", page.marks.len(), MAX_MARKS)?;
+            most("heads", page.heads.len(), MAX_MARKS)?;
+            page.heads.iter().try_for_each(is_head)
         }
         Message::Buckets(_, sums) => most("sums", sums.len(), BUCKETS),
         Message::Differ(_, buckets) => most("buckets", buckets.len(), BUCKETS),
-        Message::Mend(_, changes) => {
-            most("changes", changes.len(), MAX_LOOSE)?;
-            changes.iter().try_for_each(|c| most("bytes in one change", c.bytes.len(), MAX_ITEM_BYTES))
+        Message::Mend(_, lacking) => {
+            most("changes", lacking.changes.len(), MAX_LOOSE)?;
+            most("tombstones", lacking.erased.len(), MAX_LOOSE)?;
+            lacking.changes.iter().try_for_each(|c| most("bytes in one change", c.bytes.len(), MAX_ITEM_BYTES))?;
+            lacking.erased.iter().try_for_each(|erasure| {
+                most("changes of one erased", erasure.changes.len(), MAX_ERASED_CHANGES)?;
+                most("bytes in one signature", erasure.proof.len(), MAX_SIGNATURE_BYTES)
+            })
         }
     }
 }

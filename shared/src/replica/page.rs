@@ -6,8 +6,9 @@
 use serde::{Deserialize, Serialize};
 
 use super::{
-    run::{Tombstone, compress, decompressed},
+    run::{Run, compress, decompressed},
     shelf::{Mark, Origin, Shelf},
+    tombstone::Erasure,
 };
 use crate::documents::DocId;
 
@@ -72,7 +73,7 @@ pub struct Sheet {
     /// Documents, in order.
     pub copies: Vec<Copy>,
     /// Documents that are erased.
-    pub erased: Vec<Tombstone>,
+    pub erased: Vec<Erasure>,
     /// Entries that still hold: the credentials of staff.
     pub entries: Vec<Kept>,
 }
@@ -86,6 +87,9 @@ pub struct Page {
     pub next: Option<DocId>,
     /// What the server held when it read this page.
     pub marks: Vec<Mark>,
+    /// The runs at which these marks stand, without their items, so that whoever holds a mark can show who signed it. On
+    /// the first page.
+    pub heads: Vec<Run>,
     /// zstd of postcard of a [`Sheet`].
     pub payload: Vec<u8>,
 }
@@ -97,8 +101,32 @@ pub struct Loose {
     pub doc: DocId,
     /// of which of its histories.
     pub epoch: u32,
+    /// Of the first change of a history: as in [`super::Item::First`].
+    pub cut: Vec<[u8; 32]>,
     /// As in [`super::Item::Change`].
     pub bytes: Vec<u8>,
+}
+
+/// What the other end lacks.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub struct Lacking {
+    /// Changes of documents.
+    pub changes: Vec<Loose>,
+    /// Tombstones.
+    pub erased: Vec<Erasure>,
+}
+
+impl Lacking {
+    /// In messages of at most so many of either.
+    pub fn in_pieces(mut self) -> Vec<Self> {
+        let mut pieces = Vec::new();
+        while !(self.changes.is_empty() && self.erased.is_empty()) {
+            let changes = self.changes.split_off(self.changes.len().min(MAX_LOOSE));
+            let erased = self.erased.split_off(self.erased.len().min(MAX_LOOSE));
+            pieces.push(std::mem::replace(&mut self, Self { changes, erased }));
+        }
+        pieces
+    }
 }
 
 impl Page {
@@ -108,7 +136,13 @@ impl Page {
     /// None when it is more than a page may hold.
     pub fn new(pull: Pull, sheet: &Sheet, next: Option<DocId>, marks: Vec<Mark>) -> Option<Self> {
         let plain = postcard::to_stdvec(sheet).ok().filter(|plain| plain.len() <= MAX_PAGE_BYTES)?;
-        Some(Self { pull, next, marks, payload: compress(&plain)? })
+        Some(Self { pull, next, marks, heads: Vec::new(), payload: compress(&plain)? })
+    }
+
+    /// … with the runs at which its marks stand.
+    #[must_use]
+    pub fn with_heads(self, heads: Vec<Run>) -> Self {
+        Self { heads, ..self }
     }
 
     /// Reads what it holds; at most [`MAX_PAGE_BYTES`] are decompressed. None when it is no sheet.

@@ -24,7 +24,7 @@ use std::{
 
 use super::{
     batch::{Knowledge, Message},
-    page::{Loose, Page, Pull},
+    page::{Lacking, Page, Pull},
     rights::{Reason, Rights},
     run::Run,
     shelf::{Mark, Origin, Shelf},
@@ -75,8 +75,8 @@ pub enum Input {
         after: u64,
         /// The runs that follow, in order.
         runs: Vec<Run>,
-        /// Without runs: the end of those that followed and are no longer kept.
-        pruned: Option<Mark>,
+        /// Without runs: the last of those that followed and are no longer kept, without its items.
+        pruned: Option<Run>,
     },
     /// The store could not be read now: what was asked by [`Output::Fetch`] is asked again later.
     Unread,
@@ -98,8 +98,8 @@ pub enum Input {
     Taken {
         /// What was asked.
         pull: Pull,
-        /// Changes to hand over.
-        mend: Vec<Loose>,
+        /// What to hand over.
+        mend: Lacking,
     },
     /// The answer to [`Output::Sum`].
     Summed(Shelf, Vec<u64>),
@@ -127,8 +127,8 @@ pub enum Output {
     Survey,
     /// Commit this judged run, which follows what is held; then say [`Input::Stored`] or [`Input::Refused`].
     Commit(Run),
-    /// The other end no longer keeps what I lack: note the loss, go on from here, then say [`Input::Stored`].
-    Skip(Mark),
+    /// The other end no longer keeps what I lack: note the loss, go on from this run, then say [`Input::Stored`].
+    Skip(Run),
     /// Read a page and answer with [`Input::Served`]; nothing is said when it cannot be read.
     Serve(Pull),
     /// Merge this page; with marks, hold them from then on, in the same commit. Then say [`Input::Taken`], and
@@ -141,8 +141,9 @@ pub enum Output {
     },
     /// Sum up the buckets of a shelf and answer with [`Input::Summed`].
     Sum(Shelf),
-    /// Merge these changes, each of them judged as one of this link's box; then say [`Input::Stored`].
-    Mend(Shelf, Vec<Loose>),
+    /// Merge these changes, each of them judged as one of this link's box, and the tombstones that are proved; then say
+    /// [`Input::Stored`].
+    Mend(Shelf, Lacking),
     /// Keep this run aside for a person to look at.
     Quarantine {
         /// The run.
@@ -154,9 +155,8 @@ pub enum Output {
     Acknowledged(Vec<Mark>),
     /// Somebody should look. Said once, then kept in [`Peer::alerts`] until it is over.
     Alert(Alert),
-    /// Draw a new incarnation before writing anything more, and make a new peer with it. The marks are what the other
-    /// end holds of this one.
-    NewIncarnation(Vec<Mark>),
+    /// Another machine speaks under the name of this life: begin another before anything more is written.
+    NewIncarnation,
     /// Say [`Input::Tick`] at this moment, unless something happens before.
     WakeAt(Elapsed),
 }
@@ -206,9 +206,17 @@ pub struct Peer {
     pulled: BTreeSet<Shelf>,
     /// Shelves whose documents I pull.
     pulling: BTreeMap<Shelf, pull::Pulling>,
+    /// Shelves that read differently at the last hello.
+    suspected: BTreeSet<Shelf>,
+    /// Shelves that were repaired, how often, and may still differ.
+    repaired: BTreeMap<Shelf, u32>,
+    /// What they no longer keep and I lack, and since when they say so.
+    given_up: BTreeMap<Key, Elapsed>,
     /// Lives of the link's box, in the order in which each was first heard, and when.
     lives: Vec<(u64, Elapsed)>,
-    /// Lives that spoke again after another had begun.
+    /// How often a life spoke again long after another began.
+    returns: u32,
+    /// Lives that did so more than once may.
     superseded: BTreeSet<Origin>,
     alerts: BTreeSet<Alert>,
     /// This life of mine must not be told any more.
@@ -242,7 +250,11 @@ impl Peer {
             their_survey: None,
             pulled: BTreeSet::new(),
             pulling: BTreeMap::new(),
+            suspected: BTreeSet::new(),
+            repaired: BTreeMap::new(),
+            given_up: BTreeMap::new(),
             lives: Vec::new(),
+            returns: 0,
             superseded: BTreeSet::new(),
             alerts: BTreeSet::new(),
             silenced: false,
@@ -308,16 +320,16 @@ impl Peer {
         }
         self.session.heard(now);
         match message {
-            Message::Hello(hello) => self.heard_hello(hello, out),
+            Message::Hello(hello) => self.heard_hello(now, hello, out),
             Message::Runs(runs) => self.take_all(now, runs, out),
             Message::Have(marks) => self.acknowledged(now, marks, out),
             Message::Nack { shelf, origin, first: _, reason } => self.turned_down(now, (shelf, origin), reason, out),
-            Message::Skip(mark) => self.told_to_skip(mark, out),
+            Message::Skip(head) => self.told_to_skip(now, head, out),
             Message::Pull(pull) => self.asked_for_page(now, pull, out),
             Message::Page(page) => self.take_page(page, out),
             Message::Buckets(shelf, sums) => self.asked_to_compare(shelf, sums, out),
             Message::Differ(shelf, buckets) => self.told_what_differs(now, shelf, buckets, out),
-            Message::Mend(shelf, changes) => self.told_to_mend(shelf, changes, out),
+            Message::Mend(shelf, lacking) => self.told_to_mend(shelf, lacking, out),
         }
     }
 

@@ -65,6 +65,9 @@ pub enum Side {
 /// Finds the key that signs for an origin.
 pub type Keys = Arc<dyn Fn(&Origin) -> Option<PublicKey> + Send + Sync>;
 
+/// Says whether a box was taken out of service.
+pub type Gone = Arc<dyn Fn(&BoxId) -> bool + Send + Sync>;
+
 /// The rights on one link, between a box and the coordinator, or between two boxes of a school.
 #[derive(Clone)]
 pub struct Rights {
@@ -78,6 +81,8 @@ pub struct Rights {
     pub coordinator: BoxId,
     /// Keys of origins: the coordinator's, and those of the boxes of this school; none of anybody else.
     pub keys: Keys,
+    /// Boxes that bring nothing any more; told by the coordinator.
+    pub gone: Gone,
 }
 
 impl fmt::Debug for Rights {
@@ -137,7 +142,14 @@ mod tests {
         let uai = |text: &str| text.parse::<Uai>().expect("uai");
         let (ours, other) = (uai("0900001A"), uai("0900002B"));
         let keys: Keys = Arc::new(|_| None);
-        let rights = |side| Rights { side, uai: ours.clone(), box_id: id(1), coordinator: id(9), keys: keys.clone() };
+        let rights = |side| Rights {
+            side,
+            uai: ours.clone(),
+            box_id: id(1),
+            coordinator: id(9),
+            keys: keys.clone(),
+            gone: Arc::new(|_| false),
+        };
         let (at_cloud, at_box) = (rights(Side::Coordinator), rights(Side::Box));
         let school = Shelf::School(ours.clone());
         let check = |rights: &Rights, shelf: &Shelf, n: u8, expected: Result<(), Reason>| {

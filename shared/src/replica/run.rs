@@ -7,7 +7,10 @@ use std::io::Read as _;
 
 use serde::{Deserialize, Serialize};
 
-use super::shelf::{Origin, Shelf};
+use super::{
+    shelf::{Origin, Shelf},
+    tombstone::Erasure,
+};
 use crate::{
     documents::DocId,
     keys::{PublicKey, SigningKey, sha256},
@@ -56,7 +59,7 @@ pub enum Item {
         body: Vec<u8>,
     },
     /// A tombstone: this document is erased, for ever and everywhere. The coordinator's only.
-    Erased(Tombstone),
+    Erased(Erasure),
     /// What stood here was erased, or is past its time: the hash of the item.
     Gone {
         /// [`Item::hash`] of what stood here.
@@ -64,15 +67,16 @@ pub enum Item {
         /// Whether it was a journal entry: the hole is counted.
         entry: bool,
     },
-}
-
-/// What is left of an erased document: meaningless random bytes. It never expires (ARCHITECTURE §2.1).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Tombstone {
-    /// Which document.
-    pub doc: DocId,
-    /// The pseudonym under which journals name the person, when it was one.
-    pub pseudonym: Option<[u8; 16]>,
+    /// What a former life of the run's own box numbered and no run of that life is known to hold: said again by a later
+    /// one. It may stand in a run of the former life after all, under the same number; it is one item nevertheless.
+    Former {
+        /// Which life.
+        incarnation: u64,
+        /// Its number there.
+        number: u64,
+        /// The item, encoded: neither another of these nor one that is gone.
+        item: Vec<u8>,
+    },
 }
 
 impl Item {
@@ -81,6 +85,24 @@ impl Item {
     pub fn gone(&self) -> Self {
         let entry = matches!(self, Self::Entry { .. } | Self::Gone { entry: true, .. });
         Self::Gone { hash: self.hash(), entry }
+    }
+
+    /// Says again what a former life numbered; none for what is gone, or was said again already.
+    pub fn former(&self, incarnation: u64, number: u64) -> Option<Self> {
+        match self {
+            Self::Gone { .. } | Self::Former { .. } => None,
+            Self::First { .. } | Self::Change { .. } | Self::Entry { .. } | Self::Erased(_) => {
+                Some(Self::Former { incarnation, number, item: postcard::to_stdvec(self).ok()? })
+            }
+        }
+    }
+
+    /// What is said again here, in which life and under which number; none when it is anything else, or cannot be read.
+    pub fn said_before(&self) -> Option<(u64, u64, Self)> {
+        let Self::Former { incarnation, number, item } = self else { return None };
+        let (item, rest): (Self, &[u8]) = postcard::take_from_bytes(item).ok()?;
+        let is_one = !matches!(item, Self::Gone { .. } | Self::Former { .. }) && rest.is_empty();
+        is_one.then_some((*incarnation, *number, item))
     }
 
     /// SHA-256 of the encoded item; of what was gone, the hash that it left.

@@ -11,8 +11,8 @@ use crate::{
 
 /// Who numbers items: a box or the coordinator (both named by a [`BoxId`]) in one *incarnation*.
 ///
-/// The incarnation is 64 random bits drawn at installation, at restore, and when a peer proves to know more of me than
-/// I do, so that a restored or cloned disk never writes the same number twice.
+/// The incarnation is 64 random bits drawn at each start of the program, so that a disk that was rolled back, restored or
+/// copied never gives the same number twice.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Origin {
     /// The box, or the coordinator's own name.

@@ -16,8 +16,8 @@ pub struct Vitals {
     pub tablets: TabletCounts,
     /// People signed in.
     pub signed_in: u32,
-    /// Last number of the box's origin on its school's shelf.
-    pub last_number: u64,
+    /// How many entries and changes the box ever numbered, in all its lives.
+    pub written: u64,
     /// Entries that the coordinator has not acknowledged (*exposure*).
     pub unsynced: u64,
     /// How long the oldest of them has waited, in milliseconds.

@@ -36,7 +36,6 @@ pub use self::{
     manifest::{Content, Entry, Manifest, Name, What},
     store::{Access, Listed, Store},
 };
-use super::shelves::ShelfError;
 
 /// Bytes of a piece: sixteen pages of SQLite, so that a page changed in place changes one piece. Nothing in our files
 /// shifts, hence no content-defined cutting.
@@ -51,9 +50,6 @@ pub enum BackupError {
     /// SQLite refuses.
     #[error("{0}: database: {1}")]
     Database(PathBuf, rusqlite::Error),
-    /// The restored database did not take a new incarnation.
-    #[error("{0}: {1}")]
-    Incarnation(PathBuf, ShelfError),
     /// No backups here.
     #[error("{0} keeps no backups: check the path, or make the first one with `preau backup create`")]
     NoStore(PathBuf),

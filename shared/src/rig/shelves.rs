@@ -6,7 +6,7 @@
 //!
 //! | file | its one idea |
 //! |---|---|
-//! | [`mod@line`] | one row per shelf and origin: how far it is numbered, closed into runs, acknowledged; who I am |
+//! | [`mod@line`] | one row per shelf and origin: how far it is numbered, closed into runs, acknowledged; whose disk this is |
 //! | [`library`] | documents: snapshot and changes since, heads, fields, digest |
 //! | [`hashes`] | which document a change is of; changes that wait for another |
 //! | [`desk`] | what comes from outside is applied to documents |
@@ -15,10 +15,9 @@
 //! | [`mod@erase`] | a document goes, with everything that was ever said of it |
 //! | [`pages`] | documents as they are, for whoever lacks them: snapshot and repair |
 //! | [`fold`] | what everybody has is cut; who counts as everybody |
-//! | [`anew`] | a disk that was rolled back begins another life |
+//! | [`lives`] | every start is another life, and says again what a former one left half-done |
 //! | [`quarantine`] | what was refused, for people to look at |
 
-pub mod anew;
 mod desk;
 mod epochs;
 mod erase;
@@ -26,6 +25,7 @@ pub mod fold;
 mod hashes;
 mod library;
 mod line;
+mod lives;
 pub mod pages;
 pub mod quarantine;
 mod runs;
@@ -37,7 +37,8 @@ pub use self::{
     epochs::roll_over,
     erase::{erase, is_erased},
     library::{digest, document, document_count, documents, sums},
-    line::{Acknowledged, Exposure, acknowledge, chain_at, exposure, marks, marks_of, new_incarnation, origin},
+    line::{Acknowledged, Exposure, acknowledge, chain_at, exposure, marks, marks_of},
+    lives::begin,
     runs::{Following, close_runs, commit_run, runs_after},
 };
 use crate::{
@@ -52,9 +53,9 @@ use crate::{
 
 /// Creates the tables. Sizes and retention stand beside each.
 pub const MIGRATION: &str = "
--- Who I am; one row.
+-- Whose disk this is; one row.
 CREATE TABLE replica_self (
-    one INTEGER NOT NULL CHECK (one = 1), box BLOB NOT NULL, incarnation INTEGER NOT NULL, PRIMARY KEY (one)
+    one INTEGER NOT NULL CHECK (one = 1), box BLOB NOT NULL, PRIMARY KEY (one)
 ) STRICT;
 -- One row per shelf and origin: last number given or held, end and hash of the last run, how far the peer has it, and
 -- up to where runs are not kept.
@@ -83,7 +84,7 @@ CREATE TABLE replica_documents (
     doc INTEGER PRIMARY KEY, shelf TEXT NOT NULL, kind INTEGER NOT NULL, id BLOB NOT NULL, epoch INTEGER NOT NULL,
     state INTEGER NOT NULL, bucket INTEGER NOT NULL, snapshot BLOB, heads BLOB NOT NULL, fields BLOB NOT NULL,
     fields_version INTEGER NOT NULL, tail_count INTEGER NOT NULL DEFAULT 0, tail_bytes INTEGER NOT NULL DEFAULT 0,
-    began INTEGER NOT NULL DEFAULT 0, cut BLOB, carried INTEGER NOT NULL, pseudonym BLOB,
+    began INTEGER NOT NULL DEFAULT 0, cut BLOB, carried INTEGER NOT NULL, pseudonym BLOB, proof BLOB,
     UNIQUE (shelf, kind, id, epoch)
 ) STRICT;
 CREATE INDEX replica_documents_past ON replica_documents (shelf, state) WHERE state > 0;
@@ -94,10 +95,10 @@ CREATE TABLE replica_changes (
 -- Of which document each change is: 16 bytes of a hash, as long as the document or its tombstone.
 CREATE TABLE replica_hashes (name BLOB NOT NULL, doc INTEGER NOT NULL, PRIMARY KEY (name)) STRICT, WITHOUT ROWID;
 CREATE INDEX replica_hashes_doc ON replica_hashes (doc);
--- Changes that stand on one that is not here yet, and in which run they came; 1,000 a shelf.
+-- Changes that stand on one that is not here yet, and in which run they came; 1,000 a shelf, 120 days.
 CREATE TABLE replica_waiting (
     place INTEGER PRIMARY KEY, shelf TEXT NOT NULL, dep BLOB NOT NULL, by_box INTEGER NOT NULL, bytes BLOB NOT NULL,
-    line INTEGER, number INTEGER
+    line INTEGER, number INTEGER, since INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX replica_waiting_dep ON replica_waiting (shelf, dep);
 -- Fields that a late edit of an epoch left behind would have set: for the history page; no values.
@@ -109,17 +110,6 @@ CREATE TABLE replica_overridden (
 CREATE TABLE replica_holders (
     holder BLOB NOT NULL, line INTEGER NOT NULL, number INTEGER NOT NULL, heard INTEGER NOT NULL,
     PRIMARY KEY (holder, line)
-) STRICT;
--- Entries of a life that was rolled back, until it is known which of them had left the disk. Since is when the oldest of
--- them was committed.
-CREATE TABLE replica_aside (
-    place INTEGER PRIMARY KEY, shelf TEXT NOT NULL, box BLOB NOT NULL, incarnation INTEGER NOT NULL,
-    hash BLOB NOT NULL, salt BLOB NOT NULL, body BLOB NOT NULL, since INTEGER NOT NULL
-) STRICT;
--- Meanwhile: what the other end told it holds of the lives of this box. So much has to come back.
-CREATE TABLE replica_told (
-    shelf TEXT NOT NULL, box BLOB NOT NULL, incarnation INTEGER NOT NULL, number INTEGER NOT NULL,
-    PRIMARY KEY (shelf, box, incarnation)
 ) STRICT;
 -- Numbers that nobody keeps any more: what a coordinator restored from an old backup has lost.
 CREATE TABLE replica_lost (
@@ -246,7 +236,7 @@ pub fn edit<S: Sql + ?Sized>(
     edit: &Edit,
     project: &dyn Project<S>,
 ) -> Result<Option<u64>, ShelfError> {
-    let Some((item, fields)) = library::edit(conn, author, shelf, now, edit)? else { return Ok(None) };
+    let Some((item, fields)) = library::edit(conn, author, shelf, edit)? else { return Ok(None) };
     let number = line::append(conn, shelf, &author.origin, now, &item)?;
     project.document(conn, shelf, &edit.doc, &fields)?;
     Ok(Some(number))

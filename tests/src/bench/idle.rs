@@ -62,6 +62,7 @@ pub fn start(claimed: &Claimed, to: SocketAddr, seen: Arc<Seen>, tasks: &Tasks) 
         coordinator: claimed.grant.coordinator_id,
         // It takes no runs: it is said to hold them.
         keys: Arc::new(|_| None),
+        gone: Arc::new(|_| false),
     };
     let idle = Idle {
         config: Config { own, rights, timings: Timings::for_keep_alive(claimed.keep_alive()) },
@@ -104,8 +105,8 @@ impl Idle {
                     Some(event) => event,
                     None => return,
                 },
-                () = sleep(wait), if self.learnt.is_some() => {
-                    self.tell(Input::Tick).await;
+                () = sleep(wait) => {
+                    if self.learnt.is_some() { self.tell(Input::Tick).await } else { self.ask().await }
                     continue;
                 }
             };
@@ -124,8 +125,13 @@ impl Idle {
         }
     }
 
-    /// Says that it holds nothing, so that everything is told.
+    /// Says that it holds nothing, so that everything is told; and says it again.
     async fn ask(&mut self) {
+        let jitter = Duration::from_millis(SystemDice.below(5_000));
+        self.wake = self.clock.elapsed().after(Duration::from_secs(5)).after(jitter);
+        if !self.link.is_up() {
+            return;
+        }
         let summary = Knowledge::default().summary();
         let incarnation = self.config.own.incarnation;
         let hello = Hello { speaks: SPEAKS, incarnation, summary, knowledge: None, answer_wanted: true };
@@ -172,7 +178,7 @@ impl Idle {
                     | Output::Mend(..)
                     | Output::Quarantine { .. }
                     | Output::Alert(_)
-                    | Output::NewIncarnation(_) => self.odd(),
+                    | Output::NewIncarnation => self.odd(),
                 }
             }
         }

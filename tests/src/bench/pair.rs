@@ -79,7 +79,7 @@ pub(super) fn vitals() -> Vitals {
     Vitals {
         tablets: TabletCounts { total: 15, in_use: 0, wiping: 0, lost: 0 },
         signed_in: 0,
-        last_number: 21_000,
+        written: 21_000,
         unsynced: 0,
         oldest_unsynced_age_ms: None,
         lag_ms: Some(140),
@@ -378,7 +378,7 @@ impl End {
         let reader = Reader::open(&path, 1)?;
         let dice: Arc<dyn Dice> = Arc::new(Seeded::new(seed));
         let drawn = dice.clone();
-        let origin = writer.commit(move |conn| shelves::origin(conn, id, &*drawn)).await?;
+        let origin = writer.commit(move |conn| shelves::begin(conn, id, &*drawn)).await?;
         let author = Arc::new(Author { origin, key: key_of(id)?.into(), dice: dice.clone(), writer: writes });
         let news = News::default();
         let topic =
@@ -404,6 +404,7 @@ impl End {
                 box_id: BOX,
                 coordinator: COORDINATOR,
                 keys: Arc::new(move |of: &Origin| keys.iter().find(|(id, _)| *id == of.box_id).map(|(_, key)| *key)),
+                gone: Arc::new(|_| false),
             },
             timings: Timings { let_in: Duration::from_secs(2), ..Timings::for_keep_alive(KEEP_ALIVE) },
             vitals: (side == Side::Box).then(|| -> TellVitals { Arc::new(vitals) }),

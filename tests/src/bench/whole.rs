@@ -65,7 +65,7 @@ impl Whole {
         let writer = open_store(&path)?;
         let store = Sqlite { reader: Reader::open(&path, 1)?, writer: writer.clone() };
         let (dice, id): (Arc<dyn Dice>, _) = (Arc::new(SystemDice), claimed.grant.box_id);
-        let origin = writer.commit(move |conn| shelves::origin(conn, id, &SystemDice)).await?;
+        let origin = writer.commit(move |conn| shelves::begin(conn, id, &SystemDice)).await?;
         let signing = SigningKey::from_seed(&claimed.signing)?;
         let keys = [(id, signing.public()), (claimed.grant.coordinator_id, writer_key(claimed)?)];
         let author = Author { origin, key: Arc::new(signing), dice: dice.clone(), writer: documents::Writer::Box };
@@ -110,6 +110,7 @@ impl Whole {
                 box_id: id,
                 coordinator: claimed.grant.coordinator_id,
                 keys: Arc::new(move |of: &Origin| keys.iter().find(|(id, _)| *id == of.box_id).map(|(_, key)| *key)),
+                gone: Arc::new(|_| false),
             },
             timings: Timings::for_keep_alive(claimed.keep_alive()),
             vitals: Some(Arc::new(vitals)),

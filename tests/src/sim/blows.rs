@@ -7,13 +7,11 @@ use preau_shared::{
     dice::Dice as _,
     ids::BoxId,
     replica::{Input, Shelf},
-    rig::shelves,
     time::Elapsed,
 };
 
 use super::{
     Fault, Place, World,
-    disk::End,
     net::{Blow, Happening},
     node::{Act, Node, Perils},
     wires::{self, id},
@@ -47,12 +45,10 @@ impl World {
             Ok(_) | Err(_) => Place::Cloud,
         };
         let one = |dice: &dyn preau_shared::dice::Dice| u8::try_from(dice.below(plan.boxes.into())).unwrap_or(0);
-        for (fault, make) in [(Fault::Rollback, false), (Fault::Restore, true)] {
-            if plan.has(fault) {
-                let place = any(&dice);
-                blow(6_000, Blow::Snapshot(place));
-                blow(13_000, Blow::Rewind(place, make));
-            }
+        if plan.has(Fault::Rollback) {
+            let place = any(&dice);
+            blow(6_000, Blow::Snapshot(place));
+            blow(13_000, Blow::Rewind(place));
         }
         if plan.has(Fault::FullDisk) {
             blow(10_000, Blow::Full(any(&dice)));
@@ -99,6 +95,9 @@ impl World {
             node.full_until = Elapsed::default();
         }
         self.retire_twins()?;
+        // A theft is told, sooner or later.
+        let stolen = self.stolen.iter().map(|n| id(Place::Box(*n)));
+        self.revoked.lock().unwrap_or_else(std::sync::PoisonError::into_inner).extend(stolen);
         let links: Vec<u8> = (0..self.plan.boxes).chain(wires::lan(&self.plan)?).collect();
         for link in links {
             if self.counts(link) {
@@ -138,6 +137,8 @@ impl World {
             if stays == Place::Twin(n) {
                 self.plugged.insert(n, stays);
             }
+            // And starts the other again: until then it keeps silent, if its name was refused too.
+            self.node_mut(stays)?.die();
             self.recount()?;
         }
         Ok(())
@@ -157,7 +158,7 @@ impl World {
                 let image = self.node(place)?.disk.image()?;
                 self.images.insert(place, image);
             }
-            Blow::Rewind(place, restored) => self.rewind(place, restored)?,
+            Blow::Rewind(place) => self.rewind(place)?,
             Blow::Clone(n) => self.clone_box(n)?,
             Blow::Plug(n) => self.plug(n)?,
             Blow::Full(place) => {
@@ -182,9 +183,11 @@ impl World {
             }
             Blow::Revoke(n) => self.revoke(n)?,
             Blow::Steal(n) => {
-                let node = self.node_mut(Place::Box(n))?;
-                node.die();
-                node.gone = true;
+                // With its disk, and with every copy of it.
+                for node in self.nodes.iter_mut().filter(|node| id(node.place) == id(Place::Box(n))) {
+                    node.die();
+                    node.gone = true;
+                }
                 self.stolen.insert(n);
                 self.recount()?;
                 self.strike(Blow::Attack(n))?;
@@ -197,32 +200,31 @@ impl World {
         Ok(())
     }
 
-    fn rewind(&mut self, place: Place, restored: bool) -> Result<()> {
+    fn rewind(&mut self, place: Place) -> Result<()> {
         let Some(image) = self.images.remove(&place) else { return Ok(()) };
         if self.node(place)?.gone {
             return Ok(());
         }
-        let name = id(place);
-        let dice = self.plan.dice(&format!("restore {}", self.report.steps));
         let node = self.node_mut(place)?;
         node.disk.rewind(&image)?;
-        if restored {
-            node.disk.act(End::Commit, |conn| shelves::new_incarnation(conn, name, &dice))??;
-        }
         node.is_rewound()?;
         self.rewound.insert(place);
-        self.net.count(if restored { Fault::Restore } else { Fault::Rollback });
+        self.net.count(Fault::Rollback);
         self.net.at(self.now.after(self.net.moment(2_000)), Happening::Start(place));
         self.recount()
     }
 
     fn clone_box(&mut self, n: u8) -> Result<()> {
+        if self.node(Place::Box(n))?.gone {
+            return Ok(());
+        }
         let image = self.node(Place::Box(n))?.disk.image()?;
         let skew = self.node(Place::Box(n))?.skew;
         let mut twin = Node::new(&self.plan, Place::Twin(n), &self.revoked)?;
         twin.disk.rewind(&image)?;
         twin.skew = skew;
         twin.perils = self.node(Place::Box(n))?.perils;
+        twin.traced = self.traced;
         twin.is_rewound()?;
         self.nodes.push(twin);
         self.rewound.extend([Place::Box(n), Place::Twin(n)]);

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::{Context as _, Result, ensure};
+use anyhow::{Context as _, Result, bail, ensure};
 use preau_shared::{
     documents::{DocId, Fields, Kind, Scalar},
-    replica::{Alert, Item, Mark, Run, Shelf},
+    ids::BoxId,
+    journal::Entry,
+    replica::{Alert, Item, Mark, Origin, Run, Shelf},
     rig::{
-        shelves::{self, Following, anew, pages, quarantine},
-        sql::{Sql as _, values},
+        shelves::{self, Following, pages, quarantine},
+        sql::{Row, Sql as _, values},
     },
 };
 
@@ -19,6 +21,7 @@ use super::{
     node::Node,
     rows::Known,
     truth::{self, MARKER, keeps},
+    wires::id,
 };
 
 /// Most changes that may wait, on each of two shelves.
@@ -26,13 +29,12 @@ const MOST_WAITING: i64 = 2_000;
 const MOST_IN_QUARANTINE: u64 = 100;
 
 /// Every place where a text may stand: table and column.
-const TEXTS: [(&str, &str); 9] = [
+const TEXTS: [(&str, &str); 8] = [
     ("replica_items", "body"),
     ("replica_documents", "fields"),
     ("replica_documents", "snapshot"),
     ("replica_changes", "bytes"),
     ("replica_waiting", "bytes"),
-    ("replica_aside", "body"),
     ("replica_quarantine", "bytes"),
     ("sim_documents", "fields"),
     ("sim_entries", "body"),
@@ -48,7 +50,9 @@ impl World {
                 all.push(format!("{:?} is dead", node.place));
             }
             for (link, peer) in node.peers() {
-                if self.counts(*link) && (!peer.is_settled(self.now) || peer.is_pulling()) {
+                let differs = |alert: &Alert| matches!(alert, Alert::DigestMismatch { .. });
+                let is_pulling = peer.is_pulling() || peer.alerts().iter().any(differs);
+                if self.counts(*link) && (!peer.is_settled(self.now) || is_pulling) {
                     all.push(format!("{:?} is not settled on link {link}", node.place));
                 }
             }
@@ -63,9 +67,6 @@ impl World {
             }
             if base.first("SELECT line FROM replica_lines WHERE last > held LIMIT 1", values![])?.is_some() {
                 all.push(format!("{:?} has items in no run", node.place));
-            }
-            if anew::is_waiting(&*base)? {
-                all.push(format!("{:?} has entries aside", node.place));
             }
         }
         for (shelf, here, there) in self.pairs()? {
@@ -131,8 +132,8 @@ impl World {
                     said.who.is_some_and(|who| self.truth.perhaps.contains(&(shelf.clone(), truth::person(who))));
                 let due = node.place == Place::Cloud || said.by == node.place && !self.rewound.contains(&node.place);
                 if due && !erased && !found.contains(body) && !self.is_lost(node, &shelf, body)? {
-                    let entry = preau_shared::journal::Entry::decode(body);
-                    anyhow::bail!("an entry of {:?} was answered and is lost: {entry:?}", said.by);
+                    let entry = Entry::decode(body);
+                    bail!("an entry of {:?} was answered and is lost: {entry:?}", said.by);
                 }
             }
         }
@@ -242,7 +243,7 @@ impl World {
 
     /// Nobody calls for help without a reason.
     fn check_alerts(&self, node: &Node) -> Result<()> {
-        let disks = [Fault::Rollback, Fault::Restore, Fault::Clone];
+        let disks = [Fault::Rollback, Fault::Clone];
         let disks = disks.iter().any(|fault| self.net.happened.contains_key(fault));
         let strangers = [Fault::Hostile, Fault::Revoked].iter().any(|fault| self.net.happened.contains_key(fault));
         for alert in node.peers().flat_map(|(_, peer)| peer.alerts()) {
@@ -257,9 +258,14 @@ impl World {
         }
         let base = node.disk.base();
         ensure!(disks || strangers || quarantine::count(&*base)? == 0, "something is in quarantine without a reason");
-        ensure!(disks || pages::lost(&*base)?.is_empty(), "something is noted as lost without a reason");
+        // A stranger may give up what the stolen box wrote.
+        let stolen: Vec<_> = self.stolen.iter().map(|n| id(Place::Box(*n))).collect();
+        let lost = pages::lost(&*base)?.into_iter().find(|lost| !stolen.contains(&lost.origin.box_id));
+        ensure!(disks || lost.is_none(), "something is noted as lost without a reason: {lost:?}");
         let waiting = base.one("SELECT count(*) FROM replica_waiting", values![])?.int(0)?;
-        ensure!(waiting == 0, "{waiting} changes still wait for others");
+        // An edit in an epoch that was let go of, or on what stood on a disk that was taken away, waits for its 120 days.
+        let in_vain = [Fault::Seasons, Fault::Clone].iter().any(|fault| self.net.happened.contains_key(fault));
+        ensure!(waiting == 0 || in_vain, "{waiting} changes still wait for others");
         Ok(())
     }
 }
@@ -270,6 +276,7 @@ fn check_run(run: &Run, erased: &BTreeSet<u8>) -> Result<()> {
             Item::First { bytes, .. } | Item::Change { bytes } | Item::Entry { body: bytes, .. } => {
                 check_text(&bytes, erased)?;
             }
+            Item::Former { item, .. } => check_text(&item, erased)?,
             Item::Erased(_) | Item::Gone { .. } => {}
         }
     }
@@ -310,13 +317,26 @@ fn readings(node: &Node, shelf: &Shelf) -> Result<Vec<Reading>> {
 
 /// No entry stands twice, under whatever numbers.
 pub(super) fn no_doubles(disk: &Disk) -> Result<()> {
-    let twice = disk.base().first(
+    let base = disk.base();
+    let twice = base.first(
         "SELECT i.body FROM replica_items i JOIN replica_lines l ON l.line = i.line
          WHERE i.kind = 1 AND i.gone IS NULL GROUP BY l.shelf, i.body HAVING count(*) > 1 LIMIT 1",
         values![],
     )?;
-    ensure!(twice.is_none(), "an entry stands twice");
-    Ok(())
+    let Some(twice) = twice else { return Ok(()) };
+    let body = twice.bytes(0)?;
+    let places = base.query(
+        "SELECT l.box, l.incarnation, i.number FROM replica_items i JOIN replica_lines l ON l.line = i.line
+         WHERE i.body = ?1",
+        values![body],
+    )?;
+    let at = |row: &Row| -> Result<String> {
+        let (name, life): ([u8; 16], i64) = (row.array(0)?, row.int(1)?);
+        let origin = Origin { box_id: BoxId::from_bytes(name), incarnation: life.cast_unsigned() };
+        Ok(format!("{} of {origin}", row.int(2)?))
+    };
+    let places: Vec<String> = places.iter().map(at).collect::<Result<_>>()?;
+    bail!("an entry stands twice, as {}: {:?}", places.join(" and "), Entry::decode(body));
 }
 
 /// Rows that were made on the way are what they would be if they were made now.
@@ -330,7 +350,7 @@ fn check_rows(node: &Node) -> Result<()> {
     )?;
     if let Some(row) = other {
         let doc = DocId::new(Kind::from_code(u8::try_from(row.int(0)?)?).context("a kind")?, row.array(1)?);
-        anyhow::bail!("the row of {doc:?} is not what the document says (invariant 6)");
+        bail!("the row of {doc:?} is not what the document says (invariant 6)");
     }
     let left = base.first(
         "SELECT s.kind FROM sim_documents s WHERE NOT EXISTS (SELECT 1 FROM replica_documents d

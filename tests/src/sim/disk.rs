@@ -165,12 +165,11 @@ impl Disk {
         Ok(())
     }
 
-    /// The bodies of entries that stand here, in a line or aside.
+    /// The bodies of entries that stand here.
     pub(super) fn bodies(&self, shelf: &Shelf) -> Result<BTreeSet<Vec<u8>>> {
         let rows = self.base().query(
             "SELECT i.body FROM replica_items i JOIN replica_lines l ON l.line = i.line
-             WHERE l.shelf = ?1 AND i.kind = 1 AND i.gone IS NULL
-             UNION SELECT body FROM replica_aside WHERE shelf = ?1",
+             WHERE l.shelf = ?1 AND i.kind = 1 AND i.gone IS NULL",
             &[Value::from(shelf.as_key())],
         )?;
         Ok(rows.iter().map(|row| row.bytes(0).map(<[u8]>::to_vec)).collect::<Result<_, _>>()?)

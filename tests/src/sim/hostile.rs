@@ -10,7 +10,8 @@ use preau_shared::{
     journal::{CredentialKind, Entry, How},
     keys::SigningKey,
     replica::{
-        Hello, Item, Knowledge, Loose, Mark, Message, Origin, Pull, Reason, Run, Shelf, Tombstone, Wanted, batch,
+        Erasure, Hello, Item, Knowledge, Lacking, Loose, Mark, Message, Origin, Pull, Reason, Run, Shelf, Tombstone,
+        Wanted, batch,
     },
     rig::shelves,
 };
@@ -64,8 +65,11 @@ impl World {
                 .map(runs),
             // Not what a box may write, in its own name.
             2..=5 => {
-                let origin = Origin { incarnation: dice.u64(), ..mine };
-                run(origin, &shelf, &[entry(dice), self.over_rights(dice, &origin)?]).map(runs)
+                let (origin, former) = (Origin { incarnation: dice.u64(), ..mine }, Origin { incarnation: 9, ..mine });
+                let again = dice.below(3) == 0;
+                let item = self.over_rights(dice, if again { &former } else { &origin })?;
+                let item = if again { item.former(former.incarnation, dice.below(20)).unwrap_or(item) } else { item };
+                run(origin, &shelf, &[entry(dice), item]).map(runs)
             }
             // Elsewhere.
             6 => run(mine, &Shelf::Territory, &[entry(dice)]).map(runs),
@@ -89,7 +93,13 @@ impl World {
             10 => {
                 let origin = Origin { incarnation: dice.u64(), ..mine };
                 let Item::First { doc, epoch, bytes, .. } = forged_name(&origin)? else { return Ok(None) };
-                Some(Message::Mend(shelf, vec![Loose { doc, epoch, bytes }]))
+                let who = truth::person(u8::try_from(dice.below(4))?);
+                let tombstone = Tombstone { doc: who, pseudonym: None };
+                let erased = vec![Erasure::sign(&shelf, tombstone, vec![[1; 16]], &key)];
+                Some(Message::Mend(
+                    shelf,
+                    Lacking { changes: vec![Loose { doc, epoch, cut: Vec::new(), bytes }], erased },
+                ))
             }
             11 => Some(Message::Buckets(shelf, (0..256).map(|_| dice.u64()).collect())),
             12 => {
@@ -102,7 +112,11 @@ impl World {
                 }))
             }
             // To make others lose what they have not told yet, or believe that they are copies.
-            13 => any(dice).map(|mark| Message::Skip(Mark { number: mark.number.saturating_add(1_000), ..mark })),
+            13 => any(dice).and_then(|mark| {
+                let first = mark.number.saturating_add(1_000);
+                let head = Run::close(mark.shelf, mark.origin, first, mark.chain, &[entry(dice)], &key).ok()?;
+                Some(Message::Skip(Run { payload: Vec::new(), ..head }))
+            }),
             14 => {
                 let marks: Vec<Mark> = any(dice)
                     .map(|m| Mark { number: m.number.saturating_add(dice.below(9)), chain: [3; 32], ..m })
@@ -134,7 +148,10 @@ impl World {
     fn over_rights(&self, dice: &dyn Dice, origin: &Origin) -> Result<Item> {
         let who = self.truth.people.first().copied().unwrap_or(0);
         Ok(match dice.below(7) {
-            0 => Item::Erased(Tombstone { doc: truth::person(who), pseudonym: Some([who; 16]) }),
+            0 => {
+                let tombstone = Tombstone { doc: truth::person(who), pseudonym: Some([who; 16]) };
+                Item::Erased(Erasure { tombstone, changes: Vec::new(), proof: vec![7; 64] })
+            }
             1 => forged_name(origin)?,
             2 => {
                 let credential = Entry::Credential {

@@ -30,8 +30,8 @@ pub(super) enum Happening {
 pub(super) enum Blow {
     /// A disk is copied aside.
     Snapshot(Place),
-    /// The copy comes back to life, with a new incarnation or without.
-    Rewind(Place, bool),
+    /// The copy comes back to life.
+    Rewind(Place),
     /// A second machine with a copy of a box's disk.
     Clone(u8),
     /// The other of two machines is plugged in.

@@ -13,12 +13,13 @@ use preau_shared::{
     ids::{BoxId, Uai},
     journal::Entry,
     replica::{
-        Alert, Input, Keys, Mark, Message, Origin, Output, Peer, Rights, Shelf, Timings, Tombstone, batch, peer::Config,
+        Alert, Input, Keys, Mark, Message, Origin, Output, Peer, Rights, Run, Shelf, Timings, Tombstone, batch,
+        peer::Config, rights::Gone,
     },
     rig::{
         apply::Bench,
         shelves::{self, Author, Project as _, ShelfError, Taking},
-        sql::Sql as _,
+        sql::{Sql as _, values},
         writer::StoreError,
     },
     time::{Elapsed, Stamp},
@@ -31,6 +32,10 @@ use super::{
     wires::{self, Wire, id},
 };
 
+/// An hour, in a schedule.
+const HELLO_EVERY: Duration = Duration::from_secs(90);
+/// A day, in a schedule.
+const GIVE_UP: Duration = Duration::from_secs(40);
 /// Acts of a disk that forgets that are lost in a crash.
 const FORGOTTEN: usize = 3;
 
@@ -44,6 +49,11 @@ pub(super) enum Step {
     Send {
         link: u8,
         bytes: Vec<u8>,
+    },
+    /// The same, for the eye.
+    Said {
+        link: u8,
+        what: String,
     },
     Wake {
         link: u8,
@@ -96,6 +106,7 @@ pub(super) struct Node {
     dice: Arc<Seeded>,
     pub(super) bench: Arc<Bench>,
     pub(super) plant: Option<Plant>,
+    pub(super) traced: bool,
     images: VecDeque<Image>,
     /// The most that was ever held.
     pub(super) ever: BTreeMap<(Shelf, Origin), u64>,
@@ -106,7 +117,7 @@ impl Node {
     pub(super) fn new(plan: &Plan, place: Place, revoked: &Revoked) -> Result<Self> {
         let disk = Disk::new()?;
         let dice = Arc::new(plan.dice(&format!("{place:?}")));
-        let origin = disk.act(End::Commit, |conn| shelves::origin(conn, id(place), &*dice))??;
+        let origin = disk.act(End::Commit, |conn| shelves::begin(conn, id(place), &*dice))??;
         let (writer, uai) = match place {
             Place::Cloud => (Writer::Coordinator, wires::school(plan, 0)?),
             Place::Box(n) | Place::Twin(n) => (Writer::Box, wires::school(plan, n)?),
@@ -118,10 +129,14 @@ impl Node {
                 Place::Cloud => wires::school(plan, wire.link)?,
                 Place::Box(_) | Place::Twin(_) => uai.clone(),
             };
-            let keys = keys(plan, place, &uai, (&disk, revoked))?;
-            let rights = Rights { side: wire.side, uai, box_id: wire.box_id, coordinator: id(Place::Cloud), keys };
-            configs
-                .insert(wire.link, Config { own: origin, rights, timings: Timings::for_keep_alive(plan.keep_alive) });
+            let keys = keys(plan, (place, wire.box_id), &uai, (&disk, revoked))?;
+            let timings =
+                Timings { give_up: GIVE_UP, hello_every: HELLO_EVERY, ..Timings::for_keep_alive(plan.keep_alive) };
+            let left = revoked.clone();
+            let gone: Gone = Arc::new(move |name| left.lock().unwrap_or_else(PoisonError::into_inner).contains(name));
+            let (side, box_id, coordinator) = (wire.side, wire.box_id, id(Place::Cloud));
+            let rights = Rights { side, uai, box_id, coordinator, keys, gone };
+            configs.insert(wire.link, Config { own: origin, rights, timings });
         }
         let skew =
             if plan.has(Fault::Clocks) { i64::try_from(dice.below(4_000_000_000_000))? } else { 1_790_000_000_000 };
@@ -146,6 +161,7 @@ impl Node {
             dice,
             bench: BENCH.with(Arc::clone),
             plant: plan.plant,
+            traced: false,
             images: VecDeque::new(),
             ever: BTreeMap::new(),
             starts: 0,
@@ -188,7 +204,9 @@ impl Node {
             self.forget()?;
         }
         let name = id(self.place);
-        self.author.origin = self.disk.act(End::Commit, |conn| shelves::origin(conn, name, &*self.dice))??;
+        if self.plant != Some(Plant::ReuseNumbers) {
+            self.author.origin = self.disk.act(End::Commit, |conn| shelves::begin(conn, name, &*self.dice))??;
+        }
         let marks = shelves::marks(&*self.disk.base())?;
         let mut life = BTreeMap::new();
         for (link, config) in &self.configs {
@@ -211,14 +229,12 @@ impl Node {
                 base.execute("DELETE FROM replica_documents WHERE state = 2", &[])?;
             }
             Some(Plant::ReuseNumbers) => {
-                let me = "l.box = (SELECT box FROM replica_self)
-                    AND l.incarnation = (SELECT incarnation FROM replica_self)";
+                let me = self.author.origin;
                 for row in base.query(
-                    &format!(
-                        "SELECT r.line, r.first, r.prev FROM replica_runs r JOIN replica_lines l ON l.line = r.line
-                              WHERE {me} AND r.last = l.held AND l.last = l.held AND r.first > l.base + 1"
-                    ),
-                    &[],
+                    "SELECT r.line, r.first, r.prev FROM replica_runs r JOIN replica_lines l ON l.line = r.line
+                     WHERE l.box = ?1 AND l.incarnation = ?2 AND r.last = l.held AND l.last = l.held
+                         AND r.first > l.base + 1",
+                    values![me.box_id.as_bytes(), me.incarnation.cast_signed()],
                 )? {
                     let (line, first) = (row.int(0)?, row.int(1)?);
                     let values = &[line.into(), first.saturating_sub(1).into(), row.bytes(2)?.into()];
@@ -315,7 +331,7 @@ impl Node {
                 | Output::Quarantine { .. }
                 | Output::Acknowledged(_)
                 | Output::Alert(_)
-                | Output::NewIncarnation(_)
+                | Output::NewIncarnation
                 | Output::WakeAt(_) => self.perform(now, link, output, out)?,
             };
             for answer in answers {
@@ -339,6 +355,9 @@ impl Node {
         self.promises_only_what_is_durable(message)?;
         let wire = self.wires.iter().find(|wire| wire.link == link).context("no such link")?;
         let bytes = wire.ring.seal(&*self.dice, &wire.says, &batch::encode(message, None)?)?;
+        if self.traced {
+            out.push(Step::Said { link, what: told(message) });
+        }
         out.push(Step::Send { link, bytes });
         Ok(())
     }
@@ -489,7 +508,7 @@ impl Act {
 }
 
 /// The coordinator knows its boxes from their certificates; a box knows the others from its school's document.
-fn keys(plan: &Plan, place: Place, uai: &Uai, (disk, revoked): (&Disk, &Revoked)) -> Result<Keys> {
+fn keys(plan: &Plan, (place, link): (Place, BoxId), uai: &Uai, (disk, revoked): (&Disk, &Revoked)) -> Result<Keys> {
     let mut all = BTreeMap::from([(id(Place::Cloud), wires::public(Place::Cloud)?)]);
     for n in 0..plan.boxes {
         if wires::school(plan, n)? == *uai {
@@ -500,7 +519,8 @@ fn keys(plan: &Plan, place: Place, uai: &Uai, (disk, revoked): (&Disk, &Revoked)
     let known: [BoxId; 2] = [id(Place::Cloud), id(place)];
     Ok(Arc::new(move |origin: &Origin| {
         if place == Place::Cloud {
-            let gone = revoked.lock().unwrap_or_else(PoisonError::into_inner).contains(&origin.box_id);
+            // What a revoked box wrote before comes from the others.
+            let gone = revoked.lock().unwrap_or_else(PoisonError::into_inner).contains(&link);
             return all.get(&origin.box_id).filter(|_| !gone).copied();
         }
         if known.contains(&origin.box_id) {
@@ -514,4 +534,36 @@ fn keys(plan: &Plan, place: Place, uai: &Uai, (disk, revoked): (&Disk, &Revoked)
 /// Whether an error is only that the disk is full.
 pub(super) fn is_full(error: &ShelfError) -> bool {
     matches!(error, ShelfError::Store(StoreError::Commit(_)))
+}
+
+/// A message in short.
+fn told(message: &Message) -> String {
+    let mark = |mark: &Mark| {
+        let [first, ..] = mark.chain;
+        format!("{}:{}={}#{first:02x}", mark.shelf, short(&mark.origin), mark.number)
+    };
+    let run = |run: &Run| format!("{}:{}={}..{}", run.shelf, short(&run.origin), run.first, run.last());
+    let marks = |marks: &[Mark]| marks.iter().map(mark).collect::<Vec<_>>().join(" ");
+    match message {
+        Message::Hello(hello) => {
+            let asks = if hello.answer_wanted { " asks" } else { "" };
+            let known = hello.knowledge.as_ref().map_or("in short".into(), |known| marks(&known.marks));
+            format!("hello{asks} {known}")
+        }
+        Message::Runs(runs) => {
+            format!("runs {}", runs.iter().map(run).collect::<Vec<_>>().join(" "))
+        }
+        Message::Have(have) => format!("have {}", marks(have)),
+        Message::Skip(head) => format!("skip {}", run(head)),
+        Message::Page(page) => format!("page {:?} next {:?} {}", page.pull, page.next, marks(&page.marks)),
+        Message::Nack { .. } | Message::Pull(_) | Message::Buckets(..) | Message::Differ(..) | Message::Mend(..) => {
+            let text = format!("{message:?}");
+            text.get(..text.floor_char_boundary(200)).unwrap_or_default().to_owned()
+        }
+    }
+}
+
+fn short(origin: &Origin) -> String {
+    let [first, ..] = origin.box_id.as_bytes();
+    format!("{first:02x}.{:04x}", origin.incarnation >> 48)
 }

@@ -6,7 +6,7 @@ use preau_shared::{
     replica::{Input, Knowledge, Mark, Output, Reason, Run, Shelf},
     rig::{
         replicate::reason_of,
-        shelves::{self, Following, ShelfError, Taking, anew, fold, pages, quarantine},
+        shelves::{self, Following, ShelfError, Taking, fold, pages, quarantine},
         sql::Sql as _,
     },
     time::Elapsed,
@@ -32,14 +32,14 @@ impl Node {
             Output::Fetch { shelf, origin, after, max_bytes } => {
                 let (runs, pruned) = match shelves::runs_after(&*self.disk.base(), &shelf, &origin, after, max_bytes)? {
                     Following::Runs(runs) => (runs, None),
-                    Following::Cut(mark) => (Vec::new(), Some(mark)),
+                    Following::Cut(head) => (Vec::new(), Some(head)),
                 };
                 return Ok(vec![Input::Loaded { shelf, origin, after, runs, pruned }]);
             }
             Output::Survey => return self.survey(now, link, out),
-            Output::Skip(mark) => {
-                let (shelf, origin, first) = (mark.shelf.clone(), mark.origin, mark.number);
-                return match self.commit(now, out, |conn, with| pages::skip(conn, &mark, with))? {
+            Output::Skip(head) => {
+                let (shelf, origin, first) = (head.shelf.clone(), head.origin, head.last());
+                return match self.commit(now, out, |conn, with| pages::skip(conn, &head, with))? {
                     Some(Ok(())) => self.stored(link, out),
                     Some(Err(error)) => Ok(vec![Input::Refused { shelf, origin, first, reason: reason_of(&error) }]),
                     None => Ok(Vec::new()),
@@ -62,9 +62,9 @@ impl Node {
                 let sums = shelves::sums(&*self.disk.base(), &shelf)?;
                 return Ok(vec![Input::Summed(shelf, sums)]);
             }
-            Output::Mend(shelf, changes) => {
+            Output::Mend(shelf, lacking) => {
                 let from = self.rights(link)?.box_id;
-                let mended = self.commit(now, out, |conn, with| pages::mend(conn, &shelf, from, &changes, with))?;
+                let mended = self.commit(now, out, |conn, with| pages::mend(conn, &shelf, from, &lacking, with))?;
                 if let Some(Ok(())) = mended {
                     return self.stored(link, out);
                 }
@@ -73,7 +73,7 @@ impl Node {
                 self.quarantine(now, &run, reason, out)?;
             }
             Output::Acknowledged(marks) => self.acknowledge(now, link, marks, out)?,
-            Output::NewIncarnation(theirs) => self.begin_anew(now, &theirs, out)?,
+            Output::NewIncarnation => self.begin_anew(out),
             Output::WakeAt(at) => self.wake_at(link, at, out),
             Output::Alert(alert) => out.push(Step::Alert(alert)),
             // The loop does it.
@@ -171,11 +171,10 @@ impl Node {
                 self.commit(now, out, |conn, with| fold::note_holder(conn, holder, &told, with.now))?;
             }
             preau_shared::replica::Side::Box => {
-                let told = self.commit(now, out, |conn, with| shelves::acknowledge(conn, &told, with.now))?;
-                if let Some(Ok(told)) = told
-                    && !told.unknown.is_empty()
-                {
-                    self.begin_anew(now, &told.unknown, out)?;
+                let told = self
+                    .commit(now, out, |conn, with| shelves::acknowledge(conn, &with.author.origin, &told, with.now))?;
+                if matches!(told, Some(Ok(told)) if !told.unknown.is_empty()) {
+                    self.begin_anew(out);
                 }
             }
         }
@@ -183,19 +182,11 @@ impl Node {
         Ok(())
     }
 
-    /// Another life begins, under which the program starts again.
-    fn begin_anew(&mut self, now: Elapsed, theirs: &[Mark], out: &mut Vec<Step>) -> Result<()> {
-        if self.anew || !self.is_alive() {
-            return Ok(());
-        }
-        let rows = self.rows.clone();
-        let drawn = self.commit(now, out, |conn, with| anew::begin(conn, with.author, theirs, with.now, &rows))?;
-        if let Some(Ok(_)) = drawn {
-            checks::no_doubles(&self.disk)?;
-            self.anew = true;
+    /// The next start is another life.
+    fn begin_anew(&mut self, out: &mut Vec<Step>) {
+        if self.is_alive() && !std::mem::replace(&mut self.anew, true) {
             out.push(Step::Anew);
         }
-        Ok(())
     }
 
     /// What a program does at night.

@@ -24,10 +24,8 @@ pub enum Fault {
     Torn,
     /// Disks that take no write for a while.
     FullDisk,
-    /// An older state of a disk comes back to life, and does not know it.
+    /// An older state of a disk comes back to life: a backup, or an image.
     Rollback,
-    /// A backup is restored, and draws a new incarnation.
-    Restore,
     /// Two machines with one disk alternate on the link.
     Clone,
     /// People are erased.
@@ -46,7 +44,7 @@ pub enum Fault {
 
 impl Fault {
     /// Every kind.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 16] = [
         Self::Loss,
         Self::Duplication,
         Self::Damage,
@@ -56,7 +54,6 @@ impl Fault {
         Self::Torn,
         Self::FullDisk,
         Self::Rollback,
-        Self::Restore,
         Self::Clone,
         Self::Erasure,
         Self::Rollover,
@@ -72,8 +69,8 @@ impl Fault {
             Self::Loss | Self::Delay | Self::Partition | Self::Crash | Self::Clocks => 60,
             Self::Duplication | Self::Damage | Self::Torn | Self::FullDisk | Self::Erasure => 40,
             Self::Rollover | Self::Seasons => 30,
-            Self::Rollback => 20,
-            Self::Restore | Self::Clone | Self::Revoked | Self::Hostile => 12,
+            Self::Rollback => 28,
+            Self::Clone | Self::Revoked | Self::Hostile => 12,
         }
     }
 
@@ -89,7 +86,6 @@ impl Fault {
             Self::Torn => "torn",
             Self::FullDisk => "full-disk",
             Self::Rollback => "rollback",
-            Self::Restore => "restore",
             Self::Clone => "clone",
             Self::Erasure => "erasure",
             Self::Rollover => "rollover",
@@ -224,7 +220,7 @@ impl Plan {
         let mut faults: BTreeSet<Fault> =
             Fault::ALL.into_iter().filter(|fault| dice.below(100) < fault.percent()).collect();
         while faults.len() < FEWEST {
-            faults.extend(Fault::ALL.get(usize::try_from(dice.below(17)).unwrap_or(0)));
+            faults.extend(Fault::ALL.get(usize::try_from(dice.below(16)).unwrap_or(0)));
         }
         faults.retain(|fault| !trim.without.contains(fault));
         // Whom a box of the school trusts on its own network is for that network to say.

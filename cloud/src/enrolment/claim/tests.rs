@@ -27,7 +27,7 @@ impl World {
         let store = Database::file(&database).expect("store");
         let authority = Arc::new(Authority::open(dir.path(), "belfort", &[], &*clock, &*dice).expect("authority"));
         let (coordinator, drawn) = (authority.coordinator_id, dice.clone());
-        let origin = store.commit(move |c| shelves::origin(c, coordinator, &*drawn)).await.expect("origin");
+        let origin = store.commit(move |c| shelves::begin(c, coordinator, &*drawn)).await.expect("origin");
         let key = authority.writer_key().expect("key");
         let author =
             Arc::new(Author { origin, key: key.into(), dice: dice.clone(), writer: documents::Writer::Coordinator });

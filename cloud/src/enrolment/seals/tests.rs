@@ -59,7 +59,7 @@ impl World {
         let store = Database::file(&dir.path().join("cloud.db")).expect("store");
         let drawn = dice.clone();
         let me = BoxId::from_bytes([9; 16]);
-        let origin = store.commit(move |conn| shelves::origin(conn, me, &*drawn)).await.expect("origin");
+        let origin = store.commit(move |conn| shelves::begin(conn, me, &*drawn)).await.expect("origin");
         let key = SigningKey::from_seed(&[9; 32]).expect("key").into();
         let author = Arc::new(Author { origin, key, dice: dice.clone(), writer: documents::Writer::Coordinator });
         let uai: Uai = "0900001A".parse().expect("uai");

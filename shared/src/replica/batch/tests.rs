@@ -6,9 +6,11 @@ use crate::{
     ids::BoxId,
     keys::SigningKey,
     replica::{
+        page::Loose,
         page::{Copy, Sheet},
-        run::{Item, Tombstone},
+        run::Item,
         seal,
+        tombstone::{Erasure, Tombstone},
     },
     time::ClockQuality,
     wire::TabletCounts,
@@ -36,7 +38,7 @@ fn vitals() -> Vitals {
     Vitals {
         tablets: TabletCounts { total: 30, in_use: 12, wiping: 1, lost: 0 },
         signed_in: 13,
-        last_number: 812,
+        written: 812,
         unsynced: 3,
         oldest_unsynced_age_ms: Some(1_500),
         lag_ms: Some(180),
@@ -57,10 +59,11 @@ fn messages() -> Vec<Message> {
     };
     let doc = DocId::new(Kind::Class, [4; 16]);
     let pull = Pull { shelf: school(), wanted: Wanted::Buckets(vec![1, 2]), after: Some(doc) };
-    let erased = vec![Tombstone { doc, pseudonym: Some([1; 16]) }];
+    let tombstone = Tombstone { doc, pseudonym: Some([1; 16]) };
+    let erased = vec![Erasure { tombstone, changes: vec![[7; 16]], proof: vec![8; 64] }];
     let sheet = Sheet {
         copies: vec![Copy { doc, epoch: 1, cut: Some(vec![[3; 32]]), saved: vec![5; 90] }],
-        erased,
+        erased: erased.clone(),
         entries: vec![],
     };
     vec![
@@ -69,12 +72,15 @@ fn messages() -> Vec<Message> {
         Message::Runs(vec![run(), run()]),
         Message::Have(vec![mark(5)]),
         Message::Nack { shelf: school(), origin: origin(), first: 6, reason: Reason::Signature },
-        Message::Skip(mark(7)),
+        Message::Skip(Run { payload: Vec::new(), ..run() }),
         Message::Page(Page::new(pull.clone(), &sheet, Some(doc), vec![mark(1)]).expect("page")),
         Message::Pull(pull),
         Message::Buckets(school(), vec![u64::MAX; BUCKETS]),
         Message::Differ(school(), vec![9, 200]),
-        Message::Mend(school(), vec![Loose { doc, epoch: 0, bytes: vec![6; 40] }]),
+        Message::Mend(
+            school(),
+            Lacking { changes: vec![Loose { doc, epoch: 0, cut: Vec::new(), bytes: vec![6; 40] }], erased },
+        ),
     ]
 }
 

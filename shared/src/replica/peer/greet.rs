@@ -8,14 +8,14 @@ use crate::{
     replica::{
         batch::{Hello, Knowledge, Message, SPEAKS},
         rights::{Reason, Side},
-        shelf::{Mark, Origin, Shelf},
+        shelf::{Origin, Shelf},
     },
     time::Elapsed,
 };
 
 impl Peer {
     /// It is answered when the store has been surveyed: what is told must be durable, and of one state.
-    pub(super) fn heard_hello(&mut self, hello: Hello, out: &mut Vec<Output>) {
+    pub(super) fn heard_hello(&mut self, now: Elapsed, hello: Hello, out: &mut Vec<Output>) {
         if hello.speaks.1 < SPEAKS.0 || SPEAKS.1 < hello.speaks.0 {
             self.alert(Alert::TooOld { theirs: hello.speaks }, out);
             // Mine tells them why nothing is exchanged.
@@ -23,6 +23,7 @@ impl Peer {
                 return;
             }
         }
+        self.look_for_copies(now, hello.incarnation, out);
         self.session.heard_hello(hello);
         out.push(Output::Survey);
     }
@@ -37,7 +38,6 @@ impl Peer {
         if let Some(theirs) = self.session.hello_to_answer() {
             let spoken = theirs.speaks.1 >= SPEAKS.0 && SPEAKS.1 >= theirs.speaks.0;
             let same = theirs.summary == summary;
-            self.look_for_copies(now, theirs.incarnation, out);
             // Theirs in short is not enough when it differs: I say mine in whole, and ask for theirs.
             let unknown = !same && theirs.knowledge.is_none();
             if spoken && same {
@@ -78,12 +78,13 @@ impl Peer {
         self.await_pulls(now, &theirs.known);
         self.their_survey = Some(theirs);
         out.push(Output::Acknowledged(self.theirs()));
-        self.compare(out);
+        self.compare(now, out);
         self.pull_what_is_new(now, out);
     }
 
-    /// Same items, same documents: else an alert until they are, and the box sets about the repair.
-    fn compare(&mut self, out: &mut Vec<Output>) {
+    /// Same items, same documents: else an alert until they are, and the box sets about the repair. Once is no proof: a page
+    /// of documents may be a moment ahead of its marks.
+    fn compare(&mut self, now: Elapsed, out: &mut Vec<Output>) {
         let (Some(mine), Some(theirs)) = (&self.my_survey, &self.their_survey) else { return };
         let of = |known: &Known, shelf: &Shelf| -> Vec<(Origin, End)> {
             known.iter().filter(|(k, _)| k.0 == *shelf).map(|(k, end)| (k.1, *end)).collect()
@@ -99,9 +100,15 @@ impl Peer {
             .filter(|shelf| of(&mine.known, shelf) == of(&theirs.known, shelf))
             .collect();
         for (shelf, _) in same {
+            self.repaired.remove(&shelf);
+            self.suspected.remove(&shelf);
             self.alerts.remove(&Alert::DigestMismatch { shelf });
         }
         for shelf in other {
+            if self.suspected.insert(shelf.clone()) {
+                self.session.hello_by(now.after(self.config.timings.greet_max));
+                continue;
+            }
             if self.config.rights.side == Side::Box && !self.pulling.contains_key(&shelf) {
                 out.push(Output::Sum(shelf.clone()));
             }
@@ -109,30 +116,29 @@ impl Peer {
         }
     }
 
-    /// Items of mine that I never wrote, or wrote otherwise, are another life's.
+    /// Items of this life that it never wrote, or wrote otherwise, are another machine's. A box believes its coordinator; a
+    /// stolen box would have its coordinator begin life after life.
     pub(super) fn check_own(&mut self, theirs: &Known, out: &mut Vec<Output>) {
+        let own = self.config.own;
         let foreign = |(key, theirs): (&super::Key, &End)| {
             let mine = end(&self.held, key);
-            let beyond = theirs.number > mine.number || theirs.number == mine.number && theirs.chain != mine.chain;
-            key.1 == self.config.own && beyond
+            key.1 == own && (theirs.number > mine.number || theirs.number == mine.number && theirs.chain != mine.chain)
         };
         if theirs.iter().any(foreign) {
-            let own = theirs.iter().filter(|(key, _)| key.1 == self.config.own);
-            let told = own.map(|(key, end)| super::mark(key, *end)).collect();
-            self.copied(told, out);
+            self.copied(out);
         }
     }
 
-    /// This disk was rolled back, restored or copied: what it holds of itself is not what it once told.
-    pub(super) fn copied(&mut self, told: Vec<Mark>, out: &mut Vec<Output>) {
-        if !std::mem::replace(&mut self.silenced, true) {
-            self.alert(Alert::CloneDetected { origin: self.config.own }, out);
-            out.push(Output::NewIncarnation(told));
+    /// Whatever speaks under this name, it is not this life alone.
+    pub(super) fn copied(&mut self, out: &mut Vec<Output>) {
+        self.alert(Alert::CloneDetected { origin: self.config.own }, out);
+        if self.config.rights.side == Side::Box && !std::mem::replace(&mut self.silenced, true) {
+            out.push(Output::NewIncarnation);
         }
     }
 
-    /// A disk that was restored begins another life, and the one before is over. A life that speaks again long after
-    /// another began is a second machine with a copy of the disk.
+    /// Every start is another life, and the one before is over. Lives that speak in turn are two
+    /// machines with one disk.
     fn look_for_copies(&mut self, now: Elapsed, incarnation: u64, out: &mut Vec<Output>) {
         if self.config.rights.side != Side::Coordinator {
             return;
@@ -147,9 +153,15 @@ impl Peer {
             }
             return self.lives.push((incarnation, now));
         }
-        let late = now.since(since) > self.config.timings.silence.saturating_mul(2);
+        if now.since(since) <= self.config.timings.silence.saturating_mul(2) {
+            return;
+        }
+        // It may be the later one after all, if its first words came late.
+        self.lives.retain(|(life, _)| *life != incarnation);
+        self.lives.push((incarnation, now));
+        self.returns = self.returns.saturating_add(1);
         let speaks = Origin { box_id: self.config.rights.box_id, incarnation };
-        if late && (self.superseded.contains(&speaks) || self.superseded.len() < super::MAX_REMEMBERED) {
+        if self.returns > 1 && (self.superseded.contains(&speaks) || self.superseded.len() < super::MAX_REMEMBERED) {
             self.superseded.insert(speaks);
             self.alert(Alert::Superseded { origin: speaks }, out);
             let shelf = Shelf::School(self.config.rights.uai.clone());

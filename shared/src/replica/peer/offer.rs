@@ -1,6 +1,6 @@
 //! What the other end lacks, a bounded amount ahead of its `have`.
 
-use super::{Alert, End, Key, MESSAGE_BYTES, Output, Peer, WINDOW_BYTES, WINDOW_MESSAGES, end, mark};
+use super::{Alert, End, Key, MESSAGE_BYTES, Output, Peer, WINDOW_BYTES, WINDOW_MESSAGES, end};
 use crate::{
     replica::{
         batch::{MAX_RUNS, Message},
@@ -23,7 +23,8 @@ pub(super) struct Flight {
 }
 
 impl Peer {
-    /// Asks the store for the next runs to send: my own origin's first, because others' may rest on them.
+    /// Asks the store for the next runs to send: those of my former lives first, then of this one, because others' may rest
+    /// on them.
     pub(super) fn offer(&mut self, now: Elapsed, out: &mut Vec<Output>) {
         let bytes: usize = self.in_flight.iter().map(|f| f.bytes).sum();
         let full = bytes >= WINDOW_BYTES || self.in_flight.len() >= WINDOW_MESSAGES;
@@ -38,7 +39,8 @@ impl Peer {
                 && (!self.silenced || key.1 != own)
                 && held.number > self.sent_up_to(key).number
         };
-        let next = self.held.iter().filter(lacks).map(|(key, _)| key).min_by_key(|key| (key.1 != own, *key)).cloned();
+        let rank = |key: &Key| (key.1.box_id != own.box_id, key.1 == own);
+        let next = self.held.iter().filter(lacks).map(|(key, _)| key).min_by_key(|key| (rank(key), *key)).cloned();
         let Some(key) = next else { return };
         let after = self.sent_up_to(&key).number;
         let (shelf, origin) = key.clone();
@@ -68,7 +70,7 @@ impl Peer {
         if good.is_empty() {
             self.blocked.insert(key.clone());
             if key.1 == self.config.own {
-                self.copied(vec![mark(&key, start)], out);
+                self.copied(out);
             }
             self.alert(Alert::Gap { shelf: key.0, origin: key.1 }, out);
             return;
@@ -89,7 +91,7 @@ impl Peer {
     }
 
     /// What they lack was let go here. A box takes a snapshot; the coordinator notes what is lost.
-    pub(super) fn no_longer_kept(&mut self, now: Elapsed, key: Key, after: u64, pruned: Mark, out: &mut Vec<Output>) {
+    pub(super) fn no_longer_kept(&mut self, now: Elapsed, key: Key, after: u64, pruned: Run, out: &mut Vec<Output>) {
         if self.fetching.take_if(|fetching| *fetching == (key.clone(), after)).is_none() {
             return;
         }
@@ -135,7 +137,7 @@ impl Peer {
     pub(super) fn turned_down(&mut self, now: Elapsed, key: Key, reason: Reason, out: &mut Vec<Output>) {
         let (shelf, origin) = key.clone();
         if reason == Reason::Folded {
-            return self.pull_everything(now, shelf, out);
+            return self.pull_what_was_folded(now, shelf, out);
         }
         if reason == Reason::Superseded && origin == self.config.own {
             // Drawing yet another life would only make the other one the copy.
@@ -148,8 +150,7 @@ impl Peer {
         self.in_flight.retain(|f| f.key != key);
         self.blocked.insert(key.clone());
         if reason == Reason::Fork && origin == self.config.own {
-            let told = vec![mark(&key, end(&self.theirs, &key))];
-            self.copied(told, out);
+            self.copied(out);
         }
         self.alert(Alert::Refused { shelf, origin, reason }, out);
     }

@@ -3,15 +3,17 @@
 //! A box that holds nothing of a shelf, or lacks runs that were folded away, pulls all documents; until its marks are
 //! told, the coordinator sends it no runs of that shelf. When both hold the same and read differently, the box tells the
 //! sums of its buckets, pulls the documents of those that differ, and hands over what the coordinator's copies lack.
-//! Only the coordinator is pulled from: a saved document is taken from it alone.
+//! Only the coordinator is pulled from: a saved document is taken from it alone. Of the territory's shelf all runs are
+//! kept everywhere, and none is pulled: any box can give its coordinator back what it wrote there, and prove it.
 
-use super::{Alert, Known, MAX_REMEMBERED, Output, Peer, marks};
+use super::{Alert, Key, Known, MAX_REMEMBERED, Output, Peer, marks, session::doubled};
 use crate::{
     documents::DocId,
     replica::{
         batch::Message,
-        page::{BUCKETS, Loose, MAX_LOOSE, Page, Pull, Wanted},
+        page::{BUCKETS, Lacking, Page, Pull, Wanted},
         rights::Side,
+        run::Run,
         shelf::{Mark, Shelf},
     },
     time::Elapsed,
@@ -24,13 +26,15 @@ pub(super) struct Pulling {
     after: Option<DocId>,
     /// What the server held when it read the first page.
     marks: Option<Vec<Mark>>,
+    /// The same, with what shows who signed it.
+    heads: Vec<Run>,
     /// A page is handed out to be merged; the cursor goes there once it is durable.
     taking: Option<Option<DocId>>,
 }
 
 impl Pulling {
     fn of(wanted: Wanted) -> Self {
-        Self { wanted, after: None, marks: None, taking: None }
+        Self { wanted, after: None, marks: None, heads: Vec::new(), taking: None }
     }
     fn ask(&self, shelf: &Shelf) -> Pull {
         Pull { shelf: shelf.clone(), wanted: self.wanted.clone(), after: self.after }
@@ -42,6 +46,7 @@ impl Peer {
     pub(super) fn await_pulls(&mut self, now: Elapsed, theirs: &Known) {
         self.pulled.clear();
         let told = self.my_survey.iter().flat_map(|mine| mine.known.keys()).map(|(shelf, _)| shelf);
+        let told = told.filter(|shelf| **shelf != Shelf::Territory);
         if self.config.rights.side == Side::Coordinator {
             let lacking: Vec<Shelf> = told.filter(|shelf| !self.holds_some(theirs, shelf)).cloned().collect();
             lacking.into_iter().for_each(|shelf| self.hold_back(now, shelf));
@@ -61,6 +66,7 @@ impl Peer {
             return;
         }
         let told = self.their_survey.iter().flat_map(|theirs| theirs.known.keys()).map(|(shelf, _)| shelf);
+        let told = told.filter(|shelf| **shelf != Shelf::Territory);
         let news: Vec<Shelf> = told.filter(|shelf| !self.holds_some(&self.held, shelf)).cloned().collect();
         for shelf in news {
             self.pulling.entry(shelf).or_insert_with(|| Pulling::of(Wanted::Everything));
@@ -89,11 +95,15 @@ impl Peer {
     }
 
     /// The coordinator folded away what I lack.
-    pub(super) fn pull_everything(&mut self, now: Elapsed, shelf: Shelf, out: &mut Vec<Output>) {
-        if self.config.rights.side == Side::Box && self.config.rights.carries(&shelf) {
-            self.pulling.insert(shelf, Pulling::of(Wanted::Everything));
-            self.ask_for_pages(now, out);
+    pub(super) fn pull_what_was_folded(&mut self, now: Elapsed, shelf: Shelf, out: &mut Vec<Output>) {
+        if self.config.rights.side != Side::Box || !self.config.rights.carries(&shelf) {
+            return;
         }
+        let pulling = self.pulling.entry(shelf).or_insert_with(|| Pulling::of(Wanted::Everything));
+        if pulling.wanted != Wanted::Everything {
+            *pulling = Pulling::of(Wanted::Everything);
+        }
+        self.ask_for_pages(now, out);
     }
 
     pub(super) fn asked_for_page(&mut self, now: Elapsed, pull: Pull, out: &mut Vec<Output>) {
@@ -120,20 +130,26 @@ impl Peer {
         // A cursor that does not move would never end.
         page.next = page.next.filter(|next| page.pull.after.is_none_or(|after| *next > after));
         let shelf = page.pull.shelf.clone();
+        if pulling.marks.is_none() {
+            pulling.heads = std::mem::take(&mut page.heads);
+        }
+        let own = self.config.own;
         let first = pulling.marks.get_or_insert_with(|| std::mem::take(&mut page.marks));
-        first.retain(|mark| mark.shelf == shelf);
-        let adopt = (page.next.is_none() && pulling.wanted == Wanted::Everything).then(|| first.clone());
+        first.retain(|mark| mark.shelf == shelf && mark.origin != own);
+        let last = page.next.is_none() && pulling.wanted == Wanted::Everything;
+        let adopt = last.then(|| first.clone());
+        page.heads.clone_from(&pulling.heads);
         pulling.taking = Some(page.next);
         out.push(Output::Take { page, adopt });
     }
 
     /// A page is durable.
-    pub(super) fn taken(&mut self, now: Elapsed, pull: &Pull, mend: Vec<Loose>, out: &mut Vec<Output>) {
+    pub(super) fn taken(&mut self, now: Elapsed, pull: &Pull, mend: Lacking, out: &mut Vec<Output>) {
         let Some(pulling) = self.pulling.get_mut(&pull.shelf) else { return };
         let Some(next) = pulling.taking.take() else { return };
         pulling.after = next;
         let ended = next.is_none();
-        let repair = pulling.wanted != Wanted::Everything;
+        let repair = matches!(pulling.wanted, Wanted::Buckets(_));
         if ended {
             self.pulling.remove(&pull.shelf);
         }
@@ -141,15 +157,17 @@ impl Peer {
         if !self.session.is_up() {
             return;
         }
-        for changes in mend.chunks(MAX_LOOSE) {
-            self.send(now, Message::Mend(pull.shelf.clone(), changes.to_vec()), out);
+        for lacking in mend.in_pieces() {
+            self.send(now, Message::Mend(pull.shelf.clone(), lacking), out);
         }
         if ended && repair {
-            // Whether that was all is for the next hello to say.
-            self.session.want_hello();
-            out.push(Output::Survey);
+            // Whether that was all is for a hello to say: soon, and ever later as long as it was not.
+            let tries = self.repaired.entry(pull.shelf.clone()).or_default();
+            *tries = tries.saturating_add(1);
+            let wait = doubled(self.config.timings.greet, *tries, self.config.timings.hello_every);
+            self.session.hello_by(now.after(wait));
         } else if ended {
-            let of_shelf = |(key, _): &(&super::Key, &super::End)| key.0 == pull.shelf;
+            let of_shelf = |(key, _): &(&Key, &super::End)| key.0 == pull.shelf;
             let have = marks(&self.held.iter().filter(of_shelf).map(|(k, e)| (k.clone(), *e)).collect());
             self.send(now, Message::Have(have), out);
         }
@@ -190,9 +208,9 @@ impl Peer {
         self.ask_for_pages(now, out);
     }
 
-    pub(super) fn told_to_mend(&mut self, shelf: Shelf, changes: Vec<Loose>, out: &mut Vec<Output>) {
+    pub(super) fn told_to_mend(&mut self, shelf: Shelf, lacking: Lacking, out: &mut Vec<Output>) {
         if self.config.rights.side == Side::Coordinator && shelf == Shelf::School(self.config.rights.uai.clone()) {
-            out.push(Output::Mend(shelf, changes));
+            out.push(Output::Mend(shelf, lacking));
         }
     }
 }

@@ -48,6 +48,8 @@ pub struct Timings {
     pub hello_every: Duration,
     /// A box lets the coordinator's runs in for so long, at most, before it sends.
     pub let_in: Duration,
+    /// Items that one box gives up are not lost before every box had so long to bring them.
+    pub give_up: Duration,
 }
 
 impl Timings {
@@ -62,6 +64,7 @@ impl Timings {
             greet_max: keep_alive,
             hello_every: keep_alive.saturating_mul(120),
             let_in: Duration::from_secs(2),
+            give_up: Duration::from_secs(24 * 60 * 60),
         }
     }
 }
@@ -241,7 +244,8 @@ impl Peer {
     }
 }
 
-fn doubled(wait: Duration, times: u32, most: Duration) -> Duration {
+/// A wait that doubles each time, up to the longest.
+pub(super) fn doubled(wait: Duration, times: u32, most: Duration) -> Duration {
     wait.saturating_mul(1 << times.min(MAX_DOUBLINGS)).min(most)
 }
 

@@ -20,8 +20,6 @@ enum Verdict {
     Commit,
     /// Known already, or too early: the sender goes on from my mark.
     Pass,
-    /// I signed it; whether I hold it only the store can tell.
-    Mine,
     Refuse(Reason),
 }
 
@@ -43,7 +41,6 @@ impl Peer {
                     }
                     self.owed.insert(key);
                 }
-                Verdict::Mine => out.push(Output::Commit(run)),
                 Verdict::Refuse(reason) => {
                     // What follows it cannot be taken either, and one message earns one refusal.
                     self.refuse(now, run, reason, out);
@@ -72,11 +69,7 @@ impl Peer {
         }
         let at = end(&self.accepted, key);
         let next = at.number.saturating_add(1);
-        if key.1 == self.config.own {
-            let shown = rights.side != Side::Box && !self.silenced && rights.judge(run).is_ok();
-            return if shown { Verdict::Mine } else { Verdict::Pass };
-        }
-        if run.last() <= at.number || run.first > next {
+        if key.1 == self.config.own || run.last() <= at.number || run.first > next {
             return Verdict::Pass;
         }
         match rights.judge(run) {
@@ -98,21 +91,37 @@ impl Peer {
         self.send(now, Message::Nack { shelf, origin, first, reason }, out);
     }
 
-    /// They no longer keep what I lack, and nobody else has it: what they hold after it is worth more than waiting.
-    pub(super) fn told_to_skip(&mut self, mark: Mark, out: &mut Vec<Output>) {
+    /// They no longer keep what I lack: what they hold after it is worth more than waiting. A box gives up what it wrote
+    /// itself, what the coordinator once had and lost, and what a box wrote that is out of service; all of it is proved by
+    /// the signature of the run at its end.
+    pub(super) fn told_to_skip(&mut self, now: Elapsed, head: Run, out: &mut Vec<Output>) {
         let rights = &self.config.rights;
-        let key = (mark.shelf.clone(), mark.origin);
+        let key = (head.shelf.clone(), head.origin);
         let held = end(&self.held, &key).number;
-        let own = key.1 == self.config.own || self.superseded.contains(&key.1);
-        // What another box wrote is for that box to give up.
-        let own = own || ![rights.box_id, rights.coordinator].contains(&key.1.box_id);
-        if rights.side != Side::Coordinator || own || rights.may_send(&key.0, &key.1).is_err() || mark.number <= held {
+        let author = &key.1.box_id;
+        let theirs_to_say = [rights.box_id, rights.coordinator].contains(author) || (rights.gone)(author);
+        let over = key.1 == self.config.own || self.superseded.contains(&key.1) || head.last() <= held;
+        if rights.side != Side::Coordinator || over || !theirs_to_say {
             return;
         }
+        if let Err(reason) = rights.judge(&head) {
+            return self.refuse(now, head, reason, out);
+        }
+        // Another box may have been offline for days, and have it.
+        let due = self.given_up.get(&key).copied().unwrap_or(now).after(self.config.timings.give_up);
+        if now < due {
+            if self.given_up.len() < MAX_REMEMBERED {
+                self.given_up.entry(key).or_insert(now);
+            }
+            return self.session.hello_by(due);
+        }
+        self.given_up.remove(&key);
+        // What it did to documents is to be looked for in theirs.
+        self.session.hello_by(now.after(self.config.timings.greet_max));
         self.owed.insert(key.clone());
         let (shelf, origin) = key;
-        self.alert(Alert::Lost { shelf, origin, first: held.saturating_add(1), last: mark.number }, out);
-        out.push(Output::Skip(mark));
+        self.alert(Alert::Lost { shelf, origin, first: held.saturating_add(1), last: head.last() }, out);
+        out.push(Output::Skip(head));
     }
 
     /// The store did not take a run: what it holds is the truth, and later runs no longer follow.
@@ -121,10 +130,6 @@ impl Peer {
             Some(end) => self.accepted.insert(key.clone(), *end),
             None => self.accepted.remove(&key),
         };
-        if reason == Reason::Fork && key.1 == self.config.own {
-            let told = self.told_of_mine();
-            return self.copied(told, out);
-        }
         let (shelf, origin) = key;
         if reason != Reason::NotNow {
             self.alert(Alert::Quarantined { shelf: shelf.clone(), origin, first, reason }, out);
@@ -135,7 +140,15 @@ impl Peer {
     }
 
     pub(super) fn stored(&mut self, now: Elapsed, held: Vec<Mark>, out: &mut Vec<Output>) {
-        self.held = self.known(held);
+        let held = self.known(held);
+        let before = std::mem::replace(&mut self.held, held);
+        // What a former life wrote has come back from where it was held all the while.
+        let came_back = |(key, held): (&Key, &End)| {
+            key.1.box_id == self.config.own.box_id && key.1 != self.config.own && held.number > end(&before, key).number
+        };
+        if self.config.rights.side == Side::Box && self.held.iter().any(came_back) {
+            out.push(Output::Acknowledged(self.theirs()));
+        }
         for (key, held) in &self.held {
             let accepted = self.accepted.entry(key.clone()).or_default();
             if held.number >= accepted.number {

@@ -3,8 +3,8 @@
 //! The folder is rebuilt beside its place, in `.NAME.restoring`, and takes its place in one rename at the end. What is found
 //! there from a restore that was cut is compared piece by piece and kept where it is right.
 //!
-//! Every database with shelves draws a new *incarnation* before any program sees it: numbers given since the backup are
-//! known elsewhere and must never be given twice. `restored.json` in the folder tells from which day it is.
+//! Numbers given since the backup are known elsewhere; the program that starts on the restored disk is another *life* and
+//! gives none of them again. `restored.json` in the folder tells from which day it is.
 
 use std::{
     fs::{self, File, TryLockError},
@@ -23,7 +23,7 @@ use super::{
     manifest::{Content, Entry, Manifest, What},
     snapshot,
 };
-use crate::{dice::Dice, ids::BoxId, rig::shelves, time::Stamp};
+use crate::{dice::Dice, ids::BoxId, time::Stamp};
 
 /// In a restored folder: where it comes from.
 pub const MARK: &str = "restored.json";
@@ -69,8 +69,8 @@ pub struct Mark {
     pub restored_at: Stamp,
     /// Drawn for this restore.
     pub run: u64,
-    /// Databases that go on under a new incarnation, with their box or coordinator.
-    pub incarnations: Vec<(String, BoxId)>,
+    /// Databases with shelves, with their box or coordinator.
+    pub owners: Vec<(String, BoxId)>,
     /// Databases in which SQLite found something wrong.
     pub unsound: Vec<String>,
 }
@@ -116,7 +116,7 @@ pub fn restore(
     };
     let (found_bytes, mark) = match site.mine(&site.tree()) {
         Some(mark) => (manifest.bytes(), mark),
-        None => site.build(store, &manifest, now, dice, watch)?,
+        None => site.build(store, &manifest, now, watch)?,
     };
     let put_aside = site.publish(&into, now)?;
     Ok(Restored { manifest, into, put_aside, found_bytes, mark })
@@ -213,7 +213,6 @@ impl<'a> Site<'a> {
         store: &Store,
         manifest: &Manifest,
         now: Stamp,
-        dice: &dyn Dice,
         watch: Watch<'_>,
     ) -> Result<(u64, Mark), BackupError> {
         let tree = self.tree();
@@ -222,8 +221,8 @@ impl<'a> Site<'a> {
         let places = manifest.entries.iter().map(|entry| entry.under(&tree).map(|path| (entry, path)));
         let places: Vec<(&Entry, PathBuf)> = places.collect::<Option<_>>().ok_or_else(bad)?;
         let (backup, made_at, run) = (manifest.number, manifest.made_at, self.state.run);
-        let (incarnations, unsound) = (Vec::new(), Vec::new());
-        let mut mark = Mark { backup, made_at, restored_at: now, run, incarnations, unsound };
+        let (owners, unsound) = (Vec::new(), Vec::new());
+        let mut mark = Mark { backup, made_at, restored_at: now, run, owners, unsound };
         let mut filling = Filling { store, watch, progress: Progress { done: 0, all: manifest.bytes() }, found: 0 };
         for (entry, path) in &places {
             match &entry.what {
@@ -234,8 +233,8 @@ impl<'a> Site<'a> {
                     self.disk.remove(&beside(path, "-journal"))?;
                     filling.fill(self.disk, path, content)?;
                     self.disk.act().map_err(file(path))?;
-                    let (sound, owner) = begin_anew(path, dice)?;
-                    mark.incarnations.extend(owner.map(|owner| (entry.path.clone(), owner)));
+                    let (sound, owner) = check(path)?;
+                    mark.owners.extend(owner.map(|owner| (entry.path.clone(), owner)));
                     mark.unsound.extend((!sound).then(|| entry.path.clone()));
                 }
             }
@@ -330,18 +329,12 @@ impl Filling<'_> {
     }
 }
 
-/// Checks a restored database and gives it a new incarnation, if it holds shelves.
-fn begin_anew(path: &Path, dice: &dyn Dice) -> Result<(bool, Option<BoxId>), BackupError> {
+/// Whether a restored database is sound, and whose shelves it holds.
+fn check(path: &Path) -> Result<(bool, Option<BoxId>), BackupError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-    let mut conn = Connection::open_with_flags(path, flags).map_err(database(path))?;
-    let sound = snapshot::is_sound(&conn);
-    conn.execute_batch("PRAGMA synchronous=FULL; PRAGMA secure_delete=ON;").map_err(database(path))?;
-    let Some(owner) = snapshot::owner(&conn).map_err(database(path))? else { return Ok((sound, None)) };
-    let act = conn.transaction().map_err(database(path))?;
-    let within: &Connection = &act;
-    shelves::new_incarnation(within, owner, dice).map_err(|why| BackupError::Incarnation(path.into(), why))?;
-    act.commit().map_err(database(path))?;
-    Ok((sound, Some(owner)))
+    let conn = Connection::open_with_flags(path, flags).map_err(database(path))?;
+    let owner = snapshot::owner(&conn).map_err(database(path))?;
+    Ok((snapshot::is_sound(&conn), owner))
 }
 
 fn beside(path: &Path, ending: &str) -> PathBuf {

@@ -26,9 +26,8 @@ use crate::{dice::Seeded, rig::dice::SystemDice, time::Stamp};
 
 const KEY: Secret = Secret::Key([7; 32]);
 const NOON: Stamp = Stamp(1_790_000_000_000);
-const SHELVES: &str =
-    "CREATE TABLE replica_self (one INTEGER PRIMARY KEY, box BLOB NOT NULL, incarnation INTEGER NOT NULL);
-    INSERT INTO replica_self VALUES (1, x'0102030405060708090a0b0c0d0e0f10', 77);";
+const SHELVES: &str = "CREATE TABLE replica_self (one INTEGER PRIMARY KEY, box BLOB NOT NULL);
+    INSERT INTO replica_self VALUES (1, x'0102030405060708090a0b0c0d0e0f10');";
 
 fn quiet(_: Progress) {}
 
@@ -89,11 +88,6 @@ fn rows(folder: &Path) -> i64 {
     conn.query_row("SELECT count(*) FROM t", [], |row| row.get(0)).expect("rows")
 }
 
-fn incarnation(folder: &Path) -> i64 {
-    let conn = Connection::open(folder.join("box.db")).expect("database");
-    conn.query_row("SELECT incarnation FROM replica_self", [], |row| row.get(0)).expect("incarnation")
-}
-
 fn files(folder: &Path) -> BTreeMap<PathBuf, Vec<u8>> {
     let mut found = BTreeMap::new();
     for entry in fs::read_dir(folder).expect("list") {
@@ -119,7 +113,7 @@ fn copy(from: &Path, to: &Path) {
 }
 
 #[test]
-fn a_folder_comes_back_as_it_was_and_goes_on_under_a_new_incarnation() {
+fn a_folder_comes_back_as_it_was() {
     let stage = Stage::new(3_000);
     let store = stage.store();
     let made = stage.create(&store);
@@ -128,8 +122,7 @@ fn a_folder_comes_back_as_it_was_and_goes_on_under_a_new_incarnation() {
     let into = stage.at("again");
     let done = back(&store, &into, false).expect("restored");
     assert_eq!((rows(&into), stage.rows()), (3_000, 3_005));
-    assert_ne!(incarnation(&into), 77, "the same numbers are never given twice");
-    assert_eq!(done.mark.incarnations.len(), 1);
+    assert_eq!(done.mark.owners.len(), 1);
     let mark: Mark = serde_json::from_slice(&fs::read(into.join(MARK)).expect("mark")).expect("json");
     assert_eq!((mark.backup, mark.made_at), (1, NOON));
     assert_eq!(fs::metadata(into.join("identity/mqtt.key")).expect("key").permissions().mode() & 0o777, 0o600);
@@ -272,8 +265,7 @@ fn cut_restores(replace: bool) {
         }
         let store = Store::open(&stage.at("store"), &KEY, Access::Read).expect("open");
         let done = cut.or_else(|_| back(&store, &into, replace)).expect("again");
-        assert_eq!((rows(&into), done.mark.incarnations.len()), (600, 1));
-        assert_ne!(incarnation(&into), 77);
+        assert_eq!((rows(&into), done.mark.owners.len()), (600, 1));
         if replace {
             let aside = done.put_aside.expect("put aside");
             assert_eq!(fs::read(aside.join("old")).expect("the old folder"), b"old");

@@ -169,6 +169,10 @@ impl<D: Store> Driver<D> {
     async fn tell(&mut self, input: Input) {
         let mut todo: VecDeque<Output> = self.peer.handle(self.with.clock.elapsed(), input).into();
         while let Some(output) = todo.pop_front() {
+            // What this life still had to say is not true any more.
+            if self.anew {
+                return;
+            }
             let answers = match output {
                 Output::Send(message) => {
                     self.send(&message).await;
@@ -202,7 +206,7 @@ impl<D: Store> Driver<D> {
                 | Output::Mend(..)
                 | Output::Quarantine { .. }
                 | Output::Acknowledged(_)
-                | Output::NewIncarnation(_) => self.perform(output).await,
+                | Output::NewIncarnation => self.perform(output).await,
             };
             let now = self.with.clock.elapsed();
             todo.extend(answers.into_iter().flat_map(|input| self.peer.handle(now, input)));

@@ -1,22 +1,15 @@
 //! What the peer asks of the store.
 
-use super::{
-    Replication, ShelfError, Side, Store,
-    drive::{Driver, READ_AGAIN},
-    reason_of, sleep,
-};
+use super::{Replication, ShelfError, Side, Store, drive::Driver, reason_of};
 use crate::{
     documents::Writer,
     ids::BoxId,
-    replica::{Input, Item, Knowledge, Loose, Mark, Output, Page, Pull, Reason, Run, Shelf},
+    replica::{Input, Item, Knowledge, Lacking, Mark, Output, Page, Pull, Reason, Run, Shelf},
     rig::{
-        shelves::{self, Following, Taking, anew, fold, pages, quarantine},
+        shelves::{self, Following, Taking, fold, pages, quarantine},
         sql::Sql,
     },
 };
-
-/// How often a new life is tried to be written down, [`READ_AGAIN`] apart, before the program starts again.
-const TRIES_TO_BEGIN: u32 = 30;
 
 impl<D: Store> Driver<D> {
     pub(super) async fn perform(&mut self, output: Output) -> Vec<Input> {
@@ -26,8 +19,8 @@ impl<D: Store> Driver<D> {
                 let read = self.with.store.read(move |conn| shelves::runs_after(conn, &of, &origin, after, max_bytes));
                 match read.await {
                     Ok(Following::Runs(runs)) => vec![Input::Loaded { shelf, origin, after, runs, pruned: None }],
-                    Ok(Following::Cut(mark)) => {
-                        vec![Input::Loaded { shelf, origin, after, runs: Vec::new(), pruned: Some(mark) }]
+                    Ok(Following::Cut(head)) => {
+                        vec![Input::Loaded { shelf, origin, after, runs: Vec::new(), pruned: Some(head) }]
                     }
                     Err(error) => {
                         self.failed("runs could not be read", &error);
@@ -36,7 +29,7 @@ impl<D: Store> Driver<D> {
                 }
             }
             Output::Survey => self.survey().await.into_iter().collect(),
-            Output::Skip(mark) => self.skip(mark).await,
+            Output::Skip(head) => self.skip(head).await,
             Output::Serve(pull) => self.serve(pull).await.into_iter().collect(),
             Output::Take { page, adopt } => self.take(page, adopt).await,
             Output::Sum(shelf) => {
@@ -49,7 +42,7 @@ impl<D: Store> Driver<D> {
                     }
                 }
             }
-            Output::Mend(shelf, changes) => self.mend(shelf, changes).await,
+            Output::Mend(shelf, lacking) => self.mend(shelf, lacking).await,
             Output::Quarantine { run, reason } => {
                 self.quarantine(run, reason).await;
                 Vec::new()
@@ -58,8 +51,8 @@ impl<D: Store> Driver<D> {
                 self.acknowledge(marks).await;
                 Vec::new()
             }
-            Output::NewIncarnation(theirs) => {
-                self.begin_anew(theirs).await;
+            Output::NewIncarnation => {
+                self.begin_anew();
                 Vec::new()
             }
             // The loop does these.
@@ -147,10 +140,10 @@ impl<D: Store> Driver<D> {
         }
     }
 
-    async fn skip(&mut self, mark: Mark) -> Vec<Input> {
-        let (shelf, origin, first) = (mark.shelf.clone(), mark.origin, mark.number);
+    async fn skip(&mut self, head: Run) -> Vec<Input> {
+        let (shelf, origin, first) = (head.shelf.clone(), head.origin, head.last());
         tracing::error!(link = ?self.with.rights, %shelf, %origin, up_to = first, "items are lost: nobody keeps them any more");
-        match self.taking(move |conn, with| pages::skip(conn, &mark, with)).await {
+        match self.taking(move |conn, with| pages::skip(conn, &head, with)).await {
             Ok(()) => self.stored().await,
             Err(error) => {
                 self.failed("what is lost could not be noted", &error);
@@ -187,10 +180,13 @@ impl<D: Store> Driver<D> {
         }
     }
 
-    async fn mend(&mut self, shelf: Shelf, changes: Vec<Loose>) -> Vec<Input> {
-        let (of, from) = (shelf.clone(), self.with.rights.box_id);
-        match self.taking(move |conn, with| pages::mend(conn, &of, from, &changes, with)).await {
+    async fn mend(&mut self, shelf: Shelf, lacking: Lacking) -> Vec<Input> {
+        let (of, from, erases) = (shelf.clone(), self.with.rights.box_id, !lacking.erased.is_empty());
+        match self.taking(move |conn, with| pages::mend(conn, &of, from, &lacking, with)).await {
             Ok(()) => {
+                if erases {
+                    self.with.store.scrub();
+                }
                 self.with.news.tell(&shelf);
                 self.stored().await
             }
@@ -225,40 +221,26 @@ impl<D: Store> Driver<D> {
                     Err(error) => self.failed("what a box holds could not be noted", &error),
                 }
             }
-            Side::Box => match self.with.store.commit(move |conn| shelves::acknowledge(conn, &told, stamp)).await {
-                Ok(told) => {
-                    self.acknowledged = marks;
-                    if !told.unknown.is_empty() {
-                        self.begin_anew(told.unknown).await;
+            Side::Box => {
+                let me = self.with.author.origin;
+                match self.with.store.commit(move |conn| shelves::acknowledge(conn, &me, &told, stamp)).await {
+                    Ok(told) => {
+                        self.acknowledged = marks;
+                        if !told.unknown.is_empty() {
+                            self.begin_anew();
+                        }
                     }
+                    Err(error) => self.failed("an acknowledgement could not be kept", &error),
                 }
-                Err(error) => self.failed("an acknowledgement could not be kept", &error),
-            },
+            }
         }
     }
 
-    /// This disk was rolled back, restored or copied: another life begins, under which the program must start again. While
-    /// that cannot be written down nothing is told under the old name, and it is tried again.
-    async fn begin_anew(&mut self, theirs: Vec<Mark>) {
-        if self.anew {
-            return;
+    /// Nothing more is told in the name of this life; the next start is another.
+    fn begin_anew(&mut self) {
+        if !std::mem::replace(&mut self.anew, true) {
+            (self.with.on_clone)(self.with.author.origin);
         }
-        tracing::error!(origin = %self.with.author.origin, "this disk was rolled back, restored or copied: another life begins");
-        for _ in 0..TRIES_TO_BEGIN {
-            let (author, project) = (self.with.author.clone(), self.with.project.clone());
-            let (stamp, told) = (self.with.clock.stamp(), theirs.clone());
-            let begun = self.with.store.commit(move |conn| anew::begin(conn, &author, &told, stamp, &*project)).await;
-            match begun {
-                Ok(origin) => {
-                    self.anew = true;
-                    return (self.with.on_clone)(origin);
-                }
-                Err(error) => self.failed("another life could not be begun", &error),
-            }
-            sleep(READ_AGAIN).await;
-        }
-        // A start finds it out again.
-        (self.with.on_clone)(self.with.author.origin);
     }
 }
 

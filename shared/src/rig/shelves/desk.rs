@@ -47,9 +47,9 @@ struct Slot {
 
 /// The documents that a run touches.
 pub(super) struct Desk<'a, 'b, S: ?Sized> {
-    conn: &'a S,
-    shelf: &'a Shelf,
-    with: &'a Taking<'b, S>,
+    pub(super) conn: &'a S,
+    pub(super) shelf: &'a Shelf,
+    pub(super) with: &'a Taking<'b, S>,
     slots: BTreeMap<i64, Slot>,
     /// Changes in the queues.
     queued: BTreeMap<[u8; 32], Place>,
@@ -150,7 +150,7 @@ impl<'a, 'b, S: Sql + ?Sized> Desk<'a, 'b, S> {
         }
         if let Some(dep) = missing {
             let waiting = Waiting { writer, run: self.run, bytes: bytes.to_vec() };
-            if let Some(too_many) = hashes::wait(self.conn, self.shelf, dep, &waiting)? {
+            if let Some(too_many) = hashes::wait(self.conn, self.shelf, dep, &waiting, self.with.now)? {
                 // Comparing documents finds it again, should it be missed.
                 let why = "what it stands on has not come, and too many changes wait";
                 quarantine::bytes(self.conn, self.shelf.as_key(), &too_many, why, self.with.now)?;

@@ -82,7 +82,7 @@ fn split(hashes: &[u8]) -> Result<Vec<[u8; 32]>, StoreError> {
 /// What surely was told of a document when nobody says what the cut knew: all but what this author has not seen
 /// acknowledged, and what stands on that.
 pub(super) fn told<S: Sql + ?Sized>(conn: &S, old: &Taken, author: &Author) -> Result<Vec<[u8; 32]>, ShelfError> {
-    let mut untold: BTreeSet<[u8; 32]> = line::unacknowledged(conn, &author.origin)?.into_iter().collect();
+    let mut untold: BTreeSet<[u8; 32]> = line::unacknowledged(conn, author.origin.box_id)?.into_iter().collect();
     for change in old.document.changes_since(&[]) {
         let chunk = Chunk::read(&change)?;
         if chunk.deps.iter().any(|dep| untold.contains(dep)) {
@@ -179,7 +179,7 @@ fn write<S: Sql + ?Sized>(
     if edit.set.is_empty() {
         return Ok(None);
     }
-    let Some((item, fields)) = library::edit(conn, with.author, shelf, with.now, &edit)? else { return Ok(None) };
+    let Some((item, fields)) = library::edit(conn, with.author, shelf, &edit)? else { return Ok(None) };
     line::append(conn, shelf, &with.author.origin, with.now, &item)?;
     Ok(Some(fields))
 }

@@ -16,7 +16,7 @@ use crate::{
     documents::{Chunk, DocId, Person, Writer, dress},
     journal::Entry,
     keys::sha256,
-    replica::{Item, Run, Shelf, Tombstone},
+    replica::{Erasure, Item, Run, Shelf, Tombstone},
     rig::{
         sql::{Sql, values},
         writer::StoreError,
@@ -44,23 +44,30 @@ pub fn erase<S: Sql + ?Sized>(
         return Err(ShelfError::Refused { reason: "only the coordinator erases".into() });
     }
     conn.guard(shelf.as_key())?;
-    if !bury(conn, shelf, &tombstone, project)? {
+    if is_erased(conn, shelf, &tombstone.doc)? {
         return Ok(None);
     }
-    let item = Item::Erased(tombstone);
-    line::append(conn, shelf, &author.origin, now, &item).map(Some)
+    let erasure = Erasure::sign(shelf, tombstone, hashes::names_of(conn, shelf, &tombstone.doc)?, &author.key);
+    bury(conn, shelf, &erasure, project)?;
+    line::append(conn, shelf, &author.origin, now, &Item::Erased(erasure)).map(Some)
 }
 
 /// Sets a tombstone and clears what it stands for; false when it stood already.
 pub(super) fn bury<S: Sql + ?Sized>(
     conn: &S,
     shelf: &Shelf,
-    tombstone: &Tombstone,
+    erasure: &Erasure,
     project: &dyn Project<S>,
 ) -> Result<bool, ShelfError> {
+    let Erasure { tombstone, changes, proof } = erasure;
     let doc = &tombstone.doc;
     match library::current(conn, shelf, doc)? {
-        Some(place) if place.state == State::Erased => return Ok(false),
+        Some(place) if place.state == State::Erased => {
+            if hashes::keep_names(conn, changes, place.row)? {
+                clear_waiting(conn, shelf)?;
+            }
+            return Ok(false);
+        }
         Some(_) => {}
         None if library::epoch(conn, shelf, doc, 0)?.is_some() => {}
         None => {
@@ -71,16 +78,20 @@ pub(super) fn bury<S: Sql + ?Sized>(
     // Epochs left behind keep their rows too, so that late changes are known for what they are.
     conn.execute(
         "UPDATE replica_documents SET state = 2, snapshot = NULL, heads = ?4, fields = ?4, cut = NULL, carried = 1,
-            tail_count = 0, tail_bytes = 0, pseudonym = ?5
+            tail_count = 0, tail_bytes = 0, pseudonym = ?5, proof = ?6
          WHERE shelf = ?1 AND kind = ?2 AND id = ?3",
         values![
             shelf.as_key(),
             doc.kind.code(),
             &doc.id,
             nothing,
-            tombstone.pseudonym.as_ref().map(<[u8; 16]>::as_slice)
+            tombstone.pseudonym.as_ref().map(<[u8; 16]>::as_slice),
+            proof
         ],
     )?;
+    if let Some(place) = library::current(conn, shelf, doc)? {
+        hashes::keep_names(conn, changes, place.row)?;
+    }
     conn.execute(
         "DELETE FROM replica_changes WHERE doc IN
             (SELECT doc FROM replica_documents WHERE shelf = ?1 AND kind = ?2 AND id = ?3)",
@@ -92,7 +103,6 @@ pub(super) fn bury<S: Sql + ?Sized>(
     )?;
     clear_waiting(conn, shelf)?;
     clear_entries(conn, shelf, tombstone)?;
-    clear_aside(conn, shelf, tombstone)?;
     clear_runs(conn, shelf, tombstone)?;
     clear_pending(conn, shelf, tombstone)?;
     clear_quarantine(conn, shelf, tombstone)?;
@@ -106,6 +116,10 @@ fn names<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, tombstone: &Tombstone, item: 
         Item::First { doc, .. } => *doc == tombstone.doc,
         Item::Change { bytes } => doc_of(conn, shelf, bytes)? == Some(tombstone.doc),
         Item::Entry { body, .. } => entry_names(body, tombstone),
+        Item::Former { .. } => match item.said_before() {
+            Some((_, _, said)) => names(conn, shelf, tombstone, &said)?,
+            None => false,
+        },
         Item::Erased(_) | Item::Gone { .. } => false,
     })
 }
@@ -191,17 +205,6 @@ fn clear_waiting<S: Sql + ?Sized>(conn: &S, shelf: &Shelf) -> Result<(), ShelfEr
         }
         waiting = left;
     }
-}
-
-/// What a rolled-back life would write again.
-fn clear_aside<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, tombstone: &Tombstone) -> Result<(), ShelfError> {
-    let rows = conn.query("SELECT place, body FROM replica_aside WHERE shelf = ?1", values![shelf.as_key()])?;
-    for row in &rows {
-        if entry_names(row.bytes(1)?, tombstone) {
-            conn.execute("DELETE FROM replica_aside WHERE place = ?1", values![row.int(0)?])?;
-        }
-    }
-    Ok(())
 }
 
 /// Something of erased documents was found to stand in runs.
@@ -292,6 +295,7 @@ fn may_name<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, tombstone: &Tombstone, run
     for item in &items {
         let stray = match item {
             Item::Change { bytes } => doc_of(conn, shelf, bytes)?.is_none(),
+            Item::Former { .. } => true,
             Item::First { .. } | Item::Entry { .. } | Item::Erased(_) | Item::Gone { .. } => false,
         };
         if stray || names(conn, shelf, tombstone, item)? {
@@ -301,21 +305,25 @@ fn may_name<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, tombstone: &Tombstone, run
     Ok(false)
 }
 
-/// The tombstones of a shelf.
-pub(super) fn tombstones<S: Sql + ?Sized>(conn: &S, shelf: &Shelf) -> Result<Vec<Tombstone>, ShelfError> {
+/// The tombstones of a shelf, as they are told.
+pub(super) fn erasures<S: Sql + ?Sized>(conn: &S, shelf: &Shelf) -> Result<Vec<Erasure>, ShelfError> {
     let rows = conn.query(
         &format!(
-            "SELECT {}, d.pseudonym FROM replica_documents d WHERE d.shelf = ?1 AND d.state = 2
+            "SELECT {}, d.pseudonym, d.proof FROM replica_documents d WHERE d.shelf = ?1 AND d.state = 2
              ORDER BY d.kind, d.id",
             library::PLACE
         ),
         values![shelf.as_key()],
     )?;
-    let mut all: Vec<Tombstone> = rows
-        .iter()
-        .map(|row| Ok(Tombstone { doc: library::place_at(row)?.doc, pseudonym: row.opt_array(5)? }))
-        .collect::<Result<_, StoreError>>()?;
-    all.dedup_by_key(|tombstone| tombstone.doc);
+    let mut all: Vec<Erasure> = Vec::new();
+    for row in &rows {
+        let doc = library::place_at(row)?.doc;
+        if all.last().is_none_or(|last| last.tombstone.doc != doc) {
+            let tombstone = Tombstone { doc, pseudonym: row.opt_array(5)? };
+            let proof = row.opt_bytes(6)?.unwrap_or_default().to_vec();
+            all.push(Erasure { tombstone, changes: hashes::names_of(conn, shelf, &doc)?, proof });
+        }
+    }
     Ok(all)
 }
 

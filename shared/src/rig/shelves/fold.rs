@@ -1,14 +1,17 @@
 //! What everybody has is cut: documents are kept, the runs that made them are not (ARCHITECTURE §2.4).
 //!
 //! A box cuts what the coordinator has had for 14 days, so that a coordinator restored from a backup learns those days
-//! again. The coordinator cuts what every box of the shelf holds. A box that was silent for 120 days, or holds back more
+//! again. What the coordinator wrote itself a box keeps: a year of it is small, and its signature is the only proof of
+//! it. The coordinator cuts what every box of a school holds, and nothing of the territory, whose shelf is the same
+//! everywhere. A box that was silent for 120 days, or holds back more
 //! than 64 MB, does not count any more: at its return it hands over what it wrote, and takes a snapshot.
 
 use std::time::Duration;
 
 use super::{
-    ShelfError, anew, hashes,
+    ShelfError, hashes,
     line::{self, number, sql},
+    quarantine,
 };
 use crate::{
     ids::BoxId,
@@ -31,15 +34,18 @@ fn before(now: Stamp, age: Duration) -> i64 {
     now.0.saturating_sub(i64::try_from(age.as_millis()).unwrap_or(i64::MAX))
 }
 
-/// Cuts what the peer has had for [`KEEP_ACKNOWLEDGED`]; for boxes. Gives how many runs went.
+/// Cuts what the peer has had for [`KEEP_ACKNOWLEDGED`], but of whoever writes the territory's shelf; for boxes. Gives how
+/// many runs went.
 ///
 /// # Errors
 /// When the store fails.
 pub fn prune<S: Sql + ?Sized>(conn: &S, now: Stamp) -> Result<usize, ShelfError> {
     let rows = conn.query(
         "SELECT l.line, max(r.last) FROM replica_lines l JOIN replica_runs r ON r.line = l.line
-         WHERE r.last <= l.acked AND r.last > l.base AND r.stored < ?1 GROUP BY l.line",
-        values![before(now, KEEP_ACKNOWLEDGED)],
+         WHERE r.last <= l.acked AND r.last > l.base AND r.stored < ?1
+            AND NOT EXISTS (SELECT 1 FROM replica_lines c WHERE c.shelf = ?2 AND c.box = l.box)
+         GROUP BY l.line",
+        values![before(now, KEEP_ACKNOWLEDGED), Shelf::Territory.as_key()],
     )?;
     rows.iter().try_fold(0_usize, |sum, row| Ok(sum.saturating_add(cut(conn, row.int(0)?, number(row.int(1)?))?)))
 }
@@ -70,7 +76,7 @@ pub fn note_holder<S: Sql + ?Sized>(conn: &S, holder: BoxId, held: &[Mark], now:
             values![holder.as_bytes(), line.line, sql(mark.number), now.0, before(now, HEARD_WITHIN)],
         )?;
     }
-    anew::note_told_by_one(conn, held)
+    Ok(())
 }
 
 /// Cuts what every box of a shelf that counts holds; for the coordinator. `boxes` are those that replicate the shelf now.
@@ -80,6 +86,9 @@ pub fn note_holder<S: Sql + ?Sized>(conn: &S, holder: BoxId, held: &[Mark], now:
 /// When the store fails.
 pub fn fold<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, boxes: &[BoxId], now: Stamp) -> Result<usize, ShelfError> {
     conn.guard(shelf.as_key())?;
+    if *shelf == Shelf::Territory {
+        return Ok(0);
+    }
     let mut quorum = Vec::new();
     for holder in boxes {
         if counts(conn, shelf, *holder, now)? {
@@ -155,6 +164,10 @@ pub fn drop_past<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, now: Stamp) -> Result
         conn.execute("DELETE FROM replica_changes WHERE doc = ?1", values![*doc])?;
         conn.execute("DELETE FROM replica_hashes WHERE doc = ?1", values![*doc])?;
         conn.execute("DELETE FROM replica_documents WHERE doc = ?1", values![*doc])?;
+    }
+    // An edit in such an epoch was written again by whoever made it.
+    for bytes in hashes::waited_in_vain(conn, shelf, before(now, SILENT_FOR))? {
+        quarantine::bytes(conn, shelf.as_key(), &bytes, "what it stands on has not come in 120 days", now)?;
     }
     Ok(gone.len())
 }

@@ -9,10 +9,11 @@ use super::{
     line::{number, sql},
 };
 use crate::{
-    documents::{Writer, strip},
+    documents::{DocId, Writer, strip},
     keys::sha256,
-    replica::Shelf,
+    replica::{Shelf, tombstone::MAX_ERASED_CHANGES},
     rig::sql::{Sql, values},
+    time::Stamp,
 };
 
 /// Changes of a shelf that may wait for others.
@@ -48,10 +49,26 @@ pub(super) fn keep_hash<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, hash: &[u8; 32
     Ok(())
 }
 
-/// A change that is no longer part of its document.
-pub(super) fn forget<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, hash: &[u8; 32]) -> Result<(), ShelfError> {
-    conn.execute("DELETE FROM replica_hashes WHERE name = ?1", values![&name(shelf, hash)])?;
-    Ok(())
+/// The names of the changes that a document has, in all its epochs.
+pub(super) fn names_of<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, doc: &DocId) -> Result<Vec<[u8; 16]>, ShelfError> {
+    let rows = conn.query(
+        "SELECT h.name FROM replica_hashes h JOIN replica_documents d ON d.doc = h.doc
+         WHERE d.shelf = ?1 AND d.kind = ?2 AND d.id = ?3 ORDER BY h.name LIMIT ?4",
+        values![shelf.as_key(), doc.kind.code(), &doc.id, i64::try_from(MAX_ERASED_CHANGES).unwrap_or(i64::MAX)],
+    )?;
+    Ok(rows.iter().map(|row| row.array(0)).collect::<Result<_, _>>()?)
+}
+
+/// Remembers changes of an erased document by their names; whether one was unknown.
+pub(super) fn keep_names<S: Sql + ?Sized>(conn: &S, names: &[[u8; 16]], row: i64) -> Result<bool, ShelfError> {
+    let mut news = 0;
+    for name in names {
+        news |= conn.execute(
+            "INSERT INTO replica_hashes (name, doc) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING",
+            values![name, row],
+        )?;
+    }
+    Ok(news > 0)
 }
 
 /// A change that waits for another.
@@ -71,16 +88,18 @@ pub(super) fn wait<S: Sql + ?Sized>(
     shelf: &Shelf,
     dep: &[u8; 32],
     waiting: &Waiting,
+    now: Stamp,
 ) -> Result<Option<Vec<u8>>, ShelfError> {
     conn.execute(
-        "INSERT INTO replica_waiting (shelf, dep, by_box, bytes, line, number) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+        "INSERT INTO replica_waiting (shelf, dep, by_box, bytes, line, number, since) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         values![
             shelf.as_key(),
             &name(shelf, dep),
             waiting.writer == Writer::Box,
             &waiting.bytes,
             waiting.run.map(|(line, _)| line),
-            waiting.run.map(|(_, number)| sql(number))
+            waiting.run.map(|(_, number)| sql(number)),
+            now.0
         ],
     )?;
     let count = conn.one("SELECT count(*) FROM replica_waiting WHERE shelf = ?1", values![shelf.as_key()])?;
@@ -106,6 +125,19 @@ pub(super) fn all_waiting<S: Sql + ?Sized>(conn: &S, shelf: &Shelf) -> Result<Ve
 pub(super) fn first_waiting<S: Sql + ?Sized>(conn: &S, line: i64) -> Result<Option<u64>, ShelfError> {
     let row = conn.one("SELECT min(number) FROM replica_waiting WHERE line = ?1", values![line])?;
     Ok(row.opt_int(0)?.map(number))
+}
+
+/// What has waited since before a moment waits no longer; gives it.
+pub(super) fn waited_in_vain<S: Sql + ?Sized>(
+    conn: &S,
+    shelf: &Shelf,
+    before: i64,
+) -> Result<Vec<Vec<u8>>, ShelfError> {
+    let rows = conn.query(
+        "DELETE FROM replica_waiting WHERE shelf = ?1 AND since < ?2 RETURNING bytes",
+        values![shelf.as_key(), before],
+    )?;
+    Ok(rows.iter().map(|row| row.bytes(0).map(<[u8]>::to_vec)).collect::<Result<_, _>>()?)
 }
 
 /// One waits no longer.

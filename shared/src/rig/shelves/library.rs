@@ -4,7 +4,7 @@
 //! Automerge; they are made anew from the document when the rules that settle them have changed. A row is one epoch of
 //! one document: the current one, one that was left behind, or what is left of an erased one.
 
-use super::{Author, ShelfError, anew, epochs, hashes, line::number};
+use super::{Author, ShelfError, epochs, hashes, line::number, lives};
 use crate::{
     documents::{DocId, Document, DocumentError, Edit, Fields, Kind, MAX_DOCUMENT_BYTES, Writer, needed},
     keys::sha256,
@@ -16,7 +16,6 @@ use crate::{
         sql::{Row, Sql, values},
         writer::StoreError,
     },
-    time::Stamp,
 };
 
 /// Changes since the saved state before a new one is saved.
@@ -300,7 +299,6 @@ pub(super) fn edit<S: Sql + ?Sized>(
     conn: &S,
     author: &Author,
     shelf: &Shelf,
-    now: Stamp,
     edit: &Edit,
 ) -> Result<Option<(Item, Fields)>, ShelfError> {
     if *shelf == Shelf::Territory && author.writer == Writer::Box {
@@ -315,8 +313,8 @@ pub(super) fn edit<S: Sql + ?Sized>(
     if needed(edit.doc.kind, &held, edit)?.is_empty() {
         return Ok(None);
     }
-    // Nothing of this life may stand on what a former one left half-done.
-    anew::settle_former(conn, author, now)?;
+    // What a former life left half-done is said before anything that stands on it.
+    lives::say_again(conn, author)?;
     let mut taken = match place {
         Some(place) => take(conn, place)?,
         None => take(conn, create(conn, shelf, &edit.doc, 0, State::Current)?)?,
@@ -340,7 +338,11 @@ pub(super) fn edit<S: Sql + ?Sized>(
 }
 
 /// What the cut before this epoch knew.
-fn left_behind<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, place: &Place) -> Result<Vec<[u8; 32]>, ShelfError> {
+pub(super) fn left_behind<S: Sql + ?Sized>(
+    conn: &S,
+    shelf: &Shelf,
+    place: &Place,
+) -> Result<Vec<[u8; 32]>, ShelfError> {
     let Some(before) = place.epoch.checked_sub(1) else { return Ok(Vec::new()) };
     let before = epoch(conn, shelf, &place.doc, before)?;
     Ok(before.map(|before| epochs::cut_of(conn, before.row)).transpose()?.unwrap_or_default())

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use super::ShelfError;
 use crate::{
-    dice::Dice,
     ids::BoxId,
     journal::Entry,
     keys::sha256,
@@ -35,15 +34,15 @@ pub(super) struct Line {
     pub(super) base: u64,
 }
 
-/// What an origin holds that its peer has not acknowledged.
+/// What a box holds that its peer has not acknowledged.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Exposure {
     /// How many entries and changes.
     pub entries: u64,
     /// When the oldest of them was committed.
     pub oldest: Option<Stamp>,
-    /// The last number given.
-    pub last_number: u64,
+    /// How many were ever numbered, in all lives.
+    pub written: u64,
     /// Commit to acknowledgement of the last acknowledged item.
     pub lag: Option<Duration>,
 }
@@ -55,8 +54,7 @@ pub struct Acknowledged {
     pub moved: bool,
     /// Commit to acknowledgement of the last of my own items, when it moved.
     pub lag: Option<Duration>,
-    /// Marks of my own items, of this life or of former ones, that I cannot follow: the peer holds more than I wrote, or
-    /// something else under the same number. This disk was restored or cloned: draw a [`new_incarnation`].
+    /// Marks of my own items that I never wrote, or wrote otherwise: another machine speaks under the name of this life.
     pub unknown: Vec<Mark>,
 }
 
@@ -66,43 +64,6 @@ pub(super) fn sql(number: u64) -> i64 {
 }
 pub(super) fn number(sql: i64) -> u64 {
     u64::try_from(sql).unwrap_or(0)
-}
-
-/// Who I am on this disk: the incarnation is drawn at the first use.
-///
-/// # Errors
-/// When the store fails, or the disk is another box's.
-pub fn origin<S: Sql + ?Sized>(conn: &S, box_id: BoxId, dice: &dyn Dice) -> Result<Origin, ShelfError> {
-    match me(conn)? {
-        Some(origin) if origin.box_id == box_id => Ok(origin),
-        Some(_) => Err(StoreError::Unreadable("this store belongs to another box").into()),
-        None => draw(conn, box_id, dice),
-    }
-}
-
-/// Draws a new incarnation: at a restore, and when a peer proves to know more of me than I do. Close the runs of the
-/// old one first.
-///
-/// # Errors
-/// When the store fails.
-pub fn new_incarnation<S: Sql + ?Sized>(conn: &S, box_id: BoxId, dice: &dyn Dice) -> Result<Origin, ShelfError> {
-    draw(conn, box_id, dice)
-}
-
-fn draw<S: Sql + ?Sized>(conn: &S, box_id: BoxId, dice: &dyn Dice) -> Result<Origin, ShelfError> {
-    let origin = Origin { box_id, incarnation: dice.u64() };
-    conn.execute(
-        "INSERT INTO replica_self (one, box, incarnation) VALUES (1, ?1, ?2)
-         ON CONFLICT (one) DO UPDATE SET box = excluded.box, incarnation = excluded.incarnation",
-        values![box_id.as_bytes(), origin.incarnation.cast_signed()],
-    )?;
-    Ok(origin)
-}
-
-/// Who this disk is.
-pub(super) fn me<S: Sql + ?Sized>(conn: &S) -> Result<Option<Origin>, ShelfError> {
-    let row = conn.first("SELECT box, incarnation FROM replica_self", values![])?;
-    row.map(|row| origin_at(&row, 0)).transpose()
 }
 
 /// Reads an origin from two neighbouring columns.
@@ -190,8 +151,10 @@ pub(super) fn append<S: Sql + ?Sized>(
     conn.guard(shelf.as_key())?;
     let (line, last) = next(conn, shelf, origin)?;
     match item {
-        Item::Entry { .. } | Item::Gone { entry: true, .. } => keep_entry(conn, line, number(last), item, now)?,
-        Item::First { .. } | Item::Change { .. } | Item::Erased(_) | Item::Gone { .. } => {
+        Item::Entry { .. } | Item::Gone { entry: true, .. } => {
+            keep_entry(conn, line, number(last), item, now)?;
+        }
+        Item::First { .. } | Item::Change { .. } | Item::Erased(_) | Item::Gone { .. } | Item::Former { .. } => {
             let body = postcard::to_stdvec(item).map_err(|_| StoreError::Unreadable("an item"))?;
             conn.execute(
                 "INSERT INTO replica_items (line, number, kind, body, committed) VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -202,25 +165,27 @@ pub(super) fn append<S: Sql + ?Sized>(
     Ok(number(last))
 }
 
-/// Keeps an entry, own or another's; of one whose body is gone, the hole that it leaves.
+/// Keeps an entry, own or another's; of one whose body is gone, the hole that it leaves. False when it was here already.
 pub(super) fn keep_entry<S: Sql + ?Sized>(
     conn: &S,
     line: i64,
     number: u64,
     item: &Item,
     now: Stamp,
-) -> Result<(), ShelfError> {
+) -> Result<bool, ShelfError> {
     let (salt, body, gone): (Option<&[u8]>, &[u8], Option<&[u8]>) = match item {
         Item::Entry { salt, body } => (Some(salt), body, None),
         Item::Gone { hash, entry: true } => (None, &[], Some(hash)),
-        Item::First { .. } | Item::Change { .. } | Item::Erased(_) | Item::Gone { .. } => return Ok(()),
+        Item::First { .. } | Item::Change { .. } | Item::Erased(_) | Item::Gone { .. } | Item::Former { .. } => {
+            return Ok(false);
+        }
     };
-    conn.execute(
+    let kept = conn.execute(
         "INSERT INTO replica_items (line, number, kind, salt, body, gone, committed)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT (line, number) DO NOTHING",
         values![line, sql(number), KIND_ENTRY, salt, body, gone, now.0],
     )?;
-    Ok(())
+    Ok(kept > 0)
 }
 
 /// The body of an entry goes; its hash stays.
@@ -283,16 +248,18 @@ pub fn marks_of<S: Sql + ?Sized>(conn: &S, shelves: &[Shelf; 2]) -> Result<Vec<M
     rows.iter().map(mark_at).collect()
 }
 
-/// Hashes of my own changes that the peer has not acknowledged.
-pub(super) fn unacknowledged<S: Sql + ?Sized>(conn: &S, me: &Origin) -> Result<Vec<[u8; 32]>, ShelfError> {
+/// Hashes of changes of this box, in all its lives, that the peer has not acknowledged.
+pub(super) fn unacknowledged<S: Sql + ?Sized>(conn: &S, me: BoxId) -> Result<Vec<[u8; 32]>, ShelfError> {
     let lines = conn.query(
-        "SELECT shelf, line, last, held, chain, acked, base FROM replica_lines WHERE box = ?1 AND incarnation = ?2",
-        values![me.box_id.as_bytes(), me.incarnation.cast_signed()],
+        "SELECT shelf, line, last, held, chain, acked, base, box, incarnation FROM replica_lines
+         WHERE box = ?1 AND last > acked",
+        values![me.as_bytes()],
     )?;
     let mut hashes = Vec::new();
     for row in &lines {
-        let (shelf, line) = (shelf_at(row, 0)?, line_at(row, 1)?);
-        for item in super::runs::items_after(conn, &line, (&shelf, me), line.acked)? {
+        let (shelf, line, life) = (shelf_at(row, 0)?, line_at(row, 1)?, origin_at(row, 7)?);
+        for item in super::runs::items_after(conn, &line, (&shelf, &life), line.acked)? {
+            let item = item.said_before().map_or(item, |(_, _, said)| said);
             if let Item::First { bytes, .. } | Item::Change { bytes } = item {
                 hashes.push(sha256(&bytes));
             }
@@ -329,12 +296,15 @@ fn run_ending<S: Sql + ?Sized>(conn: &S, line: i64, number: u64) -> Result<Optio
 ///
 /// # Errors
 /// When the store fails.
-pub fn acknowledge<S: Sql + ?Sized>(conn: &S, held: &[Mark], now: Stamp) -> Result<Acknowledged, ShelfError> {
-    let me = me(conn)?;
+pub fn acknowledge<S: Sql + ?Sized>(
+    conn: &S,
+    me: &Origin,
+    held: &[Mark],
+    now: Stamp,
+) -> Result<Acknowledged, ShelfError> {
     let mut result = Acknowledged::default();
     for mark in held.iter().filter(|mark| mark.number > 0) {
-        let mine = me.is_some_and(|me| me == mark.origin);
-        let of_this_disk = me.is_some_and(|me| me.box_id == mark.origin.box_id);
+        let mine = *me == mark.origin;
         let line = find(conn, &mark.shelf, &mark.origin)?;
         let known = match &line {
             Some(line) if mark.number <= line.held => {
@@ -360,43 +330,38 @@ pub fn acknowledge<S: Sql + ?Sized>(conn: &S, held: &[Mark], now: Stamp) -> Resu
                 }
             }
             (Some(_) | None, Some(_)) => {}
-            // What was cut cannot be compared any more; what a former life is ahead will come back.
-            (Some(line), None) if mark.number < line.base || (!mine && mark.number > line.held) => {}
-            (Some(_), None) if of_this_disk => result.unknown.push(mark.clone()),
-            (None, None) if mine => result.unknown.push(mark.clone()),
+            // What was cut cannot be compared any more.
+            (Some(line), None) if mark.number < line.base => {}
+            (_, None) if mine => result.unknown.push(mark.clone()),
             (_, None) => {}
         }
     }
-    super::anew::note_told(conn, held)?;
     Ok(result)
 }
 
-/// What this origin holds that the peer has not acknowledged. Earlier incarnations of the same box count too, and what is
-/// set aside of them: what they wrote is just as much on one disk only.
+/// What this box holds that the peer has not acknowledged, over all its lives: what former ones wrote is just as much on
+/// one disk only.
 ///
 /// # Errors
 /// When the store cannot be read.
 pub fn exposure<S: Sql + ?Sized>(conn: &S, origin: &Origin) -> Result<Exposure, ShelfError> {
     let row = conn.one(
         "SELECT CAST(coalesce(sum(last - acked), 0) AS BIGINT),
-                coalesce(max(last) FILTER (WHERE incarnation = ?2), 0),
+                CAST(coalesce(sum(last), 0) AS BIGINT),
                 max(lag_ms) FILTER (WHERE incarnation = ?2),
                 min(coalesce(
                     (SELECT oldest FROM replica_runs r WHERE r.line = l.line AND r.last > l.acked
                      ORDER BY r.last LIMIT 1),
-                    (SELECT committed FROM replica_items i WHERE i.line = l.line AND i.number > l.held
-                     ORDER BY i.number LIMIT 1)))
+                    (SELECT committed FROM replica_items i
+                     WHERE i.line = l.line AND i.number > l.held AND i.number <= l.last ORDER BY i.number LIMIT 1)))
          FROM replica_lines l WHERE box = ?1",
         values![origin.box_id.as_bytes(), origin.incarnation.cast_signed()],
     )?;
-    let aside =
-        conn.one("SELECT count(*), min(since) FROM replica_aside WHERE box = ?1", values![origin.box_id.as_bytes()])?;
-    let oldest = [row.opt_int(3)?, aside.opt_int(1)?].into_iter().flatten().min();
     Ok(Exposure {
-        entries: number(row.int(0)?).saturating_add(number(aside.int(0)?)),
-        last_number: number(row.int(1)?),
+        entries: number(row.int(0)?),
+        written: number(row.int(1)?),
         lag: row.opt_int(2)?.map(|ms| Duration::from_millis(number(ms))),
-        oldest: oldest.map(Stamp),
+        oldest: row.opt_int(3)?.map(Stamp),
     })
 }
 

@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    ShelfError, anew,
+    ShelfError,
     desk::{Desk, Taking},
     epochs, erase, hashes,
     library::{self, PLACE, Place, State, Taken, place_at},
-    line, quarantine, runs,
+    line, lives, quarantine, runs,
 };
 use crate::{
     documents::{Chunk, DocId, Document, Fields, Writer, dress, strip},
@@ -15,7 +15,7 @@ use crate::{
     journal::{CredentialKind, Entry},
     keys::sha256,
     replica::{
-        Copy, Item, Kept, Loose, Mark, Origin, Page, Pull, Sheet, Shelf, Wanted,
+        Copy, Erasure, Item, Kept, Lacking, Loose, Mark, Origin, Page, Pull, Run, Sheet, Shelf, Wanted,
         page::{MAX_PAGE_BYTES, PAGE_BYTES, bucket},
     },
     rig::{
@@ -26,8 +26,8 @@ use crate::{
 
 /// Rows read in one statement.
 const AT_ONCE: u32 = 64;
-/// What a tombstone costs on a page.
-const TOMBSTONE_BYTES: usize = 36;
+/// What a tombstone costs on a page, beside the names of its changes.
+const TOMBSTONE_BYTES: usize = 104;
 /// What an entry costs beside its body.
 const ENTRY_BYTES: usize = 64;
 /// Who is named for what was refused of a page.
@@ -43,13 +43,14 @@ pub fn serve<S: Sql + ?Sized>(conn: &S, pull: Pull) -> Result<Page, ShelfError> 
     let marks = marks_in_documents(conn, shelf)?;
     let mut sheet = Sheet::default();
     if pull.after.is_none() {
-        sheet.erased = erase::tombstones(conn, shelf)?;
+        sheet.erased = erase::erasures(conn, shelf)?;
         if pull.wanted == Wanted::Everything {
             sheet.entries = standing_entries(conn, shelf)?;
         }
     }
     let (mut after, mut next) = (pull.after, None);
-    let mut bytes = sheet.erased.len().saturating_mul(TOMBSTONE_BYTES);
+    let of_one = |erasure: &Erasure| erasure.changes.len().saturating_mul(16).saturating_add(TOMBSTONE_BYTES);
+    let mut bytes = sheet.erased.iter().map(of_one).fold(0, usize::saturating_add);
     bytes =
         sheet.entries.iter().fold(bytes, |sum, kept| sum.saturating_add(kept.body.len()).saturating_add(ENTRY_BYTES));
     'documents: loop {
@@ -71,7 +72,17 @@ pub fn serve<S: Sql + ?Sized>(conn: &S, pull: Pull) -> Result<Page, ShelfError> 
             after = Some(doc);
         }
     }
-    Page::new(pull, &sheet, next, marks).ok_or(StoreError::Unreadable("a page of documents: they are too large").into())
+    let mut heads = Vec::new();
+    if pull.after.is_none() {
+        for mark in &marks {
+            let Some(line) = line::find(conn, shelf, &mark.origin)? else { continue };
+            let head = runs::head(conn, (shelf, &mark.origin), line.line, mark.number)?;
+            heads.extend(head.filter(|head| !head.signature.is_empty()));
+        }
+    }
+    let page = Page::new(pull, &sheet, next, marks);
+    let page = page.ok_or(StoreError::Unreadable("a page of documents: they are too large"))?;
+    Ok(page.with_heads(heads))
 }
 
 /// How far each line is in the documents: before the first run of which something waits.
@@ -135,17 +146,17 @@ fn copy<S: Sql + ?Sized>(conn: &S, place: Place) -> Result<Copy, ShelfError> {
 
 /// Entries that say how things are: the last of each credential.
 fn standing_entries<S: Sql + ?Sized>(conn: &S, shelf: &Shelf) -> Result<Vec<Kept>, ShelfError> {
-    let Some(me) = line::me(conn)? else { return Ok(Vec::new()) };
+    let Some(me) = lives::owner(conn)? else { return Ok(Vec::new()) };
     let mut last: BTreeMap<([u8; 16], CredentialKind), Kept> = BTreeMap::new();
     let (mut line_after, mut number_after) = (-1, -1);
     loop {
         let rows = conn.query(
             "SELECT l.box, l.incarnation, i.number, i.salt, i.body, i.line FROM replica_items i
              JOIN replica_lines l ON l.line = i.line
-             WHERE l.shelf = ?1 AND l.box = ?2 AND i.kind = 1 AND i.gone IS NULL AND i.number <= l.held
+             WHERE l.shelf = ?1 AND l.box = ?2 AND i.kind = 1 AND i.gone IS NULL
                 AND (i.line > ?3 OR (i.line = ?3 AND i.number > ?4))
              ORDER BY i.line, i.number LIMIT ?5",
-            values![shelf.as_key(), me.box_id.as_bytes(), line_after, number_after, AT_ONCE],
+            values![shelf.as_key(), me.as_bytes(), line_after, number_after, AT_ONCE],
         )?;
         let Some(end) = rows.last() else { break };
         (line_after, number_after) = (end.int(5)?, end.int(2)?);
@@ -171,14 +182,14 @@ pub fn take<S: Sql + ?Sized>(
     page: &Page,
     adopt: Option<&[Mark]>,
     with: &Taking<'_, S>,
-) -> Result<Vec<Loose>, ShelfError> {
+) -> Result<Lacking, ShelfError> {
     let sheet = page.sheet().ok_or_else(|| ShelfError::Refused { reason: "a page cannot be read".into() })?;
     let shelf = &page.pull.shelf;
     conn.guard(shelf.as_key())?;
-    for tombstone in &sheet.erased {
-        erase::bury(conn, shelf, tombstone, with.project)?;
+    for erasure in &sheet.erased {
+        erase::bury(conn, shelf, erasure, with.project)?;
     }
-    let (mut changed, mut came, mut mend) = (BTreeMap::new(), Vec::new(), Vec::new());
+    let (mut changed, mut came, mut lack) = (BTreeMap::new(), Vec::new(), Lacking::default());
     let compares = page.pull.wanted != Wanted::Everything;
     let currents: BTreeSet<DocId> = sheet.copies.iter().filter(|c| c.cut.is_none()).map(|c| c.doc).collect();
     // An epoch that was left behind is of use only beside the one after it.
@@ -186,11 +197,12 @@ pub fn take<S: Sql + ?Sized>(
         let Some(place) = place_for(conn, shelf, copy, with)? else { continue };
         came.extend(merge(conn, shelf, copy, place, &mut changed)?);
         if compares && copy.cut.is_none() {
-            mend.extend(lacking(conn, shelf, copy)?);
+            lack.changes.extend(lacking(conn, shelf, copy)?);
         }
     }
     if compares {
-        mend.extend(unknown_there(conn, page, &sheet)?);
+        lack.changes.extend(unknown_there(conn, page, &sheet)?);
+        lack.erased = alive_there(conn, page, &sheet)?;
     }
     let mut desk = Desk::new(conn, shelf, with, None);
     desk.heard(came, changed);
@@ -203,10 +215,11 @@ pub fn take<S: Sql + ?Sized>(
         take_entry(conn, shelf, kept, with)?;
     }
     if let Some(marks) = adopt {
-        marks.iter().try_for_each(|mark| adopt_mark(conn, mark, with))?;
-        anew::write_again(conn, with.author, with.now)?;
+        let head = |mark: &Mark| page.heads.iter().find(|run| run.hash() == mark.chain);
+        lives::say_again(conn, with.author)?;
+        marks.iter().try_for_each(|mark| adopt_mark(conn, mark, head(mark), with))?;
     }
-    Ok(mend)
+    Ok(lack)
 }
 
 /// The row that a copy is merged into; none when it is of no use here.
@@ -279,14 +292,31 @@ fn lacking<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, copy: &Copy) -> Result<Vec<
     let Some(place) = library::epoch(conn, shelf, &copy.doc, copy.epoch)? else { return Ok(Vec::new()) };
     let mut theirs = Document::new(copy.doc.kind);
     theirs.merge_saved(&copy.saved)?;
-    loose(&library::take(conn, place)?, &theirs.heads())
+    let mut lacking = loose(conn, shelf, place, &theirs.heads())?;
+    // They know nothing of an epoch that was begun since.
+    if let Some(current) = library::current(conn, shelf, &copy.doc)?.filter(|current| current.epoch > copy.epoch) {
+        lacking.extend(loose(conn, shelf, current, &[])?);
+    }
+    Ok(lacking)
 }
 
-fn loose(mine: &Taken, theirs: &[[u8; 32]]) -> Result<Vec<Loose>, ShelfError> {
+fn loose<S: Sql + ?Sized>(
+    conn: &S,
+    shelf: &Shelf,
+    place: Place,
+    theirs: &[[u8; 32]],
+) -> Result<Vec<Loose>, ShelfError> {
+    let mine: Taken = library::take(conn, place)?;
     let (doc, epoch) = (mine.place.doc, mine.place.epoch);
     let strip = |change: Vec<u8>| strip(&change).map(<[u8]>::to_vec).ok_or(library::UNREADABLE);
-    let changes = mine.document.changes_since(theirs).into_iter().map(strip);
-    Ok(changes.map(|bytes| Ok(Loose { doc, epoch, bytes: bytes? })).collect::<Result<_, StoreError>>()?)
+    let left_behind = library::left_behind(conn, shelf, &place)?;
+    let mut lacking = Vec::new();
+    for change in mine.document.changes_since(theirs) {
+        let is_first = Chunk::read(&change)?.deps.is_empty();
+        let cut = if is_first { left_behind.clone() } else { Vec::new() };
+        lacking.push(Loose { doc, epoch, cut, bytes: strip(change)? });
+    }
+    Ok(lacking)
 }
 
 /// Documents in the compared buckets that the page should have held and did not.
@@ -300,13 +330,25 @@ fn unknown_there<S: Sql + ?Sized>(conn: &S, page: &Page, sheet: &Sheet) -> Resul
         let Some(last) = places.last().map(|place| place.doc) else { return Ok(mend) };
         let within = |doc: &DocId| page.next.is_none_or(|next| *doc <= next) && buckets.contains(&bucket(doc));
         for place in places.iter().filter(|p| p.state == State::Current && within(&p.doc) && !known.contains(&p.doc)) {
-            mend.extend(loose(&library::take(conn, *place)?, &[])?);
+            mend.extend(loose(conn, &page.pull.shelf, *place, &[])?);
         }
         if page.next.is_some_and(|next| next <= last) {
             return Ok(mend);
         }
         after = Some(last);
     }
+}
+
+/// Tombstones in the compared buckets that the first page should have held and did not.
+fn alive_there<S: Sql + ?Sized>(conn: &S, page: &Page, sheet: &Sheet) -> Result<Vec<Erasure>, ShelfError> {
+    let Wanted::Buckets(buckets) = &page.pull.wanted else { return Ok(Vec::new()) };
+    if page.pull.after.is_some() {
+        return Ok(Vec::new());
+    }
+    let erased: BTreeSet<DocId> = sheet.erased.iter().map(|erasure| erasure.tombstone.doc).collect();
+    let mut mine = erase::erasures(conn, &page.pull.shelf)?;
+    mine.retain(|mine| buckets.contains(&bucket(&mine.tombstone.doc)) && !erased.contains(&mine.tombstone.doc));
+    Ok(mine)
 }
 
 fn take_entry<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, kept: &Kept, with: &Taking<'_, S>) -> Result<(), ShelfError> {
@@ -316,24 +358,33 @@ fn take_entry<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, kept: &Kept, with: &Taki
         return Ok(());
     }
     let item = Item::Entry { salt: kept.salt, body: kept.body.clone() };
-    line::keep_entry(conn, line.line, kept.number, &item, with.now)?;
-    with.project.entry(conn, shelf, &kept.origin, kept.number, with.now, &entry)
+    if line::keep_entry(conn, line.line, kept.number, &item, with.now)? {
+        with.project.entry(conn, shelf, &kept.origin, kept.number, with.now, &entry)?;
+    }
+    Ok(())
 }
 
 /// A snapshot is not older than its marks; what is held here beyond them stays.
-fn adopt_mark<S: Sql + ?Sized>(conn: &S, mark: &Mark, with: &Taking<'_, S>) -> Result<(), ShelfError> {
+fn adopt_mark<S: Sql + ?Sized>(
+    conn: &S,
+    mark: &Mark,
+    head: Option<&Run>,
+    with: &Taking<'_, S>,
+) -> Result<(), ShelfError> {
     let line = line::open(conn, &mark.shelf, &mark.origin)?;
     if mark.origin == with.author.origin || line.held >= mark.number {
         return Ok(());
     }
-    runs::rest_on(conn, mark, with.now)
+    runs::rest_on(conn, mark, head, with.now)
 }
 
-/// Notes that numbers up to a mark are lost, and goes on from it.
+/// Notes that numbers up to the end of a run are lost, and goes on from there. The run has no items, but its signature.
 ///
 /// # Errors
 /// [`ShelfError::Fork`] for numbers of my own; else when the store fails.
-pub fn skip<S: Sql + ?Sized>(conn: &S, mark: &Mark, with: &Taking<'_, S>) -> Result<(), ShelfError> {
+pub fn skip<S: Sql + ?Sized>(conn: &S, head: &Run, with: &Taking<'_, S>) -> Result<(), ShelfError> {
+    let mark = Mark { shelf: head.shelf.clone(), origin: head.origin, number: head.last(), chain: head.hash() };
+    lives::say_again(conn, with.author)?;
     let line = line::open(conn, &mark.shelf, &mark.origin)?;
     if mark.origin == with.author.origin {
         return Err(ShelfError::Fork { held: line.held });
@@ -352,7 +403,7 @@ pub fn skip<S: Sql + ?Sized>(conn: &S, mark: &Mark, with: &Taking<'_, S>) -> Res
             with.now.0
         ],
     )?;
-    runs::rest_on(conn, mark, with.now)
+    runs::rest_on(conn, &mark, Some(head), with.now)
 }
 
 /// Numbers of an origin that nobody keeps any more.
@@ -383,7 +434,8 @@ pub fn lost<S: Sql + ?Sized>(conn: &S) -> Result<Vec<Lost>, ShelfError> {
 }
 
 /// Takes changes that a box hands over because the copies here lack them: its own, judged as such, and others' that were
-/// held here before. What somebody else made otherwise cannot be proved, and goes aside.
+/// held here before, or were lost here: a coordinator that knows that it lost them believes its boxes. What somebody else
+/// made otherwise cannot be proved, and goes aside.
 ///
 /// # Errors
 /// [`ShelfError::Refused`] for a change that is not the box's to make; the act is rolled back.
@@ -391,20 +443,28 @@ pub fn mend<S: Sql + ?Sized>(
     conn: &S,
     shelf: &Shelf,
     from: BoxId,
-    changes: &[Loose],
+    lacking: &Lacking,
     with: &Taking<'_, S>,
 ) -> Result<(), ShelfError> {
     conn.guard(shelf.as_key())?;
     let rows = conn.query("SELECT box, incarnation FROM replica_lines WHERE shelf = ?1", values![shelf.as_key()])?;
     let lives: Vec<Origin> = rows.iter().map(|row| line::origin_at(row, 0)).collect::<Result<_, _>>()?;
+    let lost_of: BTreeSet<Origin> =
+        lost(conn)?.into_iter().filter(|lost| lost.shelf == *shelf).map(|lost| lost.origin).collect();
+    // Nobody else can have made one that is proved; which changes it names is not.
+    let key = with.author.key.public();
+    for Erasure { tombstone, proof, .. } in lacking.erased.iter().filter(|erasure| erasure.is_proved(shelf, &key)) {
+        let erasure = Erasure { tombstone: *tombstone, changes: Vec::new(), proof: proof.clone() };
+        erase::bury(conn, shelf, &erasure, with.project)?;
+    }
     let mut desk = Desk::new(conn, shelf, with, None);
     let sender = from.to_string();
-    for Loose { doc, epoch, bytes } in changes {
+    for Loose { doc, epoch, cut, bytes } in &lacking.changes {
         let chunk = Chunk::read(&dress(bytes))?;
         // What was held here once is known by its hash, whoever made it.
         let was_here = hashes::find(conn, shelf, &chunk.hash)?.is_some_and(|place| place.doc == *doc);
         let life = lives.iter().find(|life| life.actor() == chunk.actor);
-        let Some(origin) = life.filter(|life| was_here || life.box_id == from) else {
+        let Some(origin) = life.filter(|life| was_here || life.box_id == from || lost_of.contains(life)) else {
             let why = "a change handed over is another's, and was never here";
             quarantine::bytes(conn, &sender, bytes, why, with.now)?;
             continue;
@@ -412,7 +472,7 @@ pub fn mend<S: Sql + ?Sized>(
         let coordinators = origin.box_id == with.author.origin.box_id;
         let writer = if coordinators { Writer::Coordinator } else { Writer::Box };
         if chunk.deps.is_empty() {
-            let first = Item::First { doc: *doc, epoch: *epoch, cut: Vec::new(), bytes: bytes.clone() };
+            let first = Item::First { doc: *doc, epoch: *epoch, cut: cut.clone(), bytes: bytes.clone() };
             desk.first(origin, writer, &first)?;
         } else {
             desk.change(origin, writer, bytes)?;

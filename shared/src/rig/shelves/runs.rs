@@ -4,17 +4,17 @@
 //! run that ends at the base stays without its payload, so that the chain goes on from it.
 
 use super::{
-    Author, ShelfError, anew,
+    Author, ShelfError,
     desk::{Desk, Kept, Taking},
     erase,
     line::{self, KIND_ENTRY, KIND_OTHER, Line, number, sql},
-    quarantine,
+    lives, quarantine,
 };
 use crate::{
     documents::Writer,
     journal::Entry,
     replica::{
-        Item, Mark, Origin, Run, Shelf,
+        Erasure, Item, Mark, Origin, Run, Shelf,
         run::{CLOSE_AT_BYTES, CLOSE_AT_ITEMS},
     },
     rig::{
@@ -41,8 +41,7 @@ struct Pending {
 /// # Errors
 /// When the store fails.
 pub fn close_runs<S: Sql + ?Sized>(conn: &S, author: &Author, now: Stamp) -> Result<Vec<Mark>, ShelfError> {
-    anew::settle_former(conn, author, now)?;
-    anew::write_again(conn, author, now)?;
+    lives::say_again(conn, author)?;
     let mut marks = Vec::new();
     for (shelf, mut line) in line::unclosed(conn, &author.origin)? {
         while line.held < line.last {
@@ -126,23 +125,40 @@ fn store<S: Sql + ?Sized>(
     Ok(hash)
 }
 
-/// A line goes on from this mark, whatever runs there were before.
-pub(super) fn rest_on<S: Sql + ?Sized>(conn: &S, mark: &Mark, now: Stamp) -> Result<(), ShelfError> {
+/// A line goes on from this mark, whatever runs there were before. `head` is the run that ends there, if somebody has it.
+pub(super) fn rest_on<S: Sql + ?Sized>(
+    conn: &S,
+    mark: &Mark,
+    head: Option<&Run>,
+    now: Stamp,
+) -> Result<(), ShelfError> {
     let line = line::open(conn, &mark.shelf, &mark.origin)?;
     conn.execute("DELETE FROM replica_runs WHERE line = ?1", values![line.line])?;
     let nothing: &[u8] = &[];
+    let (first, prev, root, signature) = head.map_or((mark.number, &mark.chain, &mark.chain, nothing), |run| {
+        (run.first, &run.prev, &run.root, &run.signature)
+    });
     conn.execute(
         "INSERT INTO replica_runs (line, last, first, prev, root, hash, payload, signature, stored, oldest, newest)
-         VALUES (?1, ?2, ?2, ?3, ?3, ?3, NULL, ?4, ?5, ?5, ?5)",
-        values![line.line, sql(mark.number), &mark.chain, nothing, now.0],
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, NULL, ?7, ?8, ?8, ?8)",
+        values![line.line, sql(mark.number), sql(first), prev, root, &mark.chain, signature, now.0],
     )?;
     conn.execute("UPDATE replica_lines SET base = ?2 WHERE line = ?1", values![line.line, sql(mark.number)])?;
     line::advance(conn, line.line, mark.number, &mark.chain)
 }
 
+/// What a run brings beside changes.
+#[derive(Default)]
+struct Brought {
+    /// Entries that are new here, with their names.
+    entries: Vec<(Origin, u64, Entry)>,
+    buried: Vec<Erasure>,
+    /// Numbers of what is of somebody erased.
+    hashed: Vec<u64>,
+}
+
 /// Takes a run whose signature was verified: stores it, applies its changes, keeps its entries, projects both. A run
-/// that is already held changes nothing; before one of a former life of this disk that went on otherwise, what is held of
-/// it gives way, so that the mark is lower than before. On an error the caller's act is rolled back.
+/// that is already held changes nothing. On an error the caller's act is rolled back.
 ///
 /// `writer` says on whose side the run's origin stands.
 ///
@@ -156,6 +172,9 @@ pub fn commit_run<S: Sql + ?Sized>(
     with: &Taking<'_, S>,
 ) -> Result<Mark, ShelfError> {
     conn.guard(run.shelf.as_key())?;
+    if run.origin.box_id == with.author.origin.box_id {
+        lives::say_again(conn, with.author)?;
+    }
     let line = line::open(conn, &run.shelf, &run.origin)?;
     if run.last() <= line.held {
         return held_already(conn, &line, run);
@@ -163,60 +182,42 @@ pub fn commit_run<S: Sql + ?Sized>(
     if run.first > line.held.saturating_add(1) {
         return Err(ShelfError::Gap { held: line.held });
     }
-    let mine = line::me(conn)?;
-    let forks = run.first != line.held.saturating_add(1) || run.prev != line.chain || line.last > line.held;
-    // A former life went on otherwise than this disk knows; the sender goes on from where they part.
-    if forks
-        && mine.is_some_and(|me| me.box_id == run.origin.box_id && me != run.origin)
-        && anew::give_way(conn, (&run.shelf, &line), &run.origin, with)?
-    {
-        let line = line::open(conn, &run.shelf, &run.origin)?;
-        return Ok(Mark { shelf: run.shelf.clone(), origin: run.origin, number: line.held, chain: line.chain });
-    }
-    // And when a peer knows more of me than I do, this disk was restored, and a new incarnation is due.
-    if forks || mine == Some(run.origin) {
+    let follows = run.first == line.held.saturating_add(1) && run.prev == line.chain;
+    if !follows || run.origin == with.author.origin {
         return Err(ShelfError::Fork { held: line.held });
     }
     if run.shelf == Shelf::Territory && writer == Writer::Box {
         return Err(ShelfError::Refused { reason: "the territory shelf is the coordinator's".into() });
     }
-    let items = run.items()?;
     let mut desk = Desk::new(conn, &run.shelf, with, Some((line.line, run.last())));
-    let (mut entries, mut buried, mut hashed) = (Vec::new(), Vec::new(), Vec::new());
-    for (place, item) in (run.first..).zip(&items) {
+    let mut brought = Brought::default();
+    for (place, item) in (run.first..).zip(&run.items()?) {
         let kept = match item {
-            Item::First { .. } => desk.first(&run.origin, writer, item)?,
-            Item::Change { bytes } => desk.change(&run.origin, writer, bytes)?,
-            Item::Entry { body, .. } => {
-                let entry = Entry::decode(body)?;
-                if !entry.may_come_from(writer) {
-                    return Err(ShelfError::Refused { reason: "an entry is not this writer's".into() });
+            Item::Former { .. } => {
+                let (incarnation, number, said) =
+                    item.said_before().ok_or_else(|| refused("an item is said again badly"))?;
+                let life = Origin { incarnation, ..run.origin };
+                if life == run.origin {
+                    return Err(refused("an item is said again by the life that said it"));
                 }
-                if erase::is_about_the_erased(conn, &run.shelf, &entry)? {
-                    Kept::Hash
-                } else {
-                    entries.push((place, entry));
+                let former = lives::line_of(conn, &run.shelf, &life)?;
+                // A box that took a snapshot keeps no entries of before.
+                if matches!(said, Item::Entry { .. }) && number <= former.held && with.author.writer == Writer::Box {
                     Kept::Whole
+                } else {
+                    take_item(&mut desk, (&life, former.line, number), writer, &said, &mut brought)?
                 }
             }
-            Item::Erased(_) if writer == Writer::Box => {
-                return Err(ShelfError::Refused { reason: "only the coordinator erases".into() });
-            }
-            Item::Erased(tombstone) => {
-                buried.push(*tombstone);
+            Item::Gone { .. } => {
+                line::keep_entry(conn, line.line, place, item, with.now)?;
                 Kept::Whole
             }
-            Item::Gone { .. } => Kept::Whole,
+            Item::First { .. } | Item::Change { .. } | Item::Entry { .. } | Item::Erased(_) => {
+                take_item(&mut desk, (&run.origin, line.line, place), writer, item, &mut brought)?
+            }
         };
         if kept == Kept::Hash {
-            hashed.push(place);
-        }
-        if let Item::Entry { .. } | Item::Gone { entry: true, .. } = item {
-            let item = if kept == Kept::Hash { item.gone() } else { item.clone() };
-            line::keep_entry(conn, line.line, place, &item, with.now)?;
-            if run.origin.box_id == with.author.origin.box_id {
-                anew::came_back(conn, &run.shelf, &item)?;
-            }
+            brought.hashed.push(place);
         }
     }
     let from = run.origin.to_string();
@@ -224,22 +225,58 @@ pub fn commit_run<S: Sql + ?Sized>(
     for (doc, fields) in &cleared.changed {
         with.project.document(conn, &run.shelf, doc, fields)?;
     }
-    for (number, entry) in &entries {
-        with.project.entry(conn, &run.shelf, &run.origin, *number, with.now, entry)?;
+    for (origin, number, entry) in &brought.entries {
+        with.project.entry(conn, &run.shelf, origin, *number, with.now, entry)?;
     }
-    let stored = run.without(|number, _| hashed.contains(&number))?;
+    let stored = run.without(|number, _| brought.hashed.contains(&number))?;
     let chain = store(conn, line.line, stored.as_ref().unwrap_or(run), (with.now, with.now, with.now))?;
     line::advance(conn, line.line, run.last(), &chain)?;
     erase::clear_late(conn, &run.shelf, &cleared.erased)?;
     // After everything of this run is held, so that what it says of them goes too.
-    for tombstone in &buried {
-        erase::bury(conn, &run.shelf, tombstone, with.project)?;
-    }
-    if run.origin.box_id == with.author.origin.box_id {
-        anew::write_again(conn, with.author, with.now)?;
+    for erasure in &brought.buried {
+        erase::bury(conn, &run.shelf, erasure, with.project)?;
     }
     quarantine::taken(conn, &chain)?;
     Ok(Mark { shelf: run.shelf.clone(), origin: run.origin, number: run.last(), chain })
+}
+
+/// Takes an item under the name that it has: whose it is, in which line, under which number.
+fn take_item<S: Sql + ?Sized>(
+    desk: &mut Desk<'_, '_, S>,
+    (origin, line, number): (&Origin, i64, u64),
+    writer: Writer,
+    item: &Item,
+    brought: &mut Brought,
+) -> Result<Kept, ShelfError> {
+    match item {
+        Item::First { .. } => desk.first(origin, writer, item),
+        Item::Change { bytes } => desk.change(origin, writer, bytes),
+        Item::Entry { body, .. } => {
+            let entry = Entry::decode(body)?;
+            if !entry.may_come_from(writer) {
+                return Err(refused("an entry is not this writer's"));
+            }
+            let (conn, shelf, now) = (desk.conn, desk.shelf, desk.with.now);
+            if erase::is_about_the_erased(conn, shelf, &entry)? {
+                line::keep_entry(conn, line, number, &item.gone(), now)?;
+                return Ok(Kept::Hash);
+            }
+            if line::keep_entry(conn, line, number, item, now)? {
+                brought.entries.push((*origin, number, entry));
+            }
+            Ok(Kept::Whole)
+        }
+        Item::Erased(_) if writer == Writer::Box => Err(refused("only the coordinator erases")),
+        Item::Erased(erasure) => {
+            brought.buried.push(erasure.clone());
+            Ok(Kept::Whole)
+        }
+        Item::Gone { .. } | Item::Former { .. } => Err(refused("an item stands for another that it cannot be")),
+    }
+}
+
+fn refused(reason: &str) -> ShelfError {
+    ShelfError::Refused { reason: reason.into() }
 }
 
 /// A run under numbers that are held must be the one that is held; of what was cut, nobody can tell.
@@ -259,8 +296,8 @@ fn held_already<S: Sql + ?Sized>(conn: &S, line: &Line, run: &Run) -> Result<Mar
 pub enum Following {
     /// Runs in order; none when nothing follows.
     Runs(Vec<Run>),
-    /// What follows was cut: the end of it.
-    Cut(Mark),
+    /// What follows was cut: the run at its end, without items; without a signature when nothing shows who signed it.
+    Cut(Run),
 }
 
 /// Runs of an origin after a number, in order: as many as fit in `max_bytes`, but one at least.
@@ -276,8 +313,9 @@ pub fn runs_after<S: Sql + ?Sized>(
 ) -> Result<Following, ShelfError> {
     let Some(line) = line::find(conn, shelf, origin)? else { return Ok(Following::Runs(Vec::new())) };
     if after < line.base {
-        let chain = line::chain_at(conn, shelf, origin, line.base)?.ok_or(StoreError::Unreadable("a run"))?;
-        return Ok(Following::Cut(Mark { shelf: shelf.clone(), origin: *origin, number: line.base, chain }));
+        return Ok(Following::Cut(
+            head(conn, (shelf, origin), line.line, line.base)?.ok_or(StoreError::Unreadable("a run"))?,
+        ));
     }
     let (mut runs, mut bytes, mut from) = (Vec::<Run>::new(), 0_usize, after);
     loop {
@@ -296,6 +334,36 @@ pub fn runs_after<S: Sql + ?Sized>(
     }
 }
 
+/// The run of a line that ends at a number, without its items.
+pub(super) fn head<S: Sql + ?Sized>(
+    conn: &S,
+    of: (&Shelf, &Origin),
+    line: i64,
+    number: u64,
+) -> Result<Option<Run>, ShelfError> {
+    let nothing: &[u8] = &[];
+    let row = conn.first(
+        "SELECT first, last, prev, root, ?3, signature FROM replica_runs WHERE line = ?1 AND last = ?2",
+        values![line, sql(number), nothing],
+    )?;
+    row.map(|row| run_at(&row, of)).transpose()
+}
+
+/// Reads `first, last, prev, root, payload, signature`.
+fn run_at(row: &Row, (shelf, origin): (&Shelf, &Origin)) -> Result<Run, ShelfError> {
+    let (first, last) = (number(row.int(0)?), number(row.int(1)?));
+    Ok(Run {
+        shelf: shelf.clone(),
+        origin: *origin,
+        first,
+        count: u32::try_from(last.saturating_sub(first).saturating_add(1)).unwrap_or(u32::MAX),
+        prev: row.array(2)?,
+        root: row.array(3)?,
+        payload: row.bytes(4)?.to_vec(),
+        signature: row.bytes(5)?.to_vec(),
+    })
+}
+
 /// The next few runs of a line that are kept whole.
 pub(super) fn kept_after<S: Sql + ?Sized>(
     conn: &S,
@@ -308,20 +376,7 @@ pub(super) fn kept_after<S: Sql + ?Sized>(
          WHERE line = ?1 AND last > ?2 AND payload IS NOT NULL ORDER BY last LIMIT ?3",
         values![line, sql(after), RUNS_AT_ONCE],
     )?;
-    let read = |row: &Row| -> Result<Run, ShelfError> {
-        let (first, last) = (number(row.int(0)?), number(row.int(1)?));
-        Ok(Run {
-            shelf: shelf.clone(),
-            origin: *origin,
-            first,
-            count: u32::try_from(last.saturating_sub(first).saturating_add(1)).unwrap_or(u32::MAX),
-            prev: row.array(2)?,
-            root: row.array(3)?,
-            payload: row.bytes(4)?.to_vec(),
-            signature: row.bytes(5)?.to_vec(),
-        })
-    };
-    rows.iter().map(read).collect()
+    rows.iter().map(|row| run_at(row, (shelf, origin))).collect()
 }
 
 /// The items of a line after a number that is the end of a run: of those that are kept, and of mine that stand in none.

@@ -17,7 +17,7 @@ use crate::{
     documents::{Badge, Case, Kind, Person, badge, class},
     ids::{BadgeId, BoxId, CaseId, ClassId, PersonId, SessionId, TabletId},
     journal::{How, Pseudonym},
-    replica::{Item, Mark, Pull, Run, Wanted},
+    replica::{Erasure, Item, Lacking, Mark, Pull, Run, Wanted},
     rig::apply::{Bench, LIMIT},
     wire::Role,
 };
@@ -87,7 +87,7 @@ impl Site {
     }
     fn on(conn: Connection, seed: u8, dice: u64) -> Self {
         let dice = Arc::new(Seeded::new(dice));
-        let origin = origin(&conn, BoxId::from_bytes([seed; 16]), &*dice).expect("origin");
+        let origin = begin(&conn, BoxId::from_bytes([seed; 16]), &*dice).expect("life");
         let key = Arc::new(SigningKey::from_seed(&[seed; 32]).expect("key"));
         let writer = if seed == 1 { Writer::Coordinator } else { Writer::Box };
         Self {
@@ -98,7 +98,7 @@ impl Site {
             folder: None,
         }
     }
-    /// The same disk once more, as it is now; rows of the program too.
+    /// The same disk once more, as it is now, and another start of the program; its rows too.
     fn copy(&self, dice: u64) -> Self {
         let folder = tempfile::tempdir().expect("folder");
         let path = folder.path().join("copy");
@@ -147,7 +147,7 @@ impl Site {
     fn kept(&self, origin: &Origin) -> Vec<Run> {
         match runs_after(&self.conn, &shelf(), origin, 0, usize::MAX).expect("runs") {
             Following::Runs(runs) => runs,
-            Following::Cut(mark) => self.runs_after(origin, mark.number),
+            Following::Cut(head) => self.runs_after(origin, head.last()),
         }
     }
     fn runs(&self, origin: &Origin) -> Vec<Run> {
@@ -205,7 +205,7 @@ impl Site {
             let first = marks.get_or_insert_with(|| page.marks.clone());
             let adopt = page.next.is_none().then_some(first.as_slice());
             let mended = self.act(|| pages::take(&self.conn, &page, adopt, &self.taking(at))).expect("take");
-            assert!(mended.is_empty(), "a snapshot mends nothing");
+            assert_eq!(mended, Lacking::default(), "a snapshot mends nothing");
             after = page.next;
             if after.is_none() {
                 return pages;

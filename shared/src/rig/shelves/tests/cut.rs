@@ -28,12 +28,14 @@ fn acknowledged_runs_leave_a_fortnight_after_their_acknowledgement() {
     let prune = |at| fold::prune(&school.conn, Stamp(at)).expect("prune");
     assert_eq!(prune(100 * DAY), 0, "the peer does not have it");
     // A month without contact: what it learns now it may lose next week.
-    acknowledge(&school.conn, &held, Stamp(30 * DAY)).expect("ack");
+    acknowledge(&school.conn, &school.author.origin, &held, Stamp(30 * DAY)).expect("ack");
     assert_eq!(prune(31 * DAY), 0);
     assert_eq!(prune(45 * DAY), 1);
     assert_eq!(prune(46 * DAY), 0, "nothing is left to cut");
     let gone = runs_after(&school.conn, &shelf(), &school.author.origin, 0, usize::MAX).expect("runs");
-    assert_eq!(gone, Following::Cut(held[0].clone()));
+    let Following::Cut(head) = gone else { panic!("kept") };
+    assert_eq!((head.last(), head.hash()), (held[0].number, held[0].chain));
+    head.verify(&school.author.key.public()).expect("it shows who signed it");
     assert_eq!(chain_at(&school.conn, &shelf(), &school.author.origin, 1).expect("chain"), Some(held[0].chain));
     // The chain goes on, here and there.
     school.journal(46 * DAY);
@@ -56,7 +58,7 @@ fn the_coordinator_cuts_what_every_box_has() {
     assert_eq!(fold_for(&cloud, &[2, 3], 7), 1, "as far as both are");
     let mine = cloud.author.origin;
     let Following::Cut(mark) = runs_after(&cloud.conn, &shelf(), &mine, 0, usize::MAX).expect("runs") else { panic!() };
-    assert_eq!((mark.number, mark.chain), (1, two_runs[0].hash()));
+    assert_eq!((mark.last(), mark.hash()), (1, two_runs[0].hash()));
     assert_eq!(cloud.runs_after(&mine, 1), two_runs[1..]);
     two.hear(&cloud, 8);
     // A mark that is no run's end cuts at the one before.

@@ -31,7 +31,7 @@ fn erase_one(cloud: &Site, at: i64, n: u8) -> Option<u64> {
 /// Everything the database says or keeps, with what it compressed laid open.
 fn all_bytes(site: &Site) -> Vec<u8> {
     let mut bytes = Vec::new();
-    for table in ["items", "documents", "changes", "waiting", "quarantine", "aside", "overridden", "runs"] {
+    for table in ["items", "documents", "changes", "waiting", "quarantine", "overridden", "runs"] {
         let rows = site.conn.query(&format!("SELECT * FROM replica_{table}"), &[]).expect("rows");
         bytes.extend(format!("{rows:?}").into_bytes());
     }
@@ -47,7 +47,7 @@ fn all_bytes(site: &Site) -> Vec<u8> {
             bytes.extend(body);
         }
     }
-    let blobs = "SELECT bytes FROM replica_changes UNION ALL SELECT bytes FROM replica_waiting UNION ALL SELECT body FROM replica_aside
+    let blobs = "SELECT bytes FROM replica_changes UNION ALL SELECT bytes FROM replica_waiting
         UNION ALL SELECT fields FROM replica_documents";
     for row in site.conn.query(blobs, &[]).expect("rows") {
         bytes.extend(row.bytes(0).expect("bytes"));

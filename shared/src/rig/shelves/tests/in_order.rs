@@ -83,7 +83,12 @@ fn a_bad_item_refuses_the_whole_run_and_leaves_nothing() {
     for bad in [
         foreign,
         Item::Change { bytes: vec![0; 40] },
-        Item::Erased(Tombstone { doc: the_case(), pseudonym: None }),
+        Item::Erased(Erasure::sign(
+            &shelf(),
+            Tombstone { doc: the_case(), pseudonym: None },
+            Vec::new(),
+            &school.author.key,
+        )),
         Item::Entry { salt: [0; 16], body: vec![9, 9] },
         Item::Entry { salt: [0; 16], body: credential.encode().expect("body") },
     ] {
@@ -139,21 +144,23 @@ fn exposure_is_what_the_peer_has_not_acknowledged() {
     school.close(250);
     school.journal(300);
     let exposure = school.exposure();
-    assert_eq!((exposure.entries, exposure.last_number, exposure.oldest), (3, 3, Some(Stamp(100))));
+    assert_eq!((exposure.entries, exposure.written, exposure.oldest), (3, 3, Some(Stamp(100))));
     let first = Mark { number: 2, chain: school.runs(&school.author.origin)[0].hash(), ..school.close(400)[0].clone() };
-    let ack = acknowledge(&school.conn, std::slice::from_ref(&first), Stamp(1_200)).expect("ack");
+    let ack =
+        acknowledge(&school.conn, &school.author.origin, std::slice::from_ref(&first), Stamp(1_200)).expect("ack");
     assert_eq!((ack.moved, ack.lag, ack.unknown.len()), (true, Some(Duration::from_millis(1_000)), 0));
     let exposure = school.exposure();
     assert_eq!((exposure.entries, exposure.oldest, exposure.lag), (1, Some(Stamp(300)), ack.lag));
     let last = marks(&school.conn).expect("marks");
-    assert!(acknowledge(&school.conn, &last, Stamp(1_300)).expect("ack").moved);
-    assert!(!acknowledge(&school.conn, &[first], Stamp(1_400)).expect("an older one").moved);
+    assert!(acknowledge(&school.conn, &school.author.origin, &last, Stamp(1_300)).expect("ack").moved);
+    assert!(!acknowledge(&school.conn, &school.author.origin, &[first], Stamp(1_400)).expect("an older one").moved);
     let exposure = school.exposure();
-    assert_eq!((exposure.entries, exposure.oldest, exposure.last_number), (0, None, 3));
+    assert_eq!((exposure.entries, exposure.oldest, exposure.written), (0, None, 3));
     // What the peer holds and I do not: this disk was restored.
     let ahead = Mark { number: 9, ..last[0].clone() };
     let other = Mark { chain: [9; 32], ..last[0].clone() };
-    let ack = acknowledge(&school.conn, &[ahead.clone(), other.clone()], Stamp(1_500)).expect("ack");
+    let ack =
+        acknowledge(&school.conn, &school.author.origin, &[ahead.clone(), other.clone()], Stamp(1_500)).expect("ack");
     assert_eq!((ack.moved, ack.unknown), (false, vec![ahead, other]));
 }
 
@@ -211,12 +218,10 @@ fn long_histories_are_folded_and_still_merge() {
 }
 
 #[test]
-fn who_i_am_outlives_a_restart_and_changes_when_asked() {
+fn each_start_is_another_life_of_the_same_box() {
     let site = Site::new(2);
     let me = site.author.origin;
-    assert_eq!(origin(&site.conn, me.box_id, &*site.author.dice).expect("origin"), me);
-    assert!(origin(&site.conn, BoxId::from_bytes([7; 16]), &*site.author.dice).is_err());
-    let next = new_incarnation(&site.conn, me.box_id, &*site.author.dice).expect("new");
+    let next = begin(&site.conn, me.box_id, &*site.author.dice).expect("life");
     assert_eq!((next.box_id, next.incarnation == me.incarnation), (me.box_id, false));
-    assert_eq!(origin(&site.conn, me.box_id, &*site.author.dice).expect("origin"), next);
+    assert!(begin(&site.conn, BoxId::from_bytes([7; 16]), &*site.author.dice).is_err());
 }

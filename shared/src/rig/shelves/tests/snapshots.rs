@@ -128,7 +128,7 @@ fn a_snapshot_over_what_was_edited_here_keeps_it() {
         one.edit(5, &named("acknowledged"));
         one.close(5);
         cloud.hear_own(&one, 5);
-        acknowledge(&one.conn, &cloud.marks(), Stamp(6)).expect("ack");
+        acknowledge(&one.conn, &one.author.origin, &cloud.marks(), Stamp(6)).expect("ack");
         one.edit(7, &named("not yet"));
         one.edit(8, &badge::void(new_badge().id, "lost"));
         one.journal(9);
@@ -256,12 +256,15 @@ fn nobody_hands_over_what_somebody_else_made() {
         one.runs(&one.author.origin).iter().flat_map(|run| run.items().expect("items")).collect()
     };
     let loose = |item: &Item, doc: DocId| match item {
-        Item::First { bytes, .. } | Item::Change { bytes } => Loose { doc, epoch: 0, bytes: bytes.clone() },
-        Item::Entry { .. } | Item::Erased(_) | Item::Gone { .. } => panic!("no change"),
+        Item::First { bytes, .. } | Item::Change { bytes } => {
+            Loose { doc, epoch: 0, cut: Vec::new(), bytes: bytes.clone() }
+        }
+        Item::Entry { .. } | Item::Erased(_) | Item::Gone { .. } | Item::Former { .. } => panic!("no change"),
     };
     let mend = |from: &Site, changes: &[Loose]| {
         let from = from.author.origin.box_id;
-        cloud.act(|| pages::mend(&cloud.conn, &shelf(), from, changes, &cloud.taking(7)))
+        let lacking = Lacking { changes: changes.to_vec(), erased: Vec::new() };
+        cloud.act(|| pages::mend(&cloud.conn, &shelf(), from, &lacking, &cloud.taking(7)))
     };
     let all = [loose(&items[0], the_case()), loose(&items[1], the_case()), loose(&items[2], the_badge())];
     mend(&two, &all).expect("aside");
@@ -279,8 +282,12 @@ fn nobody_hands_over_what_somebody_else_made() {
     let change =
         bad.edit_marked(one.author.origin.actor(), Writer::Coordinator, edit.doc.mark(0), &edit).expect("edit");
     let bytes = strip(&change.expect("change")).expect("strip").to_vec();
-    assert!(matches!(mend(&one, &[Loose { doc: edit.doc, epoch: 0, bytes }]), Err(ShelfError::Refused { .. })));
-    let garbage = Loose { doc: Tablet::doc(TabletId::from_bytes([1; 16])), epoch: 0, bytes: vec![7; 50] };
+    assert!(matches!(
+        mend(&one, &[Loose { doc: edit.doc, epoch: 0, cut: Vec::new(), bytes }]),
+        Err(ShelfError::Refused { .. })
+    ));
+    let garbage =
+        Loose { doc: Tablet::doc(TabletId::from_bytes([1; 16])), epoch: 0, cut: Vec::new(), bytes: vec![7; 50] };
     assert!(matches!(mend(&one, &[garbage]), Err(ShelfError::Refused { .. })));
 }
 
@@ -292,7 +299,7 @@ fn what_nobody_keeps_any_more_is_noted_as_lost() {
         school.close(at);
     }
     cloud.take(&school.runs(&school.author.origin)[0], 5).expect("take");
-    acknowledge(&school.conn, &school.marks(), Stamp(6)).expect("ack");
+    acknowledge(&school.conn, &school.author.origin, &school.marks(), Stamp(6)).expect("ack");
     fold::prune(&school.conn, Stamp(60 * DAY)).expect("prune");
     let cut = runs_after(&school.conn, &shelf(), &school.author.origin, 1, usize::MAX).expect("runs");
     let Following::Cut(mark) = cut else { panic!("kept") };
@@ -304,7 +311,7 @@ fn what_nobody_keeps_any_more_is_noted_as_lost() {
     school.journal(72 * DAY);
     cloud.hear(&school, 72 * DAY);
     assert_eq!(cloud.held(&school.author.origin), 5);
-    let own = Mark { origin: cloud.author.origin, ..mark };
+    let own = Run { origin: cloud.author.origin, ..mark };
     assert!(matches!(pages::skip(&cloud.conn, &own, &cloud.taking(73 * DAY)), Err(ShelfError::Fork { .. })));
 }
 
