@@ -41,6 +41,8 @@ const TAKINGS: usize = 5;
 const EDITS_A_YEAR: usize = 200;
 /// … and in a term.
 const EDITS_A_TERM: usize = 60;
+/// Merges into documents of some age are timed over so many runs of a school's last edits.
+const AGED_RUNS: usize = 6;
 /// How this program is told to be only the school whose heap is counted.
 const HEAP_ALONE: &str = "--heap-alone";
 /// Forced disconnections.
@@ -287,12 +289,12 @@ fn merging(seed: u64, table: &mut Table) -> Result<()> {
             let author = author(&target, BOX, Writer::Box, Arc::new(Seeded::new(seed)))?;
             let taking = Taking { author: &author, project: &NoRows, bench: &bench, now: Stamp(0) };
             for (n, run) in runs.iter().enumerate() {
-                let (began, spent) = (clock.elapsed(), thread_cpu()?);
+                let (began, spent) = (clock.elapsed(), program_cpu()?);
                 target.execute_batch("BEGIN IMMEDIATE")?;
                 shelves::commit_run(&target, run, Writer::Coordinator, &taking)?;
                 target.execute_batch("COMMIT")?;
                 let changes = f64::from(run.count);
-                let cost = thread_cpu()?.saturating_sub(spent).as_secs_f64() * 1e3 / changes;
+                let cost = program_cpu()?.saturating_sub(spent).as_secs_f64() * 1e3 / changes;
                 if n == 0 {
                     fresh.push(cost)
                 } else {
@@ -308,7 +310,29 @@ fn merging(seed: u64, table: &mut Table) -> Result<()> {
     table.time("merge: processor per change of one field", cpu, "ms", 1.0);
     table.time("merge: processor per new document", fresh, "ms", 1.0);
     table.shown("merge: per change, with the commit's sync", wall, "ms");
+    let aged = merging_aged(seed)?;
+    table.time("merge: processor per change of a document that has a term's", aged, "ms", 1.0);
     Ok(())
+}
+
+/// The same where each document has [`EDITS_A_TERM`] changes already: of the last of them, each in a run of all documents.
+fn merging_aged(seed: u64) -> Result<f64> {
+    let dir = tempdir()?;
+    let source = connection(&dir.path().join("source.db"))?;
+    let (shelf, _) = year_of_runs(&source, seed, EDITS_A_TERM)?;
+    let target = connection(&dir.path().join("target.db"))?;
+    let author = author(&target, BOX, Writer::Box, Arc::new(Seeded::new(seed)))?;
+    let bench = Bench::new(apply::LIMIT);
+    let taking = Taking { author: &author, project: &NoRows, bench: &bench, now: Stamp(0) };
+    let mut costs = Vec::new();
+    for run in all_runs(&source, &shelf)? {
+        let spent = program_cpu()?;
+        target.execute_batch("BEGIN IMMEDIATE")?;
+        shelves::commit_run(&target, &run, Writer::Coordinator, &taking)?;
+        target.execute_batch("COMMIT")?;
+        costs.push(program_cpu()?.saturating_sub(spent).as_secs_f64() * 1e3 / f64::from(run.count));
+    }
+    Ok(median(costs.split_off(costs.len() - AGED_RUNS)))
 }
 
 fn connection(path: &Path) -> Result<Connection> {
@@ -361,11 +385,15 @@ fn all_runs(conn: &Connection, shelf: &Shelf) -> Result<Vec<Run>> {
     }
 }
 
-/// Processor time of this thread.
-fn thread_cpu() -> Result<Duration> {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat")?;
-    let nanoseconds = text.split_whitespace().next().and_then(|word| word.parse().ok());
-    Ok(Duration::from_nanos(nanoseconds.context("/proc/thread-self/schedstat says nothing")?))
+/// Processor time of all threads: what comes from outside is applied on one of its own.
+fn program_cpu() -> Result<Duration> {
+    let mut sum = Duration::ZERO;
+    for thread in std::fs::read_dir("/proc/self/task")? {
+        let text = std::fs::read_to_string(thread?.path().join("schedstat"))?;
+        let nanoseconds = text.split_whitespace().next().and_then(|word| word.parse().ok());
+        sum += Duration::from_nanos(nanoseconds.context("a thread's schedstat says nothing")?);
+    }
+    Ok(sum)
 }
 
 /// What a school year leaves on the disk.

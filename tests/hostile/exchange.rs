@@ -22,7 +22,7 @@ use preau_shared::{
 };
 use tokio::{runtime::Runtime, sync::mpsc};
 
-use crate::world::{COORDINATOR, Counting, HOSTILE, SISTER, Site, key, uai};
+use crate::world::{COORDINATOR, Counting, FOREIGN, HOSTILE, SISTER, Site, key, uai};
 
 const UP: &str = "preau/1/t/0900001A/01010101010101010101010101010101/up";
 const DOWN: &str = "preau/1/t/0900001A/01010101010101010101010101010101/down";
@@ -40,8 +40,8 @@ impl Clock for Still {
 }
 
 /// One end of the link between the hostile box and the coordinator, and the keys of the other end.
-pub struct Link {
-    pub site: Site,
+pub(crate) struct Link {
+    pub(crate) site: Site,
     side: Side,
     mine: Arc<Sealing>,
     theirs: Sealing,
@@ -49,19 +49,21 @@ pub struct Link {
 }
 
 /// What came of a case.
-pub struct Said {
+pub(crate) struct Said {
     /// What was said, as far as it could be read.
-    pub asked: Vec<Message>,
+    pub(crate) asked: Vec<Message>,
     /// What was answered.
-    pub sent: Vec<Message>,
+    pub(crate) sent: Vec<Message>,
     /// The link's task went on to the end.
-    pub finished: bool,
+    pub(crate) finished: bool,
     /// Another life was begun.
-    pub began_anew: bool,
+    pub(crate) began_anew: bool,
 }
 
 fn sealing(side: Side) -> Sealing {
     let (box_key, cloud_key) = (SealSecret::draw(&Seeded::new(1)), SealSecret::draw(&Seeded::new(2)));
+    // Between two boxes there are two keys as well, and nothing else is looked at here.
+    let side = if side == Side::Box { side } else { Side::Coordinator };
     let (own, theirs) = if side == Side::Box { (box_key, cloud_key) } else { (cloud_key, box_key) };
     let held = Held { own: [(1, own)].into(), theirs: [(1, theirs.public().expect("public"))].into() };
     let look: Look = Arc::new(move || Some(held.clone()));
@@ -70,7 +72,7 @@ fn sealing(side: Side) -> Sealing {
 }
 
 impl Link {
-    pub fn new(site: &Site, side: Side) -> Self {
+    pub(crate) fn new(site: &Site, side: Side) -> Self {
         let other = if side == Side::Box { Side::Coordinator } else { Side::Box };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("runtime");
         Self { site: site.clone(), side, mine: Arc::new(sealing(side)), theirs: sealing(other), runtime }
@@ -81,19 +83,25 @@ impl Link {
     }
 
     /// Seals a body as the other end would.
-    pub fn sealed(&self, nonce: u64, body: &[u8]) -> Option<Vec<u8>> {
+    pub(crate) fn sealed(&self, nonce: u64, body: &[u8]) -> Option<Vec<u8>> {
         self.theirs.seal(&Seeded::new(nonce), self.topics().1, body).ok()
     }
 
     fn rights(&self) -> Rights {
         let known = [COORDINATOR, HOSTILE, SISTER];
-        let keys: Keys =
-            Arc::new(move |origin| known.contains(&origin.box_id).then(|| key(origin.box_id).public()));
-        Rights { side: self.side, uai: uai(), box_id: HOSTILE, coordinator: COORDINATOR, keys }
+        let keys: Keys = Arc::new(move |origin| known.contains(&origin.box_id).then(|| key(origin.box_id).public()));
+        Rights {
+            side: self.side,
+            uai: uai(),
+            box_id: HOSTILE,
+            coordinator: COORDINATOR,
+            keys,
+            gone: Arc::new(|id| *id == FOREIGN),
+        }
     }
 
     /// Gives these batches to a new link, one after the other, and waits until it has done what it does.
-    pub fn hears(&self, batches: Vec<Vec<u8>>) -> Said {
+    pub(crate) fn hears(&self, batches: Vec<Vec<u8>>) -> Said {
         let began_anew = Arc::new(AtomicBool::new(false));
         let anew = began_anew.clone();
         let (says, hears) = self.topics();
@@ -109,11 +117,13 @@ impl Link {
             says: says.into(),
             hears: hears.into(),
             rights: self.rights(),
-            timings: Timings::for_keep_alive(Duration::from_secs(30)),
+            // What is given up is lost at once: no time passes in a case.
+            timings: Timings { give_up: Duration::ZERO, ..Timings::for_keep_alive(Duration::from_secs(30)) },
             vitals: None,
             on_clone: Arc::new(move |_| anew.store(true, Ordering::Relaxed)),
         };
-        let read = |bytes: &Vec<u8>| batch::decode(&self.mine.open(hears, bytes).ok()?).ok().map(|(message, _)| message);
+        let read =
+            |bytes: &Vec<u8>| batch::decode(&self.mine.open(hears, bytes).ok()?).ok().map(|(message, _)| message);
         let asked = batches.iter().filter_map(read).collect();
         let (finished, sealed) = self.runtime.block_on(async {
             let (tell, inbound) = mpsc::channel(64);
@@ -144,14 +154,14 @@ impl Link {
     }
 
     /// Runs something on the store and takes it back.
-    pub fn taken_back<T>(&self, act: impl FnOnce() -> T) -> T {
+    pub(crate) fn taken_back<T>(&self, act: impl FnOnce() -> T) -> T {
         self.batch("SAVEPOINT hostile");
         let done = act();
         self.batch("ROLLBACK TO hostile; RELEASE hostile");
         done
     }
 
-    pub fn batch(&self, sql: &str) {
+    pub(crate) fn batch(&self, sql: &str) {
         self.site.store.with(|conn| conn.execute_batch(sql)).expect("savepoint");
     }
 }

@@ -3,33 +3,33 @@
 use preau_shared::dice::{Dice as _, Seeded};
 
 /// Dice with the throws that harm needs.
-pub struct Hand(Seeded);
+pub(crate) struct Hand(Seeded);
 
 impl Hand {
-    pub fn new(seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self(Seeded::new(seed))
     }
-    pub fn below(&self, bound: usize) -> usize {
+    pub(crate) fn below(&self, bound: usize) -> usize {
         usize::try_from(self.0.below(u64::try_from(bound).expect("small"))).expect("small")
     }
     /// True once in so many throws.
-    pub fn once_in(&self, times: usize) -> bool {
+    pub(crate) fn once_in(&self, times: usize) -> bool {
         self.below(times) == 0
     }
-    pub fn pick<'a, T>(&self, from: &'a [T]) -> &'a T {
+    pub(crate) fn pick<'a, T>(&self, from: &'a [T]) -> &'a T {
         &from[self.below(from.len())]
     }
-    pub fn fill<const N: usize>(&self) -> [u8; N] {
+    pub(crate) fn fill<const N: usize>(&self) -> [u8; N] {
         let mut bytes = [0; N];
         self.0.fill(&mut bytes);
         bytes
     }
-    pub fn byte(&self) -> u8 {
+    pub(crate) fn byte(&self) -> u8 {
         let [byte] = self.fill();
         if self.once_in(3) { *self.pick(&[0, 1, 2, 0x7f, 0x80, 0xff]) } else { byte }
     }
     /// A number at the edges, or near this one.
-    pub fn number(&self, near: u64) -> u64 {
+    pub(crate) fn number(&self, near: u64) -> u64 {
         let edges = [0, 1, u64::MAX, u64::MAX - 1, 1 << 63, (1 << 63) - 1, u64::from(u32::MAX), 1 << 20];
         match self.below(4) {
             0 => *self.pick(&edges),
@@ -40,7 +40,7 @@ impl Hand {
     }
 
     /// Some bytes overwritten, a piece doubled or taken out, a great number put in, the end cut off.
-    pub fn harm(&self, bytes: &mut Vec<u8>) {
+    pub(crate) fn harm(&self, bytes: &mut Vec<u8>) {
         for _ in 0..=self.below(3) {
             if bytes.is_empty() {
                 bytes.push(self.byte());
@@ -61,7 +61,17 @@ impl Hand {
         }
     }
 
-    pub fn harmed(&self, bytes: &[u8]) -> Vec<u8> {
+    /// The same, and never as they were: a byte may be overwritten by itself.
+    pub(crate) fn damaged(&self, bytes: &[u8]) -> Vec<u8> {
+        loop {
+            let damaged = self.harmed(bytes);
+            if damaged != bytes {
+                return damaged;
+            }
+        }
+    }
+
+    pub(crate) fn harmed(&self, bytes: &[u8]) -> Vec<u8> {
         let mut bytes = bytes.to_vec();
         self.harm(&mut bytes);
         bytes
@@ -69,14 +79,14 @@ impl Hand {
 }
 
 /// A few bytes that unfold to so many; no more of it is ever in memory here.
-pub fn bomb(plain: u64) -> Vec<u8> {
+pub(crate) fn bomb(plain: u64) -> Vec<u8> {
     let mut bytes = Vec::new();
     zstd::stream::copy_encode(std::io::Read::take(std::io::repeat(0), plain), &mut bytes, 1).expect("zstd");
     bytes
 }
 
 /// A frame that asks for a window of 128 MiB and holds next to nothing (RFC 8878 §3.1.1).
-pub fn wide_window() -> Vec<u8> {
+pub(crate) fn wide_window() -> Vec<u8> {
     // Magic; no content size; exponent 17: 2^27 bytes; one last raw block of one byte.
     vec![0x28, 0xb5, 0x2f, 0xfd, 0x00, 17 << 3, 0x09, 0x00, 0x00, 0x00]
 }

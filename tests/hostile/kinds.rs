@@ -4,8 +4,8 @@
 use preau_shared::{
     documents::DocId,
     replica::{
-        Copy, Hello, Item, Kept, Knowledge, Loose, Mark, Message, Page, Pull, Reason, Sheet, Shelf, Side, Tombstone, Wanted,
-        batch,
+        Hello, Item, Kept, Knowledge, Lacking, Loose, Mark, Message, Page, Pull, Reason, Run, Sheet, Shelf, Side,
+        Wanted, batch,
     },
     rig::shelves::{self, pages},
 };
@@ -18,32 +18,38 @@ use crate::{
 };
 
 /// What one end has to say, and how it is opened.
-pub struct Speaker {
+pub(crate) struct Speaker {
     /// A true hello of this end.
-    pub hello: Message,
+    pub(crate) hello: Message,
     /// One real message of each kind.
-    pub real: Vec<(&'static str, Message)>,
+    pub(crate) real: Vec<(&'static str, Message)>,
     smith: Smith,
     marks: Vec<Mark>,
 }
 
-pub type Make = fn(&Speaker, &Hand) -> Vec<Message>;
+pub(crate) type Make = fn(&Speaker, &Hand) -> Vec<Message>;
 
 /// Kinds of harm inside a message; what is real is said before.
-pub const UP: &[(&str, Make)] = &[
+pub(crate) const UP: &[(&str, Make)] = &[
     ("hello inside", |all, hand| vec![all.hello_inside(hand)]),
     ("run inside", |all, hand| vec![all.hello.clone(), Message::Runs(vec![all.smith.run(hand)])]),
     ("change inside", |all, hand| vec![all.hello.clone(), Message::Runs(vec![all.change_inside(hand)])]),
+    ("former inside", |all, hand| vec![all.hello.clone(), Message::Runs(vec![all.smith.again(hand)])]),
     ("mend inside", |all, hand| vec![all.hello.clone(), all.mend_inside(hand)]),
+    ("erased inside", |all, hand| vec![all.hello.clone(), all.erased_inside(hand)]),
+    ("skip inside", |all, hand| vec![all.hello.clone(), Message::Skip(all.smith.head(hand))]),
     ("marks inside", |all, hand| vec![all.hello.clone(), all.words_inside(hand), all.words_inside(hand)]),
     ("page upwards", |all, hand| all.page_upwards(hand)),
 ];
-pub const DOWN: &[(&str, Make)] = &[
+pub(crate) const DOWN: &[(&str, Make)] = &[
     ("hello inside", |all, hand| vec![all.hello_inside(hand)]),
     ("run inside", |all, hand| vec![all.hello.clone(), Message::Runs(vec![all.smith.run(hand)])]),
+    ("former inside", |all, hand| vec![all.hello.clone(), Message::Runs(vec![all.smith.again(hand)])]),
+    ("skip inside", |all, hand| vec![all.hello.clone(), Message::Skip(all.smith.head(hand))]),
     ("marks inside", |all, hand| vec![all.hello.clone(), all.words_inside(hand), all.words_inside(hand)]),
 ];
-pub const SNAPSHOT: &[(&str, Make)] = &[("snapshot inside", |all, hand| vec![all.hello.clone(), all.page_inside(hand)])];
+pub(crate) const SNAPSHOT: &[(&str, Make)] =
+    &[("snapshot inside", |all, hand| vec![all.hello.clone(), all.page_inside(hand)])];
 
 fn knowledge(site: &Site) -> Knowledge {
     let digest = |shelf: Shelf| (shelf.clone(), site.store.with(|conn| shelves::digest(conn, &shelf)).expect("digest"));
@@ -53,7 +59,13 @@ fn knowledge(site: &Site) -> Knowledge {
 fn hello(site: &Site, knowledge: Knowledge) -> Message {
     let summary = knowledge.summary();
     let incarnation = site.author.origin.incarnation;
-    Message::Hello(Hello { speaks: batch::SPEAKS, incarnation, summary, knowledge: Some(knowledge), answer_wanted: true })
+    Message::Hello(Hello {
+        speaks: batch::SPEAKS,
+        incarnation,
+        summary,
+        knowledge: Some(knowledge),
+        answer_wanted: true,
+    })
 }
 
 fn pull(shelf: Shelf) -> Pull {
@@ -70,25 +82,28 @@ fn sums(site: &Site) -> Vec<u64> {
 
 impl Speaker {
     /// What `speaker` has to say to `hearer`.
-    pub fn new(world: &World, side: Side) -> Self {
+    pub(crate) fn new(world: &World, side: Side) -> Self {
         let (speaker, hearer) = match side {
             Side::Coordinator => (&world.hostile, &world.coordinator),
-            Side::Box | Side::Sibling => (&world.coordinator, &world.hostile),
+            Side::Sibling => (&world.hostile, &world.sister),
+            Side::Box => (&world.coordinator, &world.hostile),
         };
         let origin = speaker.author.origin;
         let held = hearer.marks().into_iter().find(|mark| mark.origin == origin && mark.shelf == school());
         let next = speaker.runs(&school(), &origin, held.map_or(0, |mark| mark.number));
-        assert!(next.len() > usize::from(side == Side::Coordinator), "there is something to say");
+        assert!(next.len() > usize::from(side != Side::Box), "there is something to say");
         let page = served(speaker, school());
-        let copies: Vec<Copy> = page.sheet().expect("sheet").copies;
+        let Sheet { copies, erased, .. } = page.sheet().expect("sheet");
+        let heads = page.heads.clone();
+        assert!(!erased.is_empty() && !heads.is_empty(), "there is something to forge from");
         let key = key(origin.box_id);
         let others = origins(&world.coordinator, &world.hostile);
         let theirs = hearer.marks();
-        let smith = Smith { origin, copies, next: next.clone(), key, others, theirs };
-        let mend = smith.loose();
+        let smith = Smith { origin, copies, erased, heads, next: next.clone(), key, others, theirs };
+        let mend = Lacking { changes: smith.loose(), erased: smith.erased.clone() };
         let nack = Message::Nack { shelf: school(), origin: hearer.author.origin, first: 1, reason: Reason::Items };
         let marks = speaker.marks();
-        let own = marks.iter().find(|mark| mark.origin == origin && mark.shelf == school()).expect("own").clone();
+        let own = smith.heads.iter().find(|head| head.origin == origin).expect("own").clone();
         let said = hello(speaker, knowledge(speaker));
         let Message::Hello(whole) = said.clone() else { unreachable!() };
         let mut real = vec![
@@ -103,7 +118,7 @@ impl Speaker {
             ("buckets", Message::Buckets(school(), sums(speaker))),
             ("differ", Message::Differ(school(), (0..=255).collect())),
         ];
-        if side == Side::Coordinator {
+        if side != Side::Box {
             real.push(("mend", Message::Mend(school(), mend)));
         }
         Self { hello: said, real, smith, marks }
@@ -147,17 +162,19 @@ impl Speaker {
     }
 
     fn words_inside(&self, hand: &Hand) -> Message {
-        let reasons = [
-            Reason::Fork, Reason::Folded, Reason::Superseded, Reason::Items, Reason::NotNow, Reason::UnknownKey,
-        ];
+        let reasons =
+            [Reason::Fork, Reason::Folded, Reason::Superseded, Reason::Items, Reason::NotNow, Reason::UnknownKey];
         let mark = self.number(hand);
         let buckets = vec![hand.byte(); hand.below(257)];
         match hand.below(9) {
             0 | 1 => Message::Have((0..hand.below(20)).map(|_| self.number(hand)).collect()),
-            2 | 3 => {
-                Message::Nack { shelf: mark.shelf, origin: mark.origin, first: mark.number, reason: *hand.pick(&reasons) }
-            }
-            4 | 5 => Message::Skip(mark),
+            2 | 3 => Message::Nack {
+                shelf: mark.shelf,
+                origin: mark.origin,
+                first: mark.number,
+                reason: *hand.pick(&reasons),
+            },
+            4 | 5 => Message::Skip(self.smith.head(hand)),
             6 => {
                 let wanted = if hand.once_in(2) { Wanted::Everything } else { Wanted::Buckets(buckets) };
                 let after = hand.once_in(2).then(|| hand.pick(&self.smith.copies).doc);
@@ -182,17 +199,26 @@ impl Speaker {
             _ => {
                 let (doc, item) = self.smith.changed(hand);
                 if let Item::First { epoch, bytes, .. } = item {
-                    changes.push(Loose { doc, epoch, bytes });
+                    changes.push(Loose { doc, epoch, cut: Vec::new(), bytes });
                 } else if let Item::Change { bytes } = item {
-                    changes.push(Loose { doc, epoch: 0, bytes });
+                    changes.push(Loose { doc, epoch: 0, cut: Vec::new(), bytes });
                 }
             }
         }
         let shelf = if hand.once_in(10) { hand.pick(&[Shelf::Territory, other_school()]).clone() } else { school() };
-        Message::Mend(shelf, changes)
+        Message::Mend(shelf, Lacking { changes, erased: Vec::new() })
     }
 
-    fn change_inside(&self, hand: &Hand) -> preau_shared::replica::Run {
+    /// True changes beside tombstones of which none is what it says.
+    fn erased_inside(&self, hand: &Hand) -> Message {
+        let many = if hand.once_in(20) { 2_000 } else { 1 + hand.below(4) };
+        let erased = std::iter::repeat_with(|| self.smith.erasure(hand)).take(many).collect();
+        let changes = if hand.once_in(2) { self.smith.loose() } else { Vec::new() };
+        let shelf = if hand.once_in(10) { hand.pick(&[Shelf::Territory, other_school()]).clone() } else { school() };
+        Message::Mend(shelf, Lacking { changes, erased })
+    }
+
+    fn change_inside(&self, hand: &Hand) -> Run {
         let run = self.smith.next[0].clone();
         let mut items = run.items().expect("items");
         if hand.once_in(2) {
@@ -237,7 +263,7 @@ impl Speaker {
         let at = hand.below(sheet.copies.len());
         let mut packed = None;
         match hand.below(10) {
-            0 => sheet.erased.push(Tombstone { doc: sheet.copies[at].doc, pseudonym: Some(hand.fill()) }),
+            0 => sheet.erased.push(self.smith.erasure(hand)),
             1..5 => {
                 let saved = &mut sheet.copies[at].saved;
                 *saved = resealed(hand, saved);
@@ -281,17 +307,58 @@ impl Smith {
     /// The changes of the first run that the other end lacks, one by one.
     fn loose(&self) -> Vec<Loose> {
         let of = |item: Item| match item {
-            Item::First { doc, epoch, bytes, .. } => Some(Loose { doc, epoch, bytes }),
-            Item::Change { bytes } => Some(Loose { doc: self.copies[0].doc, epoch: 0, bytes }),
-            Item::Entry { .. } | Item::Erased(_) | Item::Gone { .. } => None,
+            Item::First { doc, epoch, cut, bytes } => Some(Loose { doc, epoch, cut, bytes }),
+            Item::Change { bytes } => Some(Loose { doc: self.copies[0].doc, epoch: 0, cut: Vec::new(), bytes }),
+            Item::Entry { .. } | Item::Erased(_) | Item::Gone { .. } | Item::Former { .. } => None,
         };
         self.next[0].items().expect("items").into_iter().filter_map(of).collect()
     }
 }
 
+/// Real bytes for each reader.
+pub(crate) fn corpus(world: &World) -> Vec<(&'static str, Vec<u8>)> {
+    let link = Link::new(&world.coordinator, Side::Coordinator);
+    let mut corpus = Vec::new();
+    for side in [Side::Coordinator, Side::Sibling, Side::Box] {
+        let speaker = Speaker::new(world, side);
+        for (_, message) in &speaker.real {
+            let body = batch::encode(message, None).expect("real");
+            corpus.push(("seal", link.sealed(1, &body).expect("sealed")));
+            corpus.push(("hello", body.clone()));
+            corpus.push(("batch", body));
+        }
+        for run in &speaker.smith.next {
+            let items = run.items().expect("items");
+            corpus.push(("run", run.payload.clone()));
+            corpus.push(("run", postcard::to_stdvec(&items).expect("items")));
+            for item in items {
+                if let Item::First { doc, bytes, .. } = item {
+                    corpus.push(("change", [vec![doc.kind.code() - 1], bytes].concat()));
+                }
+            }
+        }
+        let (copies, erased) = (speaker.smith.copies.clone(), speaker.smith.erased.clone());
+        let sheet = Sheet { copies, erased, ..Sheet::default() };
+        corpus.push(("page", postcard::to_stdvec(&sheet).expect("sheet")));
+        for copy in sheet.copies {
+            corpus.push(("page", [&[copy.doc.kind.code() - 1], &copy.saved[8..]].concat()));
+        }
+    }
+    corpus
+}
+
+/// Leaves them in a folder, for a fuzzer to begin with.
+pub(crate) fn keep(corpus: &[(&str, Vec<u8>)], folder: Option<String>) {
+    let Some(folder) = folder else { return };
+    for (n, (reader, bytes)) in corpus.iter().enumerate() {
+        let of = std::path::Path::new(&folder).join(reader);
+        std::fs::create_dir_all(&of).expect("folder");
+        std::fs::write(of.join(n.to_string()), bytes).expect("file");
+    }
+}
+
 /// Seals messages as they are.
-pub fn sealed(link: &Link, messages: &[Message]) -> Vec<Vec<u8>> {
+pub(crate) fn sealed(link: &Link, messages: &[Message]) -> Vec<Vec<u8>> {
     let bodies = messages.iter().filter_map(|message| batch::encode(message, None).ok());
     bodies.enumerate().filter_map(|(n, body)| link.sealed(n as u64, &body)).collect()
 }
-

@@ -17,7 +17,7 @@ const MOST_ASIDE_BYTES: i64 = 100 * (64 + MAX_RUN_BYTES as i64 + 256);
 const MOST_WAITING: i64 = 1_000;
 
 /// Every table of replication but that of what was refused, and what tells its rows apart from one another.
-const TABLES: [&str; 12] = [
+const TABLES: [&str; 11] = [
     "replica_self",
     "replica_lines",
     "replica_items",
@@ -28,14 +28,13 @@ const TABLES: [&str; 12] = [
     "replica_waiting",
     "replica_overridden",
     "replica_holders",
-    "replica_aside",
     "replica_lost",
 ];
 
 /// Rows as they stand.
-pub type Rows = BTreeMap<&'static str, Vec<Vec<Value>>>;
+pub(crate) type Rows = BTreeMap<&'static str, Vec<Vec<Value>>>;
 
-pub fn rows(conn: &Connection, sql: &str) -> Vec<Vec<Value>> {
+pub(crate) fn rows(conn: &Connection, sql: &str) -> Vec<Vec<Value>> {
     let mut statement = conn.prepare_cached(sql).expect("sql");
     let columns = statement.column_count();
     let mut found = statement.query([]).expect("rows");
@@ -46,18 +45,19 @@ pub fn rows(conn: &Connection, sql: &str) -> Vec<Vec<Value>> {
     all
 }
 
-pub fn everything(site: &Site) -> Rows {
+pub(crate) fn everything(site: &Site) -> Rows {
     site.store.with(|conn| TABLES.into_iter().map(|t| (t, rows(conn, &format!("SELECT * FROM {t}")))).collect())
 }
 
 /// How far each line is held.
-pub fn marks(rows: &Rows) -> Vec<&[Value]> {
+pub(crate) fn marks(rows: &Rows) -> Vec<&[Value]> {
     rows["replica_lines"].iter().filter_map(|line| line.get(..7)).collect()
 }
 
 /// Whether documents, entries and runs are the same in both.
-pub fn same_items(one: &Rows, other: &Rows) -> bool {
-    let of = ["replica_documents", "replica_changes", "replica_hashes", "replica_items", "replica_runs", "replica_waiting"];
+pub(crate) fn same_items(one: &Rows, other: &Rows) -> bool {
+    let of =
+        ["replica_documents", "replica_changes", "replica_hashes", "replica_items", "replica_runs", "replica_waiting"];
     of.iter().all(|table| one[table] == other[table])
 }
 
@@ -67,7 +67,7 @@ fn number(conn: &Connection, sql: &str) -> i64 {
 
 /// What nobody but the coordinator, or another box, may change.
 #[derive(PartialEq, Debug)]
-pub struct Guarded {
+pub(crate) struct Guarded {
     rows: BTreeMap<&'static str, Vec<Vec<Value>>>,
     school: Vec<(String, String)>,
     badges: Vec<([u8; 16], [u8; 16], [u8; 32])>,
@@ -78,7 +78,7 @@ fn hex(id: [u8; 16]) -> String {
 }
 
 /// Of the coordinator: all that the hostile box may not touch.
-pub fn guarded(site: &Site) -> Guarded {
+pub(crate) fn guarded(site: &Site) -> Guarded {
     let h = format!("x'{}'", hex(*HOSTILE.as_bytes()));
     let me = format!("x'{}'", hex(*site.author.origin.box_id.as_bytes()));
     let kinds = [Kind::Person, Kind::Policy, Kind::Catalogue].map(|kind| kind.code().to_string()).join(",");
@@ -108,19 +108,32 @@ pub fn guarded(site: &Site) -> Guarded {
             ),
         ),
         (
+            "entries that were held",
+            "SELECT line, number, salt, body, gone FROM replica_items WHERE kind = 1 AND committed < 1000
+             ORDER BY line, number"
+                .into(),
+        ),
+        (
             "documents of the coordinator",
             format!(
                 "SELECT shelf, kind, id, epoch, state, heads, fields FROM replica_documents
                  WHERE shelf <> '0900001A' OR kind IN ({kinds}) ORDER BY shelf, kind, id, epoch"
             ),
         ),
-        ("tombstones", "SELECT shelf, kind, id, epoch FROM replica_documents WHERE state = 2 ORDER BY 1, 2, 3, 4".into()),
-        ("epochs", "SELECT shelf, kind, id, epoch, state FROM replica_documents WHERE epoch > 0 ORDER BY 1, 2, 3, 4".into()),
+        (
+            "tombstones",
+            "SELECT shelf, kind, id, epoch FROM replica_documents WHERE state = 2 ORDER BY 1, 2, 3, 4".into(),
+        ),
+        (
+            "epochs",
+            "SELECT shelf, kind, id, epoch, state FROM replica_documents WHERE epoch > 0 ORDER BY 1, 2, 3, 4".into(),
+        ),
         (
             "what others hold and lost",
-            format!("SELECT 1, holder FROM replica_holders WHERE holder <> {h} UNION ALL SELECT 2, box FROM replica_lost WHERE box <> {h}"),
+            format!(
+                "SELECT 1, holder FROM replica_holders WHERE holder <> {h} UNION ALL SELECT 2, box FROM replica_lost WHERE box <> {h}"
+            ),
         ),
-        ("set aside", "SELECT * FROM replica_aside".into()),
     ];
     site.store.with(|conn| {
         let rows = asked.into_iter().map(|(what, sql)| (what, rows(conn, &sql))).collect();
@@ -145,13 +158,13 @@ pub fn guarded(site: &Site) -> Guarded {
 }
 
 /// The badges that are void.
-pub fn void(site: &Site) -> Vec<[u8; 16]> {
+pub(crate) fn void(site: &Site) -> Vec<[u8; 16]> {
     let badges = site.store.with(|conn| shelves::documents(conn, &school(), Kind::Badge)).expect("badges");
     badges.into_iter().filter(|(_, fields)| fields.flag("void")).map(|(doc, _)| doc.id).collect()
 }
 
 /// Everything that grows has its limit.
-pub fn bounded(site: &Site) -> Result<(), String> {
+pub(crate) fn bounded(site: &Site) -> Result<(), String> {
     site.store.with(|conn| {
         let aside = number(conn, "SELECT count(*) FROM replica_quarantine");
         let bytes = number(conn, "SELECT coalesce(sum(length(bytes)), 0) FROM replica_quarantine");
@@ -164,7 +177,7 @@ pub fn bounded(site: &Site) -> Result<(), String> {
 }
 
 /// Every document can be read, and reads as its row says; all of them can be handed to a new box.
-pub fn whole(site: &Site, side: Side) -> Result<(), String> {
+pub(crate) fn whole(site: &Site, side: Side) -> Result<(), String> {
     use preau_shared::{
         documents::Document,
         replica::{Pull, Shelf, Wanted},
@@ -178,7 +191,9 @@ pub fn whole(site: &Site, side: Side) -> Result<(), String> {
             let sheet = page.sheet().ok_or("a page that was served cannot be read")?;
             for copy in sheet.copies {
                 let mut document = Document::new(copy.doc.kind);
-                document.merge_saved(&copy.saved).map_err(|why| format!("{:?} cannot be handed on: {why}", copy.doc))?;
+                document
+                    .merge_saved(&copy.saved)
+                    .map_err(|why| format!("{:?} cannot be handed on: {why}", copy.doc))?;
                 if copy.cut.is_none() {
                     let row = site.store.with(|conn| shelves::document(conn, &shelf, &copy.doc)).expect("row");
                     if row != Some(document.fields()) {
@@ -197,7 +212,7 @@ pub fn whole(site: &Site, side: Side) -> Result<(), String> {
 
 impl Guarded {
     /// What is not as it was.
-    pub fn differs(&self, before: &Self) -> Option<String> {
+    pub(crate) fn differs(&self, before: &Self) -> Option<String> {
         let rows = self.rows.iter().find(|(what, rows)| before.rows.get(*what) != Some(rows));
         let rows = rows.map(|(what, _)| format!("a box changed: {what}"));
         let school = (self.school != before.school).then(|| "a box changed: the school".to_owned());
@@ -207,6 +222,6 @@ impl Guarded {
 }
 
 /// How many rows a table has.
-pub fn count(site: &Site, table: &str) -> usize {
+pub(crate) fn count(site: &Site, table: &str) -> usize {
     usize::try_from(site.store.with(|conn| number(conn, &format!("SELECT count(*) FROM {table}")))).expect("count")
 }

@@ -15,13 +15,13 @@ const LOOK: Duration = Duration::from_secs(1);
 
 /// Watches one case after the other from a thread beside.
 #[derive(Clone)]
-pub struct Watch {
+pub(crate) struct Watch {
     case: Arc<Mutex<String>>,
     count: Arc<AtomicU64>,
 }
 
 impl Watch {
-    pub fn start() -> Self {
+    pub(crate) fn start() -> Self {
         let watch = Self { case: Arc::default(), count: Arc::default() };
         let seen = watch.clone();
         std::thread::spawn(move || {
@@ -41,21 +41,21 @@ impl Watch {
         watch
     }
 
-    pub fn now(&self, case: String) {
+    pub(crate) fn now(&self, case: String) {
         *self.case.lock().expect("case") = case;
         self.count.fetch_add(1, Ordering::Relaxed);
     }
 }
 
 /// Processor time of this program, in hundredths of a second (proc(5), `utime` and `stime`).
-pub fn processor() -> u64 {
+pub(crate) fn processor() -> u64 {
     let stat = std::fs::read_to_string("/proc/self/stat").expect("proc");
     let rest = stat.rsplit(')').next().expect("after the name");
     rest.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<u64>().expect("ticks")).sum()
 }
 
 /// The most memory this program ever had, in KB (proc(5), `VmHWM`).
-pub fn peak_kb() -> u64 {
+pub(crate) fn peak_kb() -> u64 {
     let status = std::fs::read_to_string("/proc/self/status").expect("proc");
     let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("peak");
     line.trim().trim_end_matches(" kB").parse().expect("number")

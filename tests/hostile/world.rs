@@ -6,16 +6,14 @@ use std::sync::{Arc, Mutex, atomic::AtomicU64, atomic::Ordering};
 use preau_shared::{
     badge::BadgeHash,
     dice::Seeded,
-    documents::{
-        Badge, Case, Catalogue, DocId, Edit, Fields, Kind, Person, Scalar, Tablet, Writer, badge, class,
-    },
+    documents::{Badge, Case, Catalogue, DocId, Edit, Fields, Kind, Person, Scalar, Tablet, Writer, badge, class},
     ids::{BadgeId, BoxId, CaseId, ClassId, PersonId, SessionId, TabletId, Uai},
     journal::{CredentialKind, Entry, How},
     keys::SigningKey,
-    replica::{Mark, Origin, Run, Shelf, Tombstone},
+    replica::{Lacking, Mark, Origin, Page, Run, Shelf, Tombstone},
     rig::{
         apply::Bench,
-        shelves::{self, Author, Following, Project, ShelfError, Taking},
+        shelves::{self, Author, Following, Project, ShelfError, Taking, pages},
         store::Store,
         writer::StoreError,
     },
@@ -26,24 +24,24 @@ use rusqlite::Connection;
 use tokio::sync::watch;
 
 /// The coordinator, the box that turns hostile, its sister, and a box of another school.
-pub const COORDINATOR: BoxId = BoxId::from_bytes([9; 16]);
-pub const HOSTILE: BoxId = BoxId::from_bytes([1; 16]);
-pub const SISTER: BoxId = BoxId::from_bytes([2; 16]);
-pub const FOREIGN: BoxId = BoxId::from_bytes([3; 16]);
+pub(crate) const COORDINATOR: BoxId = BoxId::from_bytes([9; 16]);
+pub(crate) const HOSTILE: BoxId = BoxId::from_bytes([1; 16]);
+pub(crate) const SISTER: BoxId = BoxId::from_bytes([2; 16]);
+pub(crate) const FOREIGN: BoxId = BoxId::from_bytes([3; 16]);
 
-pub fn uai() -> Uai {
+pub(crate) fn uai() -> Uai {
     "0900001A".parse().expect("uai")
 }
-pub fn school() -> Shelf {
+pub(crate) fn school() -> Shelf {
     Shelf::School(uai())
 }
-pub fn other_school() -> Shelf {
+pub(crate) fn other_school() -> Shelf {
     Shelf::School("0900002B".parse().expect("uai"))
 }
 
 /// A store whose acts are savepoints of one connection, so that a whole case can be taken back.
 #[derive(Clone)]
-pub struct Memory {
+pub(crate) struct Memory {
     conn: Arc<Mutex<Connection>>,
     committed: watch::Sender<u64>,
 }
@@ -55,7 +53,7 @@ impl Memory {
         Self { conn: Arc::new(Mutex::new(conn)), committed: watch::Sender::new(0) }
     }
 
-    pub fn with<T>(&self, act: impl FnOnce(&Connection) -> T) -> T {
+    pub(crate) fn with<T>(&self, act: impl FnOnce(&Connection) -> T) -> T {
         act(&self.conn.lock().expect("no act panicked"))
     }
 }
@@ -94,7 +92,7 @@ impl Store for Memory {
 
 /// Counts what is projected.
 #[derive(Debug, Default)]
-pub struct Counting(pub AtomicU64);
+pub(crate) struct Counting(pub(crate) AtomicU64);
 
 impl Project<Connection> for Counting {
     fn document(&self, _: &Connection, _: &Shelf, _: &DocId, _: &Fields) -> Result<(), ShelfError> {
@@ -112,73 +110,104 @@ impl Project<Connection> for Counting {
 
 /// A replica: its store, and who writes there.
 #[derive(Clone)]
-pub struct Site {
-    pub store: Memory,
-    pub author: Author,
-    pub bench: Arc<Bench>,
+pub(crate) struct Site {
+    pub(crate) store: Memory,
+    pub(crate) author: Author,
+    pub(crate) bench: Arc<Bench>,
 }
 
 impl Site {
     fn new(id: BoxId, incarnation: u64, writer: Writer) -> Self {
         let store = Memory::new();
         let dice = Arc::new(Seeded::new(incarnation));
-        let origin = store.with(|conn| shelves::origin(conn, id, &*dice)).expect("origin");
+        let origin = store.with(|conn| shelves::begin(conn, id, &*dice)).expect("origin");
         let author = Author { origin, key: Arc::new(key(id)), dice, writer };
         Self { store, author, bench: Arc::new(Bench::new(std::time::Duration::from_secs(20))) }
     }
 
-    fn edit(&self, shelf: &Shelf, edit: &Edit) {
+    /// Its program is started again: another life on the same disk.
+    fn begin_anew(&mut self, seed: u64) {
+        let (id, dice) = (self.author.origin.box_id, Arc::new(Seeded::new(seed)));
+        self.author.origin = self.store.with(|conn| shelves::begin(conn, id, &*dice)).expect("origin");
+        self.author.dice = dice;
+    }
+
+    pub(crate) fn edit(&self, shelf: &Shelf, edit: &Edit) {
         let made = |conn: &Connection| shelves::edit(conn, &self.author, shelf, Stamp(10), edit, &Counting::default());
         assert!(self.store.with(made).expect("edit").is_some(), "{edit:?}");
     }
 
-    fn journal(&self, entry: &Entry) {
+    pub(crate) fn journal(&self, entry: &Entry) {
         self.store.with(|conn| shelves::journal(conn, &self.author, &school(), Stamp(10), entry)).expect("journal");
     }
 
-    fn close(&self) {
+    pub(crate) fn close(&self) {
         self.store.with(|conn| shelves::close_runs(conn, &self.author, Stamp(11))).expect("close");
     }
 
     /// The runs of an origin after a number.
-    pub fn runs(&self, shelf: &Shelf, origin: &Origin, after: u64) -> Vec<Run> {
+    pub(crate) fn runs(&self, shelf: &Shelf, origin: &Origin, after: u64) -> Vec<Run> {
         match self.store.with(|conn| shelves::runs_after(conn, shelf, origin, after, usize::MAX)).expect("runs") {
             Following::Runs(runs) => runs,
-            Following::Cut(mark) => panic!("cut at {mark:?}"),
+            Following::Cut(head) => panic!("cut at {head:?}"),
         }
     }
 
-    pub fn marks(&self) -> Vec<Mark> {
+    pub(crate) fn marks(&self) -> Vec<Mark> {
         self.store.with(|conn| shelves::marks_of(conn, &[Shelf::Territory, school()])).expect("marks")
     }
 
     /// Takes all that an origin wrote on a shelf, from another site.
-    fn hear(&self, other: &Self, shelf: &Shelf, origin: &Origin) {
+    pub(crate) fn hear(&self, other: &Self, shelf: &Shelf, origin: &Origin) {
         let writer = if origin.box_id == COORDINATOR { Writer::Coordinator } else { Writer::Box };
         let held = self.marks().into_iter().find(|mark| mark.shelf == *shelf && mark.origin == *origin);
         for run in other.runs(shelf, origin, held.map_or(0, |mark| mark.number)) {
-            let project = Counting::default();
-            let with = Taking { author: &self.author, project: &project, bench: &self.bench, now: Stamp(12) };
-            self.store.with(|conn| shelves::commit_run(conn, &run, writer, &with)).expect("taken");
+            self.take(&run, writer).expect("taken");
         }
+    }
+
+    /// Takes a run, or leaves all as it was.
+    pub(crate) fn take(&self, run: &Run, writer: Writer) -> Result<Mark, ShelfError> {
+        self.act(|conn, with| shelves::commit_run(conn, run, writer, with))
+    }
+
+    /// Takes a page of the coordinator, or leaves all as it was.
+    pub(crate) fn take_page(&self, page: &Page) -> Result<Lacking, ShelfError> {
+        self.act(|conn, with| pages::take(conn, page, None, with))
+    }
+
+    fn act<T>(
+        &self,
+        act: impl FnOnce(&Connection, &Taking<'_, Connection>) -> Result<T, ShelfError>,
+    ) -> Result<T, ShelfError> {
+        let project = Counting::default();
+        let with = Taking { author: &self.author, project: &project, bench: &self.bench, now: Stamp(12) };
+        self.store.with(|conn| {
+            conn.execute_batch("SAVEPOINT act").expect("savepoint");
+            let done = act(conn, &with);
+            conn.execute_batch(if done.is_ok() { "RELEASE act" } else { "ROLLBACK TO act; RELEASE act" }).expect("end");
+            done
+        })
     }
 }
 
-pub fn key(id: BoxId) -> SigningKey {
+pub(crate) fn key(id: BoxId) -> SigningKey {
     let [first, ..] = *id.as_bytes();
     SigningKey::from_seed(&[first; 32]).expect("key")
 }
 
 /// Everybody, in the middle of a school day.
-pub struct World {
-    pub coordinator: Site,
+pub(crate) struct World {
+    pub(crate) coordinator: Site,
     /// The box: it has written more than the coordinator holds, and lacks what the coordinator wrote since.
-    pub hostile: Site,
+    pub(crate) hostile: Site,
+    /// The other box of the school, which has written nothing since.
+    pub(crate) sister: Site,
     /// A box that was just installed, under the name of the hostile one.
-    pub fresh: Site,
+    pub(crate) fresh: Site,
 }
 
-pub const CASE: CaseId = CaseId::from_bytes([9; 16]);
+pub(crate) const CASE: CaseId = CaseId::from_bytes([9; 16]);
 
 fn person(n: u8) -> Person {
     Person {
@@ -205,7 +234,7 @@ fn new_badge(n: u8) -> Badge {
 fn case(name: &str) -> Edit {
     Case { id: CASE, name: name.into(), deleted: false }.edit()
 }
-fn tablet(n: u8, name: &str) -> Edit {
+pub(crate) fn tablet(n: u8, name: &str) -> Edit {
     let id = TabletId::from_bytes([n; 16]);
     let (model, serial, key) = ("M1".into(), format!("S{n}"), vec![n; 32]);
     Tablet { id, name: name.into(), model, serial, case: Some(CASE), key, lost: false, deleted: false }.edit()
@@ -221,9 +250,9 @@ fn credential(n: u8) -> Entry {
 }
 
 impl World {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let coordinator = Site::new(COORDINATOR, 90, Writer::Coordinator);
-        let hostile = Site::new(HOSTILE, 10, Writer::Box);
+        let mut hostile = Site::new(HOSTILE, 10, Writer::Box);
         let sister = Site::new(SISTER, 20, Writer::Box);
         let fresh = Site::new(HOSTILE, 11, Writer::Box);
         coordinator_writes(&coordinator);
@@ -232,6 +261,14 @@ impl World {
         for site in [&hostile, &sister] {
             all.iter().for_each(|shelf| site.hear(&coordinator, shelf, &c));
         }
+        // A former life of the box, of which something stood in no run when it ended.
+        hostile.edit(&school(), &tablet(6, "T6"));
+        (1..4).for_each(|n| hostile.journal(&sign_in(n)));
+        hostile.close();
+        hostile.edit(&school(), &tablet(6, "again"));
+        hostile.journal(&sign_in(4));
+        let former = hostile.author.origin;
+        hostile.begin_anew(12);
         sister.edit(&school(), &tablet(7, "T7"));
         sister.edit(&school(), &badge::void(BadgeId::from_bytes([2; 16]), "lost"));
         (1..4).for_each(|n| sister.journal(&sign_in(n)));
@@ -244,7 +281,7 @@ impl World {
         hostile.edit(&school(), &case("C3"));
         (1..4).for_each(|n| hostile.journal(&sign_in(n)));
         hostile.close();
-        coordinator.hear(&hostile, &school(), &hostile.author.origin);
+        [former, hostile.author.origin].iter().for_each(|life| coordinator.hear(&hostile, &school(), life));
         // What each lacks of the other.
         for n in 0..2 {
             hostile.edit(&school(), &tablet(40 + n, "new"));
@@ -261,7 +298,7 @@ impl World {
         coordinator.journal(&credential(2));
         coordinator.edit(&Shelf::Territory, &policy("P2"));
         coordinator.close();
-        Self { coordinator, hostile, fresh }
+        Self { coordinator, hostile, sister, fresh }
     }
 }
 
@@ -292,15 +329,14 @@ fn coordinator_writes(site: &Site) {
 
 fn erase(site: &Site, n: u8) {
     let tombstone = Tombstone { doc: Person::doc(person(n).id), pseudonym: Some([n; 16]) };
-    let act = |conn: &Connection| {
-        shelves::erase(conn, &site.author, &school(), Stamp(10), tombstone, &Counting::default())
-    };
+    let act =
+        |conn: &Connection| shelves::erase(conn, &site.author, &school(), Stamp(10), tombstone, &Counting::default());
     assert!(site.store.with(act).expect("erase").is_some());
 }
 
-fn roll_over(site: &Site) {
+/// Begins every document anew that was edited since the last time.
+pub(crate) fn roll_over(site: &Site) {
     let when = (Stamp(20), Stamp(30));
-    let act =
-        |conn: &Connection| shelves::roll_over(conn, &site.author, &school(), when, &Counting::default());
+    let act = |conn: &Connection| shelves::roll_over(conn, &site.author, &school(), when, &Counting::default());
     assert!(site.store.with(act).expect("roll over") > 0);
 }

@@ -349,7 +349,8 @@ impl World {
         let name = text.split([' ', '{']).next().unwrap_or_default().to_owned();
         let count = self.report.alerts.entry(name).or_default();
         *count = count.saturating_add(1);
-        let strange = [Fault::Rollback, Fault::Clone, Fault::Hostile, Fault::Revoked];
+        // An edit in an epoch that was let go of is found by comparing.
+        let strange = [Fault::Rollback, Fault::Clone, Fault::Hostile, Fault::Revoked, Fault::Seasons];
         let strange = strange.iter().any(|fault| self.net.happened.contains_key(fault));
         ensure!(strange, "{place:?} raised an alert without a reason: {alert}");
         Ok(())

@@ -92,6 +92,11 @@ pub(crate) fn dress(stripped: &[u8]) -> Vec<u8> {
     chunk
 }
 
+/// Whether these bytes call themselves a change. What else they are, [`Chunk::read`] says.
+pub(super) fn is_change(bytes: &[u8]) -> bool {
+    bytes.get(FRONT_BYTES) == Some(&TYPE_CHANGE)
+}
+
 impl Chunk {
     /// Reads a chunk.
     pub(crate) fn read(bytes: &[u8]) -> Result<Self, DocumentError> {

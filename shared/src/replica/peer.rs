@@ -43,8 +43,8 @@ mod take;
 #[cfg(test)]
 mod tests;
 
-/// Bytes of runs asked from the store for one message; the last run may exceed it.
-pub const MESSAGE_BYTES: usize = 192 * 1024;
+/// Bytes of runs asked from the store for one message; a lone run may exceed it. A line that breaks loses half a message.
+pub const MESSAGE_BYTES: usize = 16 * 1024;
 /// Bytes of runs on their way without a `have`.
 pub const WINDOW_BYTES: usize = 512 * 1024;
 /// Messages of runs on their way without a `have`.

@@ -79,7 +79,7 @@ CREATE TABLE replica_runs (
     newest INTEGER NOT NULL, PRIMARY KEY (line, last)
 ) STRICT;
 -- Documents, one row per epoch: saved state, sorted heads, settled fields. State 0 is the current epoch, 1 one that was
--- left behind (120 days), 2 a tombstone (for ever).
+-- left behind (120 days), 2 a tombstone (for ever), 3 what is left of one that was left behind: names of its changes.
 CREATE TABLE replica_documents (
     doc INTEGER PRIMARY KEY, shelf TEXT NOT NULL, kind INTEGER NOT NULL, id BLOB NOT NULL, epoch INTEGER NOT NULL,
     state INTEGER NOT NULL, bucket INTEGER NOT NULL, snapshot BLOB, heads BLOB NOT NULL, fields BLOB NOT NULL,

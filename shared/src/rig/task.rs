@@ -6,6 +6,7 @@ use std::{
     time::Duration,
 };
 
+use futures_util::FutureExt as _;
 use tokio::{sync::watch, task::JoinSet};
 
 /// A task that does not end by itself is cut off so long after the stop.
@@ -41,10 +42,8 @@ impl Tasks {
     pub fn spawn(&self, name: &'static str, task: impl Future<Output = ()> + Send + 'static) {
         let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
         while running.try_join_next().is_some() {}
-        running.spawn(async move {
-            task.await;
-            name
-        });
+        // Not an `async` block: one would hold the task twice, as it was given and as it runs.
+        running.spawn(task.map(move |()| name));
     }
 
     /// A handle that hears the stop.

@@ -432,7 +432,10 @@ impl End {
 
 async fn carry(carrier: Arc<Carrier>, upwards: bool, mut from: mpsc::Receiver<Vec<u8>>, to: mpsc::Sender<LinkEvent>) {
     let mut stands = carrier.stands.subscribe();
-    let mut met = false;
+    // The coordinator's own connection to the broker stands before a box's and outlives it; nobody tells it of a break.
+    if upwards && to.send(LinkEvent::Connected).await.is_err() {
+        return;
+    }
     loop {
         let event = tokio::select! {
             biased;
@@ -441,8 +444,7 @@ async fn carry(carrier: Arc<Carrier>, upwards: bool, mut from: mpsc::Receiver<Ve
                     return;
                 }
                 let stands = *stands.borrow_and_update();
-                // The coordinator's own connection to the broker outlives that of a box; nobody tells it of a break.
-                if upwards && (!stands || std::mem::replace(&mut met, true)) {
+                if upwards {
                     continue;
                 }
                 if stands { LinkEvent::Connected } else { LinkEvent::Disconnected }

@@ -109,7 +109,7 @@ type Documents = BTreeSet<String>;
 fn documents_sql(shelf: &Shelf, hex: impl Fn(&str) -> String) -> String {
     format!(
         "SELECT kind || ':' || {} || ':' || epoch || ':' || {} FROM replica_documents
-         WHERE shelf = '{}' AND state <> 1 AND length(heads) > 0",
+         WHERE shelf = '{}' AND state IN (0, 2) AND length(heads) > 0",
         hex("id"),
         hex("heads"),
         shelf.as_key()

@@ -257,7 +257,10 @@ impl World {
             ensure!(fine, "an alert without a reason: {alert}");
         }
         let base = node.disk.base();
-        ensure!(disks || strangers || quarantine::count(&*base)? == 0, "something is in quarantine without a reason");
+        // What waited for 120 days in vain is kept aside.
+        let seasons = self.net.happened.contains_key(&Fault::Seasons);
+        let fine = disks || strangers || seasons || quarantine::count(&*base)? == 0;
+        ensure!(fine, "something is in quarantine without a reason");
         // A stranger may give up what the stolen box wrote.
         let stolen: Vec<_> = self.stolen.iter().map(|n| id(Place::Box(*n))).collect();
         let lost = pages::lost(&*base)?.into_iter().find(|lost| !stolen.contains(&lost.origin.box_id));
@@ -265,8 +268,36 @@ impl World {
         let waiting = base.one("SELECT count(*) FROM replica_waiting", values![])?.int(0)?;
         // An edit in an epoch that was let go of, or on what stood on a disk that was taken away, waits for its 120 days.
         let in_vain = [Fault::Seasons, Fault::Clone].iter().any(|fault| self.net.happened.contains_key(fault));
-        ensure!(waiting == 0 || in_vain, "{waiting} changes still wait for others");
+        if waiting > 0 && !in_vain {
+            bail!("{waiting} changes still wait for others: {}", self.missed(node)?);
+        }
         Ok(())
+    }
+}
+
+impl World {
+    /// What the changes that wait at a node stand on, and who knows it.
+    fn missed(&self, node: &Node) -> Result<String> {
+        let waiting = node.disk.base().query(
+            "SELECT w.dep, w.number, l.box, l.incarnation FROM replica_waiting w
+             LEFT JOIN replica_lines l ON l.line = w.line",
+            values![],
+        )?;
+        let mut all = Vec::new();
+        for row in &waiting {
+            let (dep, number) = (row.bytes(0)?, row.opt_int(1)?);
+            let line = row.opt_bytes(2)?.map(|name| format!("{:02x?}", name.first())).unwrap_or_default();
+            for other in &self.nodes {
+                let known = other.disk.base().first(
+                    "SELECT d.kind, d.id, d.epoch, d.state FROM replica_hashes h JOIN replica_documents d ON d.doc = h.doc
+                     WHERE h.name = ?1",
+                    values![dep],
+                )?;
+                let known = known.map(|row| format!("{row:?}")).unwrap_or_default();
+                all.push(format!("{number:?} of {line} on {:02x?}: {:?} {known}", dep.first(), other.place));
+            }
+        }
+        Ok(all.join("; "))
     }
 }
 
@@ -304,7 +335,7 @@ type Reading = (i64, Vec<u8>, i64, i64, Vec<u8>, Vec<u8>);
 fn readings(node: &Node, shelf: &Shelf) -> Result<Vec<Reading>> {
     let rows = node.disk.base().query(
         "SELECT kind, id, CASE WHEN state = 2 THEN 0 ELSE epoch END, state, heads, fields FROM replica_documents
-         WHERE shelf = ?1 AND state <> 1 AND (state = 2 OR length(heads) > 0) GROUP BY kind, id, state ORDER BY kind, id",
+         WHERE shelf = ?1 AND state IN (0, 2) AND (state = 2 OR length(heads) > 0) GROUP BY kind, id, state ORDER BY kind, id",
         values![shelf.as_key()],
     )?;
     rows.iter()

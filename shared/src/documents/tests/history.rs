@@ -71,6 +71,25 @@ fn a_saved_document_is_merged_into_whatever_is_held() {
 }
 
 #[test]
+fn a_document_of_one_change_is_handed_on_as_that_change() {
+    let (one, first) = badge_with(0);
+    assert_eq!(one.save_plain(), first[0]);
+    let mut here = Document::new(Kind::Badge);
+    assert_eq!(here.merge_saved(&first[0]), Ok(first.clone()));
+    assert_eq!((here.heads(), here.fields()), (one.heads(), one.fields()));
+    assert_eq!(here.merge_saved(&first[0]), Ok(Vec::new()), "again is nothing");
+    // Into more than it, and none that stands on another.
+    let (mut more, changes) = badge_with(2);
+    assert_eq!(more.merge_saved(&first[0]), Ok(Vec::new()));
+    let mut empty = Document::new(Kind::Badge);
+    assert_eq!(empty.merge_saved(&changes[1]), Err(DocumentError::MissingDependency));
+    let mut damaged = first[0].clone();
+    *damaged.last_mut().expect("bytes") ^= 1;
+    assert_eq!(empty.merge_saved(&damaged), Err(DocumentError::Checksum));
+    assert!(empty.heads().is_empty());
+}
+
+#[test]
 fn a_saved_document_is_flat_bounded_and_of_its_kind() {
     let (theirs, _) = badge_with(60);
     let mut here = Document::new(Kind::Badge);

@@ -70,11 +70,15 @@ impl Peer {
 
     fn greeted(&mut self, now: Elapsed, theirs: Survey, out: &mut Vec<Output>) {
         self.alerts.retain(|a| !matches!(a, Alert::TooOld { .. } | Alert::Refused { .. } | Alert::Gap { .. }));
+        // Hellos cross. What is on its way is not sent twice because they say what is known.
+        let again = self.session.is_open() && self.theirs == theirs.known;
         self.session.greeted(now, &self.config.timings);
         self.check_own(&theirs.known, out);
-        self.start_over();
         self.blocked.clear();
-        self.theirs = theirs.known.clone();
+        if !again {
+            self.start_over();
+            self.theirs.clone_from(&theirs.known);
+        }
         self.await_pulls(now, &theirs.known);
         self.their_survey = Some(theirs);
         out.push(Output::Acknowledged(self.theirs()));

@@ -11,8 +11,10 @@ use crate::{
     time::Elapsed,
 };
 
-/// Most origins on the shelves of a link, so that a hello always fits.
-const MAX_ORIGINS: usize = MAX_MARKS / 2;
+/// Most origins on the shelves of a link, so that a hello always fits: this end's own lives come beside them.
+const MAX_ORIGINS: usize = MAX_MARKS / 8 * 7;
+/// … and most of them that are lives of one box, so that no box uses up those of the others.
+const MAX_LIVES: usize = MAX_MARKS / 2;
 
 /// What becomes of a run.
 enum Verdict {
@@ -77,9 +79,15 @@ impl Peer {
             Err(Reason::UnknownKey) if rights.side != Side::Coordinator => Verdict::Pass,
             Err(reason) => Verdict::Refuse(reason),
             Ok(()) if run.first != next || run.prev != at.chain => Verdict::Refuse(Reason::Fork),
-            Ok(()) if at.number == 0 && self.accepted.len() >= MAX_ORIGINS => Verdict::Refuse(Reason::TooManyOrigins),
+            Ok(()) if self.is_one_too_many(key) => Verdict::Refuse(Reason::TooManyOrigins),
             Ok(()) => Verdict::Commit,
         }
+    }
+
+    /// Whether there is no room for another origin, or for another life of its box.
+    fn is_one_too_many(&self, key: &Key) -> bool {
+        let lives = || self.accepted.keys().filter(|known| known.1.box_id == key.1.box_id).count();
+        !self.accepted.contains_key(key) && (self.accepted.len() >= MAX_ORIGINS || lives() >= MAX_LIVES)
     }
 
     fn refuse(&mut self, now: Elapsed, run: Run, reason: Reason, out: &mut Vec<Output>) {
@@ -104,7 +112,10 @@ impl Peer {
         if rights.side != Side::Coordinator || over || !theirs_to_say {
             return;
         }
-        if let Err(reason) = rights.judge(&head) {
+        // Numbers follow one another everywhere but here, and no store counts further.
+        let counts = i64::try_from(head.last()).map_err(|_| Reason::Size);
+        let room = if self.is_one_too_many(&key) { Err(Reason::TooManyOrigins) } else { Ok(()) };
+        if let Err(reason) = counts.and(rights.judge(&head)).and(room) {
             return self.refuse(now, head, reason, out);
         }
         // Another box may have been offline for days, and have it.

@@ -57,7 +57,8 @@ pub(super) async fn run<D: Store>(
             () = stop.wait() => return,
         }
     };
-    Driver::new(with, marks, outbound, say).run(inbound, stop).await;
+    let mut driver = Driver::new(with, marks, outbound, say);
+    driver.run(inbound, stop).await;
 }
 
 impl<D: Store> Driver<D> {
@@ -74,7 +75,7 @@ impl<D: Store> Driver<D> {
         Self { with, peer, marks, acknowledged, outbound, status, say, wake, told, anew }
     }
 
-    async fn run(mut self, mut inbound: mpsc::Receiver<LinkEvent>, mut stop: Stop) {
+    async fn run(&mut self, mut inbound: mpsc::Receiver<LinkEvent>, mut stop: Stop) {
         let [mut territory, mut school] = self.with.shelves().map(|shelf| self.with.news.of(&shelf));
         // When the next news of what became durable are told; several ticks are one piece of news.
         let mut news_at: Option<Elapsed> = None;
@@ -90,23 +91,31 @@ impl<D: Store> Driver<D> {
                 () = sleep(next.since(now)) => Event::Time,
                 () = stop.wait() => Event::End,
             };
-            match event {
-                Event::Carrier(event) => self.carried(event).await,
-                Event::Durable => {
-                    news_at.get_or_insert(now.after(NEWS_EVERY));
-                }
-                Event::Time => {
-                    let now = self.with.clock.elapsed();
-                    if news_at.take_if(|at| *at <= now).is_some() && !self.tell_stored().await {
-                        news_at = Some(now.after(READ_AGAIN));
-                    }
-                    if self.wake <= now {
-                        self.tell(Input::Tick).await;
-                    }
-                }
-                Event::End => return,
+            if matches!(event, Event::End) {
+                return;
             }
+            // Thousands of links wait: what an event takes is many times what waiting takes, and lasts only as long.
+            Box::pin(self.happened(event, now, &mut news_at)).await;
             self.publish();
+        }
+    }
+
+    async fn happened(&mut self, event: Event, now: Elapsed, news_at: &mut Option<Elapsed>) {
+        match event {
+            Event::Carrier(event) => self.carried(event).await,
+            Event::Durable => {
+                news_at.get_or_insert(now.after(NEWS_EVERY));
+            }
+            Event::Time => {
+                let now = self.with.clock.elapsed();
+                if news_at.take_if(|at| *at <= now).is_some() && !self.tell_stored().await {
+                    *news_at = Some(now.after(READ_AGAIN));
+                }
+                if self.wake <= now {
+                    self.tell(Input::Tick).await;
+                }
+            }
+            Event::End => {}
         }
     }
 

@@ -174,6 +174,11 @@ impl<'a, 'b, S: Sql + ?Sized> Desk<'a, 'b, S> {
     }
 
     fn queue(&mut self, place: Place, change: Received) -> Result<(), ShelfError> {
+        if place.state == State::Forgotten {
+            // Whoever made it in an epoch that long gone has written it again. It is known from now on, and not kept.
+            self.came.push(change.chunk.hash);
+            return hashes::keep_hash(self.conn, self.shelf, &change.chunk.hash, place.row);
+        }
         let slot = match self.slots.entry(place.row) {
             std::collections::btree_map::Entry::Occupied(held) => held.into_mut(),
             std::collections::btree_map::Entry::Vacant(free) => {
@@ -225,7 +230,7 @@ impl<'a, 'b, S: Sql + ?Sized> Desk<'a, 'b, S> {
                     self.changed.insert(taken.place.doc, fields);
                 }
             }
-            State::Erased => {}
+            State::Erased | State::Forgotten => {}
         }
         Ok(())
     }

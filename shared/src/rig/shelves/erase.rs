@@ -290,6 +290,16 @@ fn clear_quarantine<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, tombstone: &Tombst
     Ok(())
 }
 
+/// Whether a run that was refused may say something of somebody erased.
+pub(super) fn may_name_the_erased<S: Sql + ?Sized>(conn: &S, run: &Run) -> Result<bool, ShelfError> {
+    for tombstone in tombstones(conn, &run.shelf)? {
+        if may_name(conn, &run.shelf, &tombstone, run)? {
+            return Ok(true);
+        }
+    }
+    Ok(false)
+}
+
 fn may_name<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, tombstone: &Tombstone, run: &Run) -> Result<bool, ShelfError> {
     let Ok(items) = run.items() else { return Ok(true) };
     for item in &items {
@@ -303,6 +313,17 @@ fn may_name<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, tombstone: &Tombstone, run
         }
     }
     Ok(false)
+}
+
+/// The tombstones of a shelf.
+fn tombstones<S: Sql + ?Sized>(conn: &S, shelf: &Shelf) -> Result<Vec<Tombstone>, ShelfError> {
+    let rows = conn.query(
+        &format!("SELECT {}, d.pseudonym FROM replica_documents d WHERE d.shelf = ?1 AND d.state = 2", library::PLACE),
+        values![shelf.as_key()],
+    )?;
+    let read =
+        |row: &crate::rig::sql::Row| Ok(Tombstone { doc: library::place_at(row)?.doc, pseudonym: row.opt_array(5)? });
+    Ok(rows.iter().map(read).collect::<Result<_, StoreError>>()?)
 }
 
 /// The tombstones of a shelf, as they are told.

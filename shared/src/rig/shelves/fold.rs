@@ -160,10 +160,15 @@ pub fn drop_past<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, now: Stamp) -> Result
         values![shelf.as_key(), before(now, SILENT_FOR)],
     )?;
     let gone: Vec<i64> = rows.iter().map(|row: &Row| row.int(0)).collect::<Result<_, _>>()?;
+    let nothing: &[u8] = &[];
     for doc in &gone {
         conn.execute("DELETE FROM replica_changes WHERE doc = ?1", values![*doc])?;
-        conn.execute("DELETE FROM replica_hashes WHERE doc = ?1", values![*doc])?;
-        conn.execute("DELETE FROM replica_documents WHERE doc = ?1", values![*doc])?;
+        // The names of its changes stay: runs that hold them are kept for longer, and must be known for what they are.
+        conn.execute(
+            "UPDATE replica_documents SET state = 3, snapshot = NULL, heads = ?2, fields = ?2, cut = NULL,
+                tail_count = 0, tail_bytes = 0 WHERE doc = ?1",
+            values![*doc, nothing],
+        )?;
     }
     // An edit in such an epoch was written again by whoever made it.
     for bytes in hashes::waited_in_vain(conn, shelf, before(now, SILENT_FOR))? {

@@ -38,6 +38,8 @@ pub(super) enum State {
     Past,
     /// A tombstone.
     Erased,
+    /// One that was left behind so long ago that only the names of its changes are kept.
+    Forgotten,
 }
 
 impl State {
@@ -46,6 +48,7 @@ impl State {
             Self::Current => 0,
             Self::Past => 1,
             Self::Erased => 2,
+            Self::Forgotten => 3,
         }
     }
     fn from_code(code: i64) -> Result<Self, StoreError> {
@@ -53,6 +56,7 @@ impl State {
             0 => Ok(Self::Current),
             1 => Ok(Self::Past),
             2 => Ok(Self::Erased),
+            3 => Ok(Self::Forgotten),
             _ => Err(UNREADABLE),
         }
     }
@@ -82,7 +86,7 @@ pub(super) fn current<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, doc: &DocId) -> 
     let row = conn.first(
         &format!(
             "SELECT {PLACE} FROM replica_documents d
-             WHERE d.shelf = ?1 AND d.kind = ?2 AND d.id = ?3 AND d.state <> 1 ORDER BY d.epoch DESC LIMIT 1"
+             WHERE d.shelf = ?1 AND d.kind = ?2 AND d.id = ?3 AND d.state IN (0, 2) ORDER BY d.epoch DESC LIMIT 1"
         ),
         values![shelf.as_key(), doc.kind.code(), &doc.id],
     )?;
@@ -228,7 +232,7 @@ pub(super) fn mixed(place: &Place, heads: &[u8]) -> [u8; 32] {
     let heads = match place.state {
         State::Current if heads.is_empty() => return [0; 32],
         State::Current => heads,
-        State::Past => return [0; 32],
+        State::Past | State::Forgotten => return [0; 32],
         State::Erased => b"erased".as_slice(),
     };
     let mut bytes = vec![place.doc.kind.code()];
@@ -250,7 +254,7 @@ fn each_part<S: Sql + ?Sized>(
     loop {
         let rows = conn.query(
             &format!(
-                "SELECT {PLACE}, d.heads FROM replica_documents d WHERE d.shelf = ?1 AND d.state <> 1
+                "SELECT {PLACE}, d.heads FROM replica_documents d WHERE d.shelf = ?1 AND d.state IN (0, 2)
                  AND (d.kind > ?2 OR (d.kind = ?2 AND d.id > ?3)) ORDER BY d.kind, d.id, d.epoch LIMIT ?4"
             ),
             values![shelf.as_key(), kind, &id, PARTS_AT_ONCE],

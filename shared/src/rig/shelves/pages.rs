@@ -122,7 +122,7 @@ fn rows_after<S: Sql + ?Sized>(
     let rows = conn.query(
         &format!(
             "SELECT {PLACE} FROM replica_documents d
-             WHERE d.shelf = ?1 AND d.state <> 2 AND (d.kind > ?2 OR (d.kind = ?2 AND d.id > ?3)) {only}
+             WHERE d.shelf = ?1 AND d.state IN (0, 1) AND (d.kind > ?2 OR (d.kind = ?2 AND d.id > ?3)) {only}
              ORDER BY d.kind, d.id, d.epoch LIMIT ?4"
         ),
         values![shelf.as_key(), kind, id, AT_ONCE],
@@ -173,10 +173,11 @@ fn standing_entries<S: Sql + ?Sized>(conn: &S, shelf: &Shelf) -> Result<Vec<Kept
 }
 
 /// Merges a page from the coordinator; with `adopt`, what it held when it read the first page is held here from now on.
-/// Gives what the coordinator's copies lack, when documents are compared.
+/// Gives what the coordinator's copies lack, when documents are compared. A document that cannot be merged, because
+/// somebody said two things under one number, is noted and left as it is here: it must not keep the others away.
 ///
 /// # Errors
-/// [`ShelfError::Refused`] when a document cannot be taken; the act is rolled back.
+/// [`ShelfError::Refused`] when the page cannot be read, or an entry on it; the act is rolled back.
 pub fn take<S: Sql + ?Sized>(
     conn: &S,
     page: &Page,
@@ -191,13 +192,25 @@ pub fn take<S: Sql + ?Sized>(
     }
     let (mut changed, mut came, mut lack) = (BTreeMap::new(), Vec::new(), Lacking::default());
     let compares = page.pull.wanted != Wanted::Everything;
-    let currents: BTreeSet<DocId> = sheet.copies.iter().filter(|c| c.cut.is_none()).map(|c| c.doc).collect();
-    // An epoch that was left behind is of use only beside the one after it.
-    for copy in sheet.copies.iter().filter(|copy| currents.contains(&copy.doc)) {
-        let Some(place) = place_for(conn, shelf, copy, with)? else { continue };
-        came.extend(merge(conn, shelf, copy, place, &mut changed)?);
-        if compares && copy.cut.is_none() {
-            lack.changes.extend(lacking(conn, shelf, copy)?);
+    for copies in sheet.copies.chunk_by(|one, next| one.doc == next.doc) {
+        let Some(current) = copies.iter().find(|copy| copy.cut.is_none()) else {
+            // An epoch that was left behind is of use only beside the one after it.
+            continue;
+        };
+        conn.batch("SAVEPOINT one_document")?;
+        match take_copies(conn, shelf, copies, compares, with) {
+            Ok(taken) => {
+                conn.batch("RELEASE one_document")?;
+                changed.extend(taken.changed);
+                came.extend(taken.came);
+                lack.changes.extend(taken.lack);
+            }
+            Err(ShelfError::Refused { reason }) => {
+                conn.batch("ROLLBACK TO one_document; RELEASE one_document")?;
+                let name = [[current.doc.kind.code()].as_slice(), &current.doc.id].concat();
+                quarantine::bytes(conn, FROM, &name, &reason, with.now)?;
+            }
+            Err(why) => return Err(why),
         }
     }
     if compares {
@@ -220,6 +233,34 @@ pub fn take<S: Sql + ?Sized>(
         marks.iter().try_for_each(|mark| adopt_mark(conn, mark, head(mark), with))?;
     }
     Ok(lack)
+}
+
+/// What the copies of one document brought.
+#[derive(Default)]
+struct Copies {
+    changed: BTreeMap<DocId, Fields>,
+    came: Vec<[u8; 32]>,
+    lack: Vec<Loose>,
+}
+
+/// Takes all epochs of one document.
+fn take_copies<S: Sql + ?Sized>(
+    conn: &S,
+    shelf: &Shelf,
+    copies: &[Copy],
+    compares: bool,
+    with: &Taking<'_, S>,
+) -> Result<Copies, ShelfError> {
+    let mut brought = Copies::default();
+    for copy in copies {
+        let place = place_for(conn, shelf, copy, with)?.filter(|place| place.state != State::Forgotten);
+        let Some(place) = place else { continue };
+        brought.came.extend(merge(conn, shelf, copy, place, &mut brought.changed)?);
+        if compares && copy.cut.is_none() {
+            brought.lack.extend(lacking(conn, shelf, copy)?);
+        }
+    }
+    Ok(brought)
 }
 
 /// The row that a copy is merged into; none when it is of no use here.
@@ -392,17 +433,26 @@ pub fn skip<S: Sql + ?Sized>(conn: &S, head: &Run, with: &Taking<'_, S>) -> Resu
     if line.held >= mark.number {
         return Ok(());
     }
-    conn.execute(
-        "INSERT INTO replica_lost (shelf, box, incarnation, first, last, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        values![
-            mark.shelf.as_key(),
-            mark.origin.box_id.as_bytes(),
-            mark.origin.incarnation.cast_signed(),
-            line::sql(line.held.saturating_add(1)),
-            line::sql(mark.number),
-            with.now.0
-        ],
+    let (shelf, life) = (mark.shelf.as_key(), mark.origin);
+    let (held, last) = (line::sql(line.held), line::sql(mark.number));
+    // What follows a loss and is lost too is one loss.
+    let grown = conn.execute(
+        "UPDATE replica_lost SET last = ?5 WHERE shelf = ?1 AND box = ?2 AND incarnation = ?3 AND last = ?4",
+        values![shelf, life.box_id.as_bytes(), life.incarnation.cast_signed(), held, last],
     )?;
+    if grown == 0 {
+        conn.execute(
+            "INSERT INTO replica_lost (shelf, box, incarnation, first, last, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+            values![
+                shelf,
+                life.box_id.as_bytes(),
+                life.incarnation.cast_signed(),
+                held.saturating_add(1),
+                last,
+                with.now.0
+            ],
+        )?;
+    }
     runs::rest_on(conn, &mark, Some(head), with.now)
 }
 
@@ -447,10 +497,13 @@ pub fn mend<S: Sql + ?Sized>(
     with: &Taking<'_, S>,
 ) -> Result<(), ShelfError> {
     conn.guard(shelf.as_key())?;
-    let rows = conn.query("SELECT box, incarnation FROM replica_lines WHERE shelf = ?1", values![shelf.as_key()])?;
-    let lives: Vec<Origin> = rows.iter().map(|row| line::origin_at(row, 0)).collect::<Result<_, _>>()?;
-    let lost_of: BTreeSet<Origin> =
-        lost(conn)?.into_iter().filter(|lost| lost.shelf == *shelf).map(|lost| lost.origin).collect();
+    let origins = |table: &str| -> Result<BTreeSet<Origin>, ShelfError> {
+        let sql = format!("SELECT DISTINCT box, incarnation FROM {table} WHERE shelf = ?1");
+        conn.query(&sql, values![shelf.as_key()])?.iter().map(|row| line::origin_at(row, 0)).collect()
+    };
+    let lives: BTreeMap<[u8; 16], Origin> =
+        origins("replica_lines")?.into_iter().map(|life| (life.actor(), life)).collect();
+    let lost_of = origins("replica_lost")?;
     // Nobody else can have made one that is proved; which changes it names is not.
     let key = with.author.key.public();
     for Erasure { tombstone, proof, .. } in lacking.erased.iter().filter(|erasure| erasure.is_proved(shelf, &key)) {
@@ -463,7 +516,7 @@ pub fn mend<S: Sql + ?Sized>(
         let chunk = Chunk::read(&dress(bytes))?;
         // What was held here once is known by its hash, whoever made it.
         let was_here = hashes::find(conn, shelf, &chunk.hash)?.is_some_and(|place| place.doc == *doc);
-        let life = lives.iter().find(|life| life.actor() == chunk.actor);
+        let life = lives.get(&chunk.actor);
         let Some(origin) = life.filter(|life| was_here || life.box_id == from || lost_of.contains(life)) else {
             let why = "a change handed over is another's, and was never here";
             quarantine::bytes(conn, &sender, bytes, why, with.now)?;

@@ -1,6 +1,6 @@
 //! What was refused, kept for people to look at. Table `replica_quarantine`.
 
-use super::{ShelfError, line::number};
+use super::{ShelfError, erase, line::number};
 use crate::{
     keys::sha256,
     replica::Run,
@@ -27,12 +27,14 @@ pub struct Quarantined {
     pub at: Stamp,
 }
 
-/// Keeps a refused run. It leaves when it is taken after all.
+/// Keeps a refused run; without what it says, when that may be of somebody erased. It leaves when it is taken after all.
 ///
 /// # Errors
 /// When the store fails.
 pub fn run<S: Sql + ?Sized>(conn: &S, run: &Run, reason: &str, now: Stamp) -> Result<(), ShelfError> {
-    let bytes = postcard::to_stdvec(run).map_err(|_| StoreError::Unreadable("a run"))?;
+    let payload = if erase::may_name_the_erased(conn, run)? { Vec::new() } else { run.payload.clone() };
+    let kept = Run { payload, ..run.clone() };
+    let bytes = postcard::to_stdvec(&kept).map_err(|_| StoreError::Unreadable("a run"))?;
     keep(conn, (&run.origin.to_string(), &run.hash()), &bytes, reason, now)
 }
 

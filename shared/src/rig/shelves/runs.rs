@@ -201,6 +201,10 @@ pub fn commit_run<S: Sql + ?Sized>(
                     return Err(refused("an item is said again by the life that said it"));
                 }
                 let former = lives::line_of(conn, &run.shelf, &life)?;
+                // A copy of this disk may say again what this life wrote, but no number that it never gave.
+                if life == with.author.origin && number > former.last {
+                    return Err(ShelfError::Fork { held: line.held });
+                }
                 // A box that took a snapshot keeps no entries of before.
                 if matches!(said, Item::Entry { .. }) && number <= former.held && with.author.writer == Writer::Box {
                     Kept::Whole
