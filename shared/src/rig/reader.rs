@@ -5,7 +5,7 @@ use std::{
     sync::{Arc, Mutex, PoisonError, atomic::AtomicUsize, atomic::Ordering},
 };
 
-use rusqlite::{Connection, OpenFlags};
+use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
 use super::writer::StoreError;
 
@@ -33,6 +33,7 @@ impl Reader {
             .map(|_| {
                 let connection = Connection::open_with_flags(path, flags)?;
                 connection.set_prepared_statement_cache_capacity(64);
+                connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
                 connection.execute_batch("PRAGMA query_only=ON; PRAGMA busy_timeout=5000; PRAGMA cache_size=-1000;")?;
                 Ok(Mutex::new(connection))
             })

@@ -15,7 +15,7 @@ use preau_shared::{
         writer::StoreError,
     },
 };
-use rusqlite::{Connection, backup::Backup};
+use rusqlite::{Connection, backup::Backup, config::DbConfig};
 
 use super::rows;
 
@@ -97,6 +97,7 @@ fn fresh() -> Result<Connection> {
     }
     let conn = Connection::open_in_memory()?;
     conn.set_prepared_statement_cache_capacity(STATEMENTS);
+    conn.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     conn.execute_batch("PRAGMA journal_mode=MEMORY; PRAGMA temp_store=MEMORY; PRAGMA secure_delete=ON;")?;
     conn.execute_batch(shelves::MIGRATION)?;
     conn.execute_batch(rows::TABLES)?;
