@@ -25,7 +25,7 @@ pub struct BoxState {
     /// Number of its last journal entry or edit.
     pub written: u64,
     /// Up to which number the coordinator has acknowledged.
-    pub acked_number: u64,
+    pub acknowledged: u64,
     /// What the coordinator has not acknowledged.
     pub exposure: Exposure,
     /// The link to the coordinator.

@@ -100,7 +100,7 @@ fn status(stage: &Stage) -> Value {
             "sign_ins": record.sign_ins,
             "exposure": record.state.as_ref().map(|s| s.exposure),
             "written": record.state.as_ref().map(|s| s.written),
-            "acked_number": record.state.as_ref().map(|s| s.acked_number),
+            "acknowledged": record.state.as_ref().map(|s| s.acknowledged),
         })
     });
     json!({

@@ -84,7 +84,7 @@ fn tell(stage: &Stage, school: &School, sign_ins: SignIns, reachable: bool) {
     stage.reader.tell(&json!({
         "event": "exposure", "t_s": t_s, "uai": school.uai, "entries": state.exposure.entries,
         "oldest_age_ms": state.exposure.oldest_age_ms, "written": state.written,
-        "acked_number": state.acked_number, "connected": state.wan.connected,
+        "acknowledged": state.acknowledged, "connected": state.wan.connected,
     }));
 }
 
@@ -141,7 +141,7 @@ async fn catch_up(stage: &Stage, at: usize, view: &View) {
     loop {
         if let Ok(state) = admin::box_state(school.admin).await {
             let written = *written.get_or_insert(state.written);
-            if state.acked_number >= written {
+            if state.acknowledged >= written {
                 break;
             }
         }
