@@ -43,20 +43,26 @@ struct Journal {
     voids: BTreeMap<String, u64>,
 }
 
+/// Whose origin it is. Each start of a box is another life of it.
+fn name_of(origin: &str) -> &str {
+    origin.split('.').next().unwrap_or_default()
+}
+
 impl Journal {
     /// Reads what a store holds of a school's box. (The coordinator's own entries reach a new box inside a snapshot, not
     /// one by one.) The connection is closed before anybody is killed again.
     fn read(database: &Path, shelf: &Shelf, origin: &str) -> Result<Self> {
         let conn = open(database)?;
         let mut journal = Self::default();
-        for mark in shelves::marks(&conn)?.into_iter().filter(|m| m.shelf == *shelf && m.origin.to_string() == origin) {
+        let lives: BTreeSet<_> = shelves::entry_ids(&conn, shelf)?.into_iter().map(|(life, _)| life).collect();
+        for life in lives.into_iter().filter(|life| name_of(&life.to_string()) == name_of(origin)) {
             let mut after = 0;
             loop {
-                let page = shelves::entries(&conn, shelf, &mark.origin, after, A_READ)?;
+                let page = shelves::entries(&conn, shelf, &life, after, A_READ)?;
                 let Some((last, ..)) = page.last() else { break };
                 after = *last;
                 for (number, _, entry) in page {
-                    *journal.names.entry((mark.origin.to_string(), number)).or_default() += 1;
+                    *journal.names.entry((life.to_string(), number)).or_default() += 1;
                     let (of, id) = match entry {
                         Entry::SignIn { session, .. } => (&mut journal.sign_ins, session.to_string()),
                         Entry::SignOut { session, .. } => (&mut journal.sign_outs, session.to_string()),
@@ -188,10 +194,8 @@ pub(super) async fn everything(stage: &mut Stage, dice: &dyn Dice) -> Result<(Co
         let odd = school.ledger.told().odd.clone();
         ensure!(odd.is_empty(), "{}: {odd:?}", school.uai);
         let status = status(school).await?;
-        let name = |origin: &str| origin.split('.').next().unwrap_or_default().to_owned();
-        let now = status["origin"].as_str().map(name);
-        // Each start is another life of the same box.
-        ensure!(now == Some(name(&school.origin)), "{} is another box: {}", school.uai, status["origin"]);
+        let now = status["origin"].as_str().map(name_of);
+        ensure!(now == Some(name_of(&school.origin)), "{} is another box: {}", school.uai, status["origin"]);
         ensure!(status["alerts"].as_array().is_some_and(Vec::is_empty), "{}: {}", school.uai, status["alerts"]);
         let shelf = Shelf::School(school.uai.clone());
         let at_box = Journal::read(&school.home.join("box.db"), &shelf, &school.origin)?;
@@ -263,7 +267,7 @@ async fn outside(stage: &Stage, school: &School, held: &Journal) -> Result<()> {
     for line in lines(&stage.api.entries(&school.uai).await?)? {
         let origin = line["origin"].as_str().context("an entry without an origin")?.to_owned();
         let number = line["number"].as_u64().context("an entry without a number")?;
-        if origin == school.origin {
+        if name_of(&origin) == name_of(&school.origin) {
             *names.entry((origin, number)).or_default() += 1;
         }
     }
