@@ -1,6 +1,6 @@
 //! Schools: where each stands, what the coordinator holds of it, a new one.
 
-use std::fmt::Write as _;
+use std::{collections::BTreeSet, fmt::Write as _};
 
 use axum::{
     Json,
@@ -139,9 +139,10 @@ pub(in crate::web) async fn sign_ins(
 
 fn sessions_of(connection: &Tx, uai: &Uai) -> Result<Vec<SessionId>, ShelfError> {
     let shelf = Shelf::School(uai.clone());
-    let marks = shelves::marks(connection)?;
+    // Also of lives of which nothing but what a later one said again is held.
+    let origins: BTreeSet<_> = shelves::entry_ids(connection, &shelf)?.into_iter().map(|(origin, _)| origin).collect();
     let mut sessions = Vec::new();
-    for origin in marks.into_iter().filter(|mark| mark.shelf == shelf).map(|mark| mark.origin) {
+    for origin in origins {
         let mut after = 0;
         loop {
             let page = shelves::entries(connection, &shelf, &origin, after, ENTRIES_A_READ)?;
