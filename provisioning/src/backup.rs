@@ -42,11 +42,11 @@ backup (pg_dump, point-in-time recovery) is the database administrator's.\n\n\
 Who erases a person lets backups from before go after their delay: see `preau backup forget`.",
     after_help = "\
 Examples:
-  preau backup create /var/lib/preau --to /mnt/stick/ecole --key-file /root/preau-backup.key
-  preau backup list /mnt/stick/ecole --key-file /root/preau-backup.key
-  preau backup verify /mnt/stick/ecole --key-file /root/preau-backup.key
-  preau backup restore /mnt/stick/ecole --into /var/lib/preau --key-file /root/preau-backup.key
-  preau backup forget /mnt/stick/ecole --keep-daily 14 --keep-monthly 6 --key-file /root/preau-backup.key"
+  preau backup create /var/lib/preau --to /mnt/stick/ecole --key-file /etc/preau/backup.key
+  preau backup list /mnt/stick/ecole --key-file /etc/preau/backup.key
+  preau backup verify /mnt/stick/ecole --key-file /etc/preau/backup.key
+  preau backup restore /mnt/stick/ecole --into /var/lib/preau --key-file /etc/preau/backup.key
+  preau backup forget /mnt/stick/ecole --keep-daily 14 --keep-monthly 6 --key-file /etc/preau/backup.key"
 )]
 pub struct BackupArgs {
     #[command(subcommand)]
@@ -70,7 +70,7 @@ struct Opening {
 enum Act {
     /// Back up a folder while its program runs; the first time makes the store. When cut, the same words go on.
     #[command(
-        after_help = "Example:\n  preau backup create /var/lib/preau --to /mnt/stick/ecole --key-file /root/preau-backup.key\n\
+        after_help = "Example:\n  preau backup create /var/lib/preau --to /mnt/stick/ecole --key-file /etc/preau/backup.key\n\
 Run it as the account of the program, or as root. The database is copied once beside itself: its size must be free there."
     )]
     Create {
@@ -84,7 +84,7 @@ Run it as the account of the program, or as root. The database is copied once be
         opening: Opening,
     },
     /// What a store holds.
-    #[command(after_help = "Example:\n  preau backup list /mnt/stick/ecole --key-file /root/preau-backup.key")]
+    #[command(after_help = "Example:\n  preau backup list /mnt/stick/ecole --key-file /etc/preau/backup.key")]
     List {
         /// Where backups are kept.
         store: PathBuf,
@@ -93,7 +93,7 @@ Run it as the account of the program, or as root. The database is copied once be
     },
     /// Read the whole store and check every seal; with --rehearse restore the newest backup and throw it away.
     #[command(
-        after_help = "Example:\n  preau backup verify /mnt/stick/ecole --rehearse /var/tmp --key-file /root/preau-backup.key"
+        after_help = "Example:\n  preau backup verify /mnt/stick/ecole --rehearse /var/tmp --key-file /etc/preau/backup.key"
     )]
     Verify {
         /// Where backups are kept.
@@ -106,7 +106,7 @@ Run it as the account of the program, or as root. The database is copied once be
     },
     /// Make a folder again from a backup. When cut, the same words go on.
     #[command(after_help = "Example:\n  preau backup restore /mnt/stick/ecole --into /var/lib/preau \
---key-file /root/preau-backup.key\n\
+--key-file /etc/preau/backup.key\n\
 Run it as the account of the program. Never start the old disk again beside the restored one: two that give out the \
 same numbers are clones, and the coordinator stops the older.")]
     Restore {
@@ -126,7 +126,7 @@ same numbers are clones, and the coordinator stops the older.")]
     },
     /// Let old backups go: of each period the newest stays. The newest backup always stays.
     #[command(after_help = "Example:\n  preau backup forget /mnt/stick/ecole --keep-daily 14 --keep-weekly 8 \
---keep-monthly 6 --key-file /root/preau-backup.key")]
+--keep-monthly 6 --key-file /etc/preau/backup.key")]
     Forget {
         /// Where backups are kept.
         store: PathBuf,

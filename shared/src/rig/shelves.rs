@@ -39,7 +39,7 @@ pub use self::{
     library::{digest, document, document_count, documents, sums},
     line::{Acknowledged, Exposure, acknowledge, chain_at, exposure, marks, marks_of},
     lives::begin,
-    runs::{Following, close_runs, commit_run, runs_after},
+    runs::{Following, close_runs, commit_each, commit_run, runs_after},
 };
 use crate::{
     dice::Dice,

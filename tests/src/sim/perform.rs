@@ -2,19 +2,16 @@
 
 use anyhow::{Result, ensure};
 use preau_shared::{
-    documents::Writer,
     replica::{Input, Knowledge, Mark, Output, Reason, Run, Shelf},
     rig::{
         replicate::reason_of,
-        shelves::{self, Following, ShelfError, Taking, fold, pages, quarantine},
-        sql::Sql as _,
+        shelves::{self, Following, ShelfError, fold, pages, quarantine},
     },
     time::Elapsed,
 };
 
 use super::{
     Place, Plant, checks,
-    disk::Base,
     node::{Node, Step},
     wires::id,
 };
@@ -114,7 +111,9 @@ impl Node {
         if self.plant == Some(Plant::AcknowledgeEarly) {
             self.say_too_early(now, link, &runs, out)?;
         }
-        let refused = match self.commit(now, out, |conn, with| commit_each(conn, runs, with))? {
+        let refused = match self
+            .commit(now, out, |conn, with| shelves::commit_each(conn, runs, id(Place::Cloud), with))?
+        {
             Some(Ok(refused)) => refused,
             Some(Err(_)) => {
                 let not_now = |(shelf, origin, first)| Input::Refused { shelf, origin, first, reason: Reason::NotNow };
@@ -219,24 +218,4 @@ impl Node {
         ensure!(self.wires.iter().all(|wire| !wire.says.is_empty()), "a link without a name");
         Ok(u64::try_from(gone.and_then(Result::ok).unwrap_or(0))?)
     }
-}
-
-/// Commits each run in a savepoint of its own; gives those that failed.
-fn commit_each(conn: &Base, runs: Vec<Run>, with: &Taking<'_, Base>) -> Result<Vec<(Run, ShelfError)>, ShelfError> {
-    let mut refused: Vec<(Run, ShelfError)> = Vec::new();
-    for run in runs {
-        if refused.iter().any(|(r, _)| (&r.shelf, r.origin) == (&run.shelf, run.origin)) {
-            continue;
-        }
-        let writer = if run.origin.box_id == id(Place::Cloud) { Writer::Coordinator } else { Writer::Box };
-        conn.batch("SAVEPOINT run")?;
-        match shelves::commit_run(conn, &run, writer, with) {
-            Ok(_) => conn.batch("RELEASE run")?,
-            Err(error) => {
-                conn.batch("ROLLBACK TO run; RELEASE run")?;
-                refused.push((run, error));
-            }
-        }
-    }
-    Ok(refused)
 }

@@ -2,13 +2,9 @@
 
 use super::{Replication, ShelfError, Side, Store, drive::Driver, reason_of};
 use crate::{
-    documents::Writer,
     ids::BoxId,
     replica::{Input, Item, Knowledge, Lacking, Mark, Output, Page, Pull, Reason, Run, Shelf},
-    rig::{
-        shelves::{self, Following, Taking, fold, pages, quarantine},
-        sql::Sql,
-    },
+    rig::shelves::{self, Following, Taking, fold, pages, quarantine},
 };
 
 impl<D: Store> Driver<D> {
@@ -79,7 +75,7 @@ impl<D: Store> Driver<D> {
         let coordinator = self.with.rights.coordinator;
         let names: Vec<_> = runs.iter().map(|r| (r.shelf.clone(), r.origin, r.first)).collect();
         let erases = self.with.rights.side != Side::Coordinator && runs.iter().any(|run| erases(run, coordinator));
-        let committed = self.taking(move |conn, with| commit_each(conn, runs, coordinator, with)).await;
+        let committed = self.taking(move |conn, with| shelves::commit_each(conn, runs, coordinator, with)).await;
         let refused = match committed {
             Ok(refused) => refused,
             Err(error) => {
@@ -248,29 +244,4 @@ impl<D: Store> Driver<D> {
 fn erases(run: &Run, coordinator: BoxId) -> bool {
     let is_tombstone = |item: &Item| matches!(item, Item::Erased(_));
     run.origin.box_id == coordinator && run.items().is_ok_and(|items| items.iter().any(is_tombstone))
-}
-
-/// Commits each run in a savepoint of its own; gives those that failed.
-fn commit_each<S: Sql + ?Sized>(
-    conn: &S,
-    runs: Vec<Run>,
-    coordinator: BoxId,
-    with: &Taking<'_, S>,
-) -> Result<Vec<(Run, ShelfError)>, ShelfError> {
-    let mut refused: Vec<(Run, ShelfError)> = Vec::new();
-    for run in runs {
-        if refused.iter().any(|(r, _)| (&r.shelf, r.origin) == (&run.shelf, run.origin)) {
-            continue;
-        }
-        let writer = if run.origin.box_id == coordinator { Writer::Coordinator } else { Writer::Box };
-        conn.batch("SAVEPOINT run")?;
-        match shelves::commit_run(conn, &run, writer, with) {
-            Ok(_) => conn.batch("RELEASE run")?,
-            Err(error) => {
-                conn.batch("ROLLBACK TO run; RELEASE run")?;
-                refused.push((run, error));
-            }
-        }
-    }
-    Ok(refused)
 }

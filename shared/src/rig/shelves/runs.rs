@@ -12,6 +12,7 @@ use super::{
 };
 use crate::{
     documents::Writer,
+    ids::BoxId,
     journal::Entry,
     replica::{
         Erasure, Item, Mark, Origin, Run, Shelf,
@@ -145,6 +146,35 @@ pub(super) fn rest_on<S: Sql + ?Sized>(
     )?;
     conn.execute("UPDATE replica_lines SET base = ?2 WHERE line = ?1", values![line.line, sql(mark.number)])?;
     line::advance(conn, line.line, mark.number, &mark.chain)
+}
+
+/// Commits each run in a savepoint of its own; gives those that failed, with why. What follows one that failed on its
+/// line is not tried. `coordinator` says on whose side an origin stands.
+///
+/// # Errors
+/// When the store fails.
+pub fn commit_each<S: Sql + ?Sized>(
+    conn: &S,
+    runs: Vec<Run>,
+    coordinator: BoxId,
+    with: &Taking<'_, S>,
+) -> Result<Vec<(Run, ShelfError)>, ShelfError> {
+    let mut refused: Vec<(Run, ShelfError)> = Vec::new();
+    for run in runs {
+        if refused.iter().any(|(r, _)| (&r.shelf, r.origin) == (&run.shelf, run.origin)) {
+            continue;
+        }
+        let writer = if run.origin.box_id == coordinator { Writer::Coordinator } else { Writer::Box };
+        conn.batch("SAVEPOINT run")?;
+        match commit_run(conn, &run, writer, with) {
+            Ok(_) => conn.batch("RELEASE run")?,
+            Err(error) => {
+                conn.batch("ROLLBACK TO run; RELEASE run")?;
+                refused.push((run, error));
+            }
+        }
+    }
+    Ok(refused)
 }
 
 /// What a run brings beside changes.

@@ -1,7 +1,7 @@
 #![no_main]
 
 #[path = "../../readers.rs"]
-#[allow(dead_code, reason = "each target is one reader")]
+#[expect(dead_code, reason = "each target is one reader")]
 mod readers;
 
 // A panic of Automerge that is caught is none; one that is not ends the run all the same.
