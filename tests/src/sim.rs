@@ -48,7 +48,7 @@ use preau_shared::{
     time::Elapsed,
 };
 
-pub use course::{Outcome, caught, minimise, run_many};
+pub use course::{Outcome, Until, caught, minimise, run_many};
 pub use plan::{Fault, Plan, Plant, Trim, faults};
 
 use net::{Happening, Net};

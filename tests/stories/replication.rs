@@ -45,8 +45,8 @@ const DOWN: &str = "preau/1/t/0900001A/01010101010101010101010101010101/down";
 fn any_storm_ends_with_everything_everywhere_once() -> Result<()> {
     let seeds = std::env::var("PREAU_SIM_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(SEEDS);
     let clock = SystemClock::start();
-    let outcome = sim::run_many((0, seeds), &Trim::default(), None, &|_| {})?;
-    if let Some((seed, why)) = outcome.failed {
+    let outcome = sim::run_many((0, seeds), &Trim::default(), (None, sim::Until::Failure), &|_| {})?;
+    if let Some((seed, why)) = outcome.failed.first() {
         bail!("seed {seed}: {why}\nagain: cargo run --release -p preau-tests --bin sim -- --seed {seed}");
     }
     eprintln!("{seeds} seeds in {:.1} s: {outcome}", clock.elapsed().0.as_secs_f64());

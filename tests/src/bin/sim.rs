@@ -1,5 +1,5 @@
 //! `sim [--schedules N] [--first-seed N]`: runs the simulator; on a failure prints the smallest schedule that still fails
-//! and the command that replays it, and exits 1. `sim --seed N` tells what happens in one. `sim --plant all` shows at
+//! and the command that replays it, and exits 1; with `--until end` it goes on and lists all that fail. `sim --seed N` tells what happens in one. `sim --plant all` shows at
 //! which seed each mistake of ours is caught.
 
 use std::{
@@ -9,9 +9,9 @@ use std::{
 
 use anyhow::{Context as _, Result, bail};
 use preau_shared::{rig::clock::SystemClock, time::Clock as _};
-use preau_tests::sim::{self, Plan, Plant, Trim};
+use preau_tests::sim::{self, Plan, Plant, Trim, Until};
 
-const USAGE: &str = "usage: sim [--schedules N] [--first-seed N]        for example: sim --schedules 20000
+const USAGE: &str = "usage: sim [--schedules N] [--first-seed N] [--until failure|end]   for example: sim --schedules 20000
        sim --seed N [--without FAULT,…] [--boxes N] [--acts N] [--storms N]   one schedule, step by step
        sim --plant NAME|all [--schedules N]          mistakes that must be caught";
 /// Schedules when nobody says otherwise.
@@ -21,6 +21,7 @@ const SCHEDULES: u64 = 1_000;
 struct Words {
     schedules: Option<u64>,
     first: u64,
+    until: Option<Until>,
     seed: Option<u64>,
     trim: Trim,
     plant: Option<String>,
@@ -55,6 +56,13 @@ fn read() -> Result<Words> {
         match word.as_str() {
             "--schedules" => words.schedules = Some(value.parse()?),
             "--first-seed" => words.first = value.parse()?,
+            "--until" => {
+                words.until = Some(match value.as_str() {
+                    "failure" => Until::Failure,
+                    "end" => Until::End,
+                    _ => bail!("--until {value}: failure or end"),
+                });
+            }
             "--seed" => words.seed = Some(value.parse()?),
             "--without" => words.trim.without = sim::faults(&value)?,
             "--boxes" => words.trim.boxes = Some(value.parse()?),
@@ -102,12 +110,17 @@ fn course(words: &Words) -> Result<String> {
             drop(write!(std::io::stderr(), "\r{done} of {count} schedules"));
         }
     };
-    let outcome = sim::run_many((words.first, count), &words.trim, None, &tell)?;
+    let until = words.until.unwrap_or(Until::Failure);
+    let outcome = sim::run_many((words.first, count), &words.trim, (None, until), &tell)?;
     if terminal {
         drop(writeln!(std::io::stderr()));
     }
-    if let Some((seed, why)) = outcome.failed {
-        let (trim, smallest) = sim::minimise(seed, None, why.clone());
+    if until == Until::End && !outcome.failed.is_empty() {
+        let lines: String = outcome.failed.iter().map(|(_, why)| format!("broken: {why}\n")).collect();
+        bail!("{lines}{} of {count} schedules failed", outcome.failed.len());
+    }
+    if let Some((seed, why)) = outcome.failed.first() {
+        let (trim, smallest) = sim::minimise(*seed, None, why.clone());
         bail!(
             "broken: {why}\nsmallest: {smallest}\nagain: cargo run --release -p preau-tests --bin sim -- --seed {seed}{trim}"
         );

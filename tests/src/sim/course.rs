@@ -31,8 +31,17 @@ pub struct Outcome {
     pub messages: u64,
     /// The longest time from a storm's end until all was settled.
     pub settled_after: Duration,
-    /// The first seed that failed, and how.
-    pub failed: Option<(u64, String)>,
+    /// Seeds that failed, lowest first, and how.
+    pub failed: Vec<(u64, String)>,
+}
+
+/// When a course of many schedules ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Until {
+    /// At the first that fails.
+    Failure,
+    /// When all were run, however many fail: to see how many there are.
+    End,
 }
 
 impl Outcome {
@@ -67,10 +76,8 @@ impl Outcome {
         self.acts = self.acts.saturating_add(other.acts);
         self.messages = self.messages.saturating_add(other.messages);
         self.settled_after = self.settled_after.max(other.settled_after);
-        self.failed = match (self.failed, other.failed) {
-            (Some(a), Some(b)) => Some(if a.0 <= b.0 { a } else { b }),
-            (a, b) => a.or(b),
-        };
+        self.failed.extend(other.failed);
+        self.failed.sort();
         self
     }
 
@@ -115,15 +122,14 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// Runs `count` seeds from `first` on, on as many threads as there are processors; stops at the first failure. `tell`
-/// hears how many are done.
+/// Runs `count` seeds from `first` on, on as many threads as there are processors. `tell` hears how many are done.
 ///
 /// # Errors
 /// When a thread ends badly.
 pub fn run_many(
     (first, count): (u64, u64),
     trim: &Trim,
-    plant: Option<Plant>,
+    (plant, until): (Option<Plant>, Until),
     tell: &(dyn Fn(u64) + Sync),
 ) -> Result<Outcome> {
     let (next, done) = (AtomicU64::new(first), AtomicU64::new(0));
@@ -139,8 +145,8 @@ pub fn run_many(
             match run(&Plan::draw(seed, trim, plant), false) {
                 Ok(report) => mine.add(&report),
                 Err(error) => {
-                    mine.failed = Some((seed, format!("{error:#}")));
-                    stop.store(true, Ordering::Relaxed);
+                    mine.failed.push((seed, format!("{error:#}")));
+                    stop.store(until == Until::Failure, Ordering::Relaxed);
                 }
             }
             tell(done.fetch_add(1, Ordering::Relaxed).saturating_add(1));
@@ -164,8 +170,8 @@ pub fn run_many(
 /// # Errors
 /// When it is caught by none, or a thread ends badly.
 pub fn caught(plant: Plant, most: u64) -> Result<(u64, String)> {
-    let outcome = run_many((0, most), &Trim::default(), Some(plant), &|_| {})?;
-    match outcome.failed {
+    let outcome = run_many((0, most), &Trim::default(), (Some(plant), Until::Failure), &|_| {})?;
+    match outcome.failed.into_iter().next() {
         Some(caught) => Ok(caught),
         None => bail!("{} was not caught in {most} seeds", plant.name()),
     }
