@@ -45,6 +45,7 @@ use anyhow::{Context as _, Result, bail, ensure};
 use preau_shared::{
     dice::Seeded,
     replica::{Alert, Input, Mark, Origin, Shelf},
+    rig::shelves::quarantine,
     time::Elapsed,
 };
 
@@ -118,7 +119,9 @@ struct World {
 /// With the step and what was broken.
 pub fn run(plan: &Plan, traced: bool) -> Result<Report> {
     let mut world = World::new(plan.clone(), traced)?;
-    match world.play() {
+    let played = world.play();
+    world.trace_quarantines()?;
+    match played {
         Ok(()) => Ok(world.report),
         Err(error) => Err(error.context(format!("seed {}, step {}", world.plan.seed, world.report.steps))),
     }
@@ -380,6 +383,17 @@ impl World {
 
     fn schools(&self) -> Result<Vec<Shelf>> {
         Ok(self.founded.iter().cloned().collect())
+    }
+
+    fn trace_quarantines(&self) -> Result<()> {
+        for node in self.nodes.iter().filter(|_| self.traced) {
+            for aside in quarantine::list(&*node.disk.base())? {
+                self.trace(|| {
+                    format!("{:?} keeps aside {} bytes of {}: {}", node.place, aside.bytes, aside.origin, aside.reason)
+                });
+            }
+        }
+        Ok(())
     }
 
     fn trace(&self, what: impl FnOnce() -> String) {

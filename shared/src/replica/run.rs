@@ -3,8 +3,6 @@
 //! The signature covers the hashes of the items, so that one item of a stored run can be replaced by its hash (erasure,
 //! retention) and the run still proves the rest: number, chain and signature stay.
 
-use std::io::Read as _;
-
 use serde::{Deserialize, Serialize};
 
 use super::{
@@ -27,8 +25,6 @@ pub const MAX_PLAIN_BYTES: usize = CLOSE_AT_BYTES + MAX_ITEM_BYTES + 16 * 1024;
 /// Largest run on the wire.
 pub const MAX_RUN_BYTES: usize = MAX_PLAIN_BYTES + 1024;
 const ZSTD_LEVEL: i32 = 3;
-/// Largest window of what is decompressed: 1 MiB, as long as the longest page. A frame may ask for 128 times as much.
-const WINDOW_LOG: u32 = 20;
 
 /// One numbered item. A promise of the wire: variants are added at the end, never moved.
 ///
@@ -253,14 +249,13 @@ pub(super) fn compress(plain: &[u8]) -> Option<Vec<u8>> {
     zstd::bulk::compress(plain, ZSTD_LEVEL).ok()
 }
 
-/// Decompresses at most so many bytes; none when there are more, or they are none of ours.
+/// Decompresses a frame that says how long it is: `most` bytes at most. None when it is none of ours. In one piece, so that
+/// nothing is allocated but what it says, whatever window it asks for.
 pub(super) fn decompressed(bytes: &[u8], most: usize) -> Option<Vec<u8>> {
-    let limit = u64::try_from(most).ok()?.saturating_add(1);
-    let mut plain = Vec::new();
-    let mut decoder = zstd::Decoder::new(bytes).ok()?;
-    decoder.window_log_max(WINDOW_LOG).ok()?;
-    decoder.take(limit).read_to_end(&mut plain).ok()?;
-    (plain.len() <= most).then_some(plain)
+    let says = zstd::zstd_safe::get_frame_content_size(bytes).ok()??;
+    let says = usize::try_from(says).ok().filter(|says| *says <= most)?;
+    let plain = zstd::bulk::decompress(bytes, says).ok()?;
+    (plain.len() == says).then_some(plain)
 }
 
 #[cfg(test)]
@@ -313,13 +308,15 @@ mod tests {
     }
 
     #[test]
-    fn a_window_is_no_larger_than_a_page() {
+    fn a_frame_says_how_long_it_is() {
         // Magic; no content size; exponent of the window; one last block of nothing (RFC 8878 §3.1.1).
         let frame = |exponent: u8| [0x28, 0xb5, 0x2f, 0xfd, 0x00, exponent << 3, 0x01, 0x00, 0x00];
-        assert_eq!(decompressed(&frame(20 - 10), 9), Some(Vec::new()));
-        assert_eq!(decompressed(&frame(21 - 10), 9), None);
+        assert_eq!(decompressed(&frame(20 - 10), 9), None);
         let page = vec![7; crate::replica::page::MAX_PAGE_BYTES];
-        assert_eq!(decompressed(&compress(&page).expect("zstd"), page.len()), Some(page));
+        let packed = compress(&page).expect("zstd");
+        assert_eq!(decompressed(&packed, page.len() - 1), None);
+        assert_eq!(decompressed(&packed, page.len()), Some(page));
+        assert_eq!(decompressed(&[packed, vec![0]].concat(), 9_000_000), None, "nothing stands behind it");
     }
 
     #[test]

@@ -3,7 +3,8 @@
 //! Our own reader ([`crate::documents`]) bounds what Automerge is given, and a panic inside it is caught. What is left is
 //! a change that it would chew on for ever: a thread cannot be killed, so a stuck one is left behind with its copy of the
 //! document and another takes its place, [`MOST_STUCK`] times in the life of the program. After that nothing from outside
-//! is applied until it is started again.
+//! is applied until it is started again. Whoever has all the time there is ([`Bench::unhurried`]: the simulator) applies on
+//! its own thread.
 
 use std::{
     io,
@@ -26,7 +27,7 @@ pub const MOST_STUCK: usize = 4;
 /// The thread that applies. One for a program; who hands over waits for its turn.
 #[derive(Debug)]
 pub struct Bench {
-    limit: Duration,
+    limit: Option<Duration>,
     most_stuck: usize,
     worker: Mutex<Worker>,
 }
@@ -64,7 +65,12 @@ type Act = fn(&mut Document, &[Received], &mut dyn FnMut(usize)) -> Vec<Result<(
 impl Bench {
     /// A bench whose changes take no longer than `limit` each; [`LIMIT`] is the usual one.
     pub fn new(limit: Duration) -> Self {
-        Self { limit, most_stuck: MOST_STUCK, worker: Mutex::default() }
+        Self { limit: Some(limit), most_stuck: MOST_STUCK, worker: Mutex::default() }
+    }
+
+    /// A bench that waits for as long as it takes, and needs no thread for it.
+    pub fn unhurried() -> Self {
+        Self { limit: None, most_stuck: 0, worker: Mutex::default() }
     }
 
     /// How many threads are stuck: for the metrics page.
@@ -91,6 +97,7 @@ impl Bench {
         changes: Vec<Received>,
         act: Act,
     ) -> Result<Vec<Result<(), DocumentError>>, ApplyError> {
+        let Some(limit) = self.limit else { return Ok(act(document, &changes, &mut |_| {})) };
         let mut worker = self.worker.lock().unwrap_or_else(PoisonError::into_inner);
         let changes: Arc<[Received]> = changes.into();
         let (mut now, mut said) = (document.clone(), Vec::with_capacity(changes.len()));
@@ -102,7 +109,7 @@ impl Bench {
                 if worker.stuck >= self.most_stuck {
                     return Err(ApplyError::NotNow);
                 }
-                match self.hand_over(&mut worker, &now, (&changes, from, end.0), act)? {
+                match worker.hand_over(limit, &now, (&changes, from, end.0), act)? {
                     Ok((document, these)) => {
                         now = document;
                         said.extend(these);
@@ -129,12 +136,14 @@ impl Bench {
         *document = now;
         Ok(said)
     }
+}
 
+impl Worker {
     /// Has the thread apply some of these changes. When it does not answer: the place of the change it had in hand, and
     /// what is wrong with that.
     fn hand_over(
-        &self,
-        worker: &mut Worker,
+        &mut self,
+        limit: Duration,
         document: &Document,
         (changes, from, to): (&Arc<[Received]>, usize, usize),
         act: Act,
@@ -142,10 +151,10 @@ impl Bench {
         let at = Arc::new(AtomicUsize::new(from));
         let (done, hear) = sync_channel(1);
         let (document, changes) = (document.clone(), changes.clone());
-        worker.give(Job { document, changes, from, to, at: at.clone(), act, done })?;
+        self.give(Job { document, changes, from, to, at: at.clone(), act, done })?;
         let mut before = from;
         loop {
-            let heard = hear.recv_timeout(self.limit);
+            let heard = hear.recv_timeout(limit);
             let now = at.load(Ordering::Relaxed);
             match heard {
                 Ok(done) => return Ok(Ok(done)),
@@ -156,9 +165,7 @@ impl Bench {
             }
         }
     }
-}
 
-impl Worker {
     fn give(&mut self, job: Job) -> Result<(), ApplyError> {
         let jobs = match self.jobs.take() {
             Some(jobs) => jobs,

@@ -11,7 +11,8 @@ use anyhow::{Context as _, Result, bail};
 use preau_shared::{rig::clock::SystemClock, time::Clock as _};
 use preau_tests::sim::{self, Plan, Plant, Trim, Until};
 
-const USAGE: &str = "usage: sim [--schedules N] [--first-seed N] [--until failure|end]   for example: sim --schedules 20000
+const USAGE: &str =
+    "usage: sim [--schedules N] [--first-seed N] [--until failure|end]   for example: sim --schedules 20000
        sim --seed N [--without FAULT,…] [--boxes N] [--acts N] [--storms N]   one schedule, step by step
        sim --plant NAME|all [--schedules N]          mistakes that must be caught";
 /// Schedules when nobody says otherwise.

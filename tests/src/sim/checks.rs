@@ -326,7 +326,7 @@ fn check_text(bytes: &[u8], erased: &BTreeSet<u8>) -> Result<()> {
 }
 
 fn marks(node: &Node, shelf: &Shelf) -> Result<Vec<Mark>> {
-    Ok(shelves::marks(&*node.disk.base())?.into_iter().filter(|m| m.shelf == *shelf).collect())
+    Ok(node.disk.marks()?.iter().filter(|m| m.shelf == *shelf).cloned().collect())
 }
 
 type Reading = (i64, Vec<u8>, i64, i64, Vec<u8>, Vec<u8>);

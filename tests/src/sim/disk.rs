@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::Result;
 use preau_shared::{
-    replica::Shelf,
+    replica::{Mark, Shelf},
     rig::{
         shelves::{self, ShelfError},
         sql::{Row, Sql, Value},
@@ -106,7 +106,11 @@ fn fresh() -> Result<Connection> {
 
 /// A disk; clones are the same one.
 #[derive(Debug, Clone)]
-pub(super) struct Disk(Arc<Mutex<Base>>);
+pub(super) struct Disk {
+    base: Arc<Mutex<Base>>,
+    /// What is held, read once after each act.
+    marks: Arc<Mutex<Option<Arc<[Mark]>>>>,
+}
 
 /// A disk as it was once.
 #[derive(Debug)]
@@ -124,11 +128,26 @@ pub(super) enum End {
 
 impl Disk {
     pub(super) fn new() -> Result<Self> {
-        Ok(Self(Arc::new(Mutex::new(Base { conn: Some(fresh()?), left: Cell::new(None) }))))
+        let base = Base { conn: Some(fresh()?), left: Cell::new(None) };
+        Ok(Self { base: Arc::new(Mutex::new(base)), marks: Arc::default() })
+    }
+
+    /// What is held durably.
+    pub(super) fn marks(&self) -> Result<Arc<[Mark]>> {
+        let mut known = self.marks.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(marks) = &*known {
+            return Ok(Arc::clone(marks));
+        }
+        let marks: Arc<[Mark]> = shelves::marks(&*self.base())?.into();
+        Ok(Arc::clone(known.insert(marks)))
+    }
+
+    fn forget_marks(&self) {
+        *self.marks.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     pub(super) fn base(&self) -> MutexGuard<'_, Base> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.base.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// One act: all of it is done, or nothing.
@@ -149,6 +168,7 @@ impl Disk {
             (done, _) => done,
         };
         base.batch(if done.is_ok() && end == End::Commit { "COMMIT" } else { "ROLLBACK" })?;
+        self.forget_marks();
         Ok(done)
     }
 
@@ -161,6 +181,7 @@ impl Disk {
     /// The disk is as it was.
     pub(super) fn rewind(&self, image: &Image) -> Result<()> {
         let mut base = self.base();
+        self.forget_marks();
         let Some(conn) = base.conn.as_mut() else { return Ok(()) };
         Backup::new(image.0.conn()?, conn)?.step(-1)?;
         Ok(())

@@ -40,7 +40,7 @@ const GIVE_UP: Duration = Duration::from_secs(40);
 const FORGOTTEN: usize = 3;
 
 thread_local! {
-    static BENCH: Arc<Bench> = Arc::new(Bench::new(Duration::from_secs(3_600)));
+    static BENCH: Arc<Bench> = Arc::new(Bench::unhurried());
 }
 
 /// What came of letting a node do something.
@@ -103,6 +103,8 @@ pub(super) struct Node {
     wakes: BTreeMap<u8, Elapsed>,
     closing: bool,
     pub(super) anew: bool,
+    /// What each link's other end was last noted to hold, and what was held here then.
+    pub(super) acknowledged: BTreeMap<u8, (Vec<Mark>, Arc<[Mark]>)>,
     dice: Arc<Seeded>,
     pub(super) bench: Arc<Bench>,
     pub(super) plant: Option<Plant>,
@@ -158,6 +160,7 @@ impl Node {
             wakes: BTreeMap::new(),
             closing: false,
             anew: false,
+            acknowledged: BTreeMap::new(),
             dice,
             bench: BENCH.with(Arc::clone),
             plant: plan.plant,
@@ -207,13 +210,14 @@ impl Node {
         if self.plant != Some(Plant::ReuseNumbers) {
             self.author.origin = self.disk.act(End::Commit, |conn| shelves::begin(conn, name, &*self.dice))??;
         }
-        let marks = shelves::marks(&*self.disk.base())?;
+        let marks = self.disk.marks()?.to_vec();
         let mut life = BTreeMap::new();
         for (link, config) in &self.configs {
             let config = Config { own: self.author.origin, ..config.clone() };
             life.insert(*link, Peer::new(config, self.dice.clone(), marks.clone()));
         }
         (self.life, self.closing, self.anew) = (Some(life), false, false);
+        self.acknowledged.clear();
         self.close(now, out)?;
         for link in up {
             self.tell(now, *link, Input::Connected, out)?;
@@ -300,7 +304,7 @@ impl Node {
     }
 
     pub(super) fn tell_stored(&mut self, now: Elapsed, but: Option<u8>, out: &mut Vec<Step>) -> Result<()> {
-        let marks = shelves::marks(&*self.disk.base())?;
+        let marks = self.disk.marks()?.to_vec();
         let links: Vec<u8> = self.configs.keys().copied().filter(|l| Some(*l) != but).collect();
         links.into_iter().try_for_each(|link| self.tell(now, link, Input::Stored(marks.clone()), out))
     }
@@ -420,8 +424,8 @@ impl Node {
 
     /// Remembers what was ever held.
     fn note_ever(&mut self) -> Result<()> {
-        for mark in shelves::marks(&*self.disk.base())? {
-            let most = self.ever.entry((mark.shelf, mark.origin)).or_default();
+        for mark in self.disk.marks()?.iter() {
+            let most = self.ever.entry((mark.shelf.clone(), mark.origin)).or_default();
             *most = mark.number.max(*most);
         }
         Ok(())
@@ -452,7 +456,7 @@ impl Node {
 
     /// Whether all of this is on the disk.
     pub(super) fn holds(&self, promised: &[Mark]) -> Result<()> {
-        let held = shelves::marks(&*self.disk.base())?;
+        let held = self.disk.marks()?;
         for mark in promised {
             let here = held.iter().find(|m| m.shelf == mark.shelf && m.origin == mark.origin);
             let here = here.map_or(0, |m| m.number);
@@ -558,12 +562,12 @@ fn told(message: &Message) -> String {
         Message::Page(page) => format!("page {:?} next {:?} {}", page.pull, page.next, marks(&page.marks)),
         Message::Nack { .. } | Message::Pull(_) | Message::Buckets(..) | Message::Differ(..) | Message::Mend(..) => {
             let text = format!("{message:?}");
-            text.get(..text.floor_char_boundary(200)).unwrap_or_default().to_owned()
+            text.get(..text.floor_char_boundary(2_000)).unwrap_or_default().to_owned()
         }
     }
 }
 
 fn short(origin: &Origin) -> String {
     let [first, ..] = origin.box_id.as_bytes();
-    format!("{first:02x}.{:04x}", origin.incarnation >> 48)
+    format!("{first:02x}.{:016x}", origin.incarnation)
 }

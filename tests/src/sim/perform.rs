@@ -2,7 +2,7 @@
 
 use anyhow::{Result, ensure};
 use preau_shared::{
-    replica::{Input, Knowledge, Mark, Output, Reason, Run, Shelf},
+    replica::{Input, Knowledge, Mark, Output, Reason, Run, Shelf, Side},
     rig::{
         replicate::reason_of,
         shelves::{self, Following, ShelfError, fold, pages, quarantine},
@@ -82,7 +82,8 @@ impl Node {
     fn stored(&mut self, link: u8, out: &mut Vec<Step>) -> Result<Vec<Input>> {
         self.close_soon(out);
         let shelves = self.shelves(link)?;
-        Ok(vec![Input::Stored(shelves::marks_of(&*self.disk.base(), &shelves)?)])
+        let marks = self.disk.marks()?.iter().filter(|mark| shelves.contains(&mark.shelf)).cloned().collect();
+        Ok(vec![Input::Stored(marks)])
     }
 
     fn survey(&mut self, now: Elapsed, link: u8, out: &mut Vec<Step>) -> Result<Vec<Input>> {
@@ -141,7 +142,7 @@ impl Node {
     }
 
     fn say_too_early(&mut self, now: Elapsed, link: u8, runs: &[Run], out: &mut Vec<Step>) -> Result<()> {
-        let mut marks = shelves::marks(&*self.disk.base())?;
+        let mut marks = self.disk.marks()?.to_vec();
         for run in runs {
             let chain = run.hash();
             marks.retain(|m| (&m.shelf, m.origin) != (&run.shelf, run.origin));
@@ -162,19 +163,28 @@ impl Node {
     }
 
     fn acknowledge(&mut self, now: Elapsed, link: u8, marks: Vec<Mark>, out: &mut Vec<Step>) -> Result<()> {
-        let told = marks.clone();
-        let holder = self.rights(link)?.box_id;
-        match self.rights(link)?.side {
-            preau_shared::replica::Side::Sibling => {}
-            preau_shared::replica::Side::Coordinator => {
-                self.commit(now, out, |conn, with| fold::note_holder(conn, holder, &told, with.now))?;
-            }
-            preau_shared::replica::Side::Box => {
-                let told = self
-                    .commit(now, out, |conn, with| shelves::acknowledge(conn, &with.author.origin, &told, with.now))?;
-                if matches!(told, Some(Ok(told)) if !told.unknown.is_empty()) {
-                    self.begin_anew(out);
+        let noted = (marks.clone(), self.disk.marks()?);
+        if self.acknowledged.get(&link) != Some(&noted) {
+            let told = marks.clone();
+            let holder = self.rights(link)?.box_id;
+            let is_noted = match self.rights(link)?.side {
+                Side::Sibling => true,
+                Side::Coordinator => {
+                    let noted = self.commit(now, out, |conn, with| fold::note_holder(conn, holder, &told, with.now))?;
+                    matches!(noted, Some(Ok(())))
                 }
+                Side::Box => {
+                    let told = self.commit(now, out, |conn, with| {
+                        shelves::acknowledge(conn, &with.author.origin, &told, with.now)
+                    })?;
+                    if matches!(&told, Some(Ok(told)) if !told.unknown.is_empty()) {
+                        self.begin_anew(out);
+                    }
+                    matches!(told, Some(Ok(_)))
+                }
+            };
+            if is_noted {
+                self.acknowledged.insert(link, noted);
             }
         }
         out.push(Step::Acknowledged { link, marks });

@@ -20,7 +20,9 @@ pub(super) struct Driver<D: Store> {
     pub(super) with: Replication<D>,
     peer: Peer,
     pub(super) marks: Vec<Mark>,
-    pub(super) acknowledged: Vec<Mark>,
+    /// What the other end was last noted to hold, and what was held here then: what it says of a line that is not here says
+    /// something once the line is.
+    pub(super) acknowledged: (Vec<Mark>, Vec<Mark>),
     outbound: mpsc::Sender<Vec<u8>>,
     pub(super) status: LinkStatus,
     say: watch::Sender<LinkStatus>,
@@ -71,7 +73,7 @@ impl<D: Store> Driver<D> {
         let config = Config { own: with.author.origin, rights: with.rights.clone(), timings: with.timings };
         let peer = Peer::new(config, with.dice.clone(), marks.clone());
         let (status, wake) = (LinkStatus::default(), with.clock.elapsed());
-        let (acknowledged, told, anew) = (Vec::new(), None, false);
+        let (acknowledged, told, anew) = (Default::default(), None, false);
         Self { with, peer, marks, acknowledged, outbound, status, say, wake, told, anew }
     }
 

@@ -205,15 +205,16 @@ impl<D: Store> Driver<D> {
     /// The box's exposure ends with the coordinator's word. The coordinator notes who holds what, so that it knows what
     /// may be cut.
     async fn acknowledge(&mut self, marks: Vec<Mark>) {
-        if marks == self.acknowledged {
+        let noted = (marks, self.marks.clone());
+        if noted == self.acknowledged {
             return;
         }
-        let (told, stamp, holder) = (marks.clone(), self.with.clock.stamp(), self.with.rights.box_id);
+        let (told, stamp, holder) = (noted.0.clone(), self.with.clock.stamp(), self.with.rights.box_id);
         match self.with.rights.side {
             Side::Sibling => {}
             Side::Coordinator => {
                 match self.with.store.commit(move |conn| fold::note_holder(conn, holder, &told, stamp)).await {
-                    Ok(()) => self.acknowledged = marks,
+                    Ok(()) => self.acknowledged = noted,
                     Err(error) => self.failed("what a box holds could not be noted", &error),
                 }
             }
@@ -221,7 +222,7 @@ impl<D: Store> Driver<D> {
                 let me = self.with.author.origin;
                 match self.with.store.commit(move |conn| shelves::acknowledge(conn, &me, &told, stamp)).await {
                     Ok(told) => {
-                        self.acknowledged = marks;
+                        self.acknowledged = noted;
                         if !told.unknown.is_empty() {
                             self.begin_anew();
                         }

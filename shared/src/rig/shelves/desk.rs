@@ -153,7 +153,7 @@ impl<'a, 'b, S: Sql + ?Sized> Desk<'a, 'b, S> {
             if let Some(too_many) = hashes::wait(self.conn, self.shelf, dep, &waiting, self.with.now)? {
                 // Comparing documents finds it again, should it be missed.
                 let why = "what it stands on has not come, and too many changes wait";
-                quarantine::bytes(self.conn, self.shelf.as_key(), &too_many, why, self.with.now)?;
+                quarantine::note(self.conn, self.shelf.as_key(), &too_many, why, self.with.now)?;
             }
             return Ok(Kept::Whole);
         }
@@ -244,11 +244,13 @@ impl<'a, 'b, S: Sql + ?Sized> Desk<'a, 'b, S> {
             self.settle()?;
             epochs::carry_what_waited(self.conn, self.shelf, self.with, &mut self.changed)?;
             let came = std::mem::take(&mut self.came);
-            let released = hashes::released(self.conn, self.shelf, &came)?;
-            if released.is_empty() {
+            let hashes::Released { waited, erased } = hashes::released(self.conn, self.shelf, &came)?;
+            let ended = waited.is_empty() && erased.is_empty();
+            self.erased.extend(erased);
+            if ended {
                 return Ok(Cleared { changed: self.changed, erased: self.erased });
             }
-            for Waiting { writer, run, bytes } in released {
+            for Waiting { writer, run, bytes } in waited {
                 self.run = run;
                 // One at a time, so that a bad one is alone.
                 match self.place_alone(writer, &bytes) {

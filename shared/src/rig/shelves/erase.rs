@@ -64,7 +64,8 @@ pub(super) fn bury<S: Sql + ?Sized>(
     match library::current(conn, shelf, doc)? {
         Some(place) if place.state == State::Erased => {
             if hashes::keep_names(conn, changes, place.row)? {
-                clear_waiting(conn, shelf)?;
+                let found = clear_waiting(conn, shelf)?;
+                clear_late(conn, shelf, &found)?;
             }
             return Ok(false);
         }
@@ -101,7 +102,9 @@ pub(super) fn bury<S: Sql + ?Sized>(
         "DELETE FROM replica_overridden WHERE shelf = ?1 AND kind = ?2 AND id = ?3",
         values![shelf.as_key(), doc.kind.code(), &doc.id],
     )?;
-    clear_waiting(conn, shelf)?;
+    let mut found = clear_waiting(conn, shelf)?;
+    found.remove(doc);
+    clear_late(conn, shelf, &found)?;
     clear_entries(conn, shelf, tombstone)?;
     clear_runs(conn, shelf, tombstone)?;
     clear_pending(conn, shelf, tombstone)?;
@@ -180,12 +183,16 @@ fn clear_entries<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, tombstone: &Tombstone
     }
 }
 
-/// Changes that wait and are found to be of somebody erased; their hashes stay.
-fn clear_waiting<S: Sql + ?Sized>(conn: &S, shelf: &Shelf) -> Result<(), ShelfError> {
+/// Changes that wait, or waited in vain, and are found to be of somebody erased: their hashes stay. Gives of whom they are;
+/// they may stand in runs.
+fn clear_waiting<S: Sql + ?Sized>(conn: &S, shelf: &Shelf) -> Result<BTreeSet<DocId>, ShelfError> {
     let mut waiting = hashes::all_waiting(conn, shelf)?;
+    let mut of = BTreeSet::new();
     loop {
         let mut left = Vec::new();
-        let before = waiting.len();
+        let claimed = hashes::claim_given_up(conn, shelf)?;
+        let ended = (waiting.len(), claimed.is_empty());
+        of.extend(claimed.into_iter().map(|(_, doc)| doc));
         for (place, bytes) in waiting {
             let chunk = Chunk::read(&dress(&bytes))?;
             let mut erased = None;
@@ -196,12 +203,13 @@ fn clear_waiting<S: Sql + ?Sized>(conn: &S, shelf: &Shelf) -> Result<(), ShelfEr
                 Some(found) => {
                     hashes::keep_hash(conn, shelf, &chunk.hash, found.row)?;
                     hashes::wait_no_longer(conn, place)?;
+                    of.insert(found.doc);
                 }
                 None => left.push((place, bytes)),
             }
         }
-        if left.len() == before {
-            return Ok(());
+        if (left.len(), true) == ended {
+            return Ok(of);
         }
         waiting = left;
     }

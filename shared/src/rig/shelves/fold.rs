@@ -172,7 +172,7 @@ pub fn drop_past<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, now: Stamp) -> Result
     }
     // An edit in such an epoch was written again by whoever made it.
     for bytes in hashes::waited_in_vain(conn, shelf, before(now, SILENT_FOR))? {
-        quarantine::bytes(conn, shelf.as_key(), &bytes, "what it stands on has not come in 120 days", now)?;
+        quarantine::note(conn, shelf.as_key(), &bytes, "what it stands on has not come in 120 days", now)?;
     }
     Ok(gone.len())
 }

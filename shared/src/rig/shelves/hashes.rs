@@ -1,7 +1,11 @@
-//! Which document a change is of. Tables `replica_hashes`, `replica_waiting`.
+//! Which document a change is of. Tables `replica_hashes`, `replica_waiting`, `replica_given_up`.
 //!
 //! A change names what it stands on by hash, and nothing else; so each change held is known by sixteen bytes of the hash
-//! of shelf and change. One that stands on something unknown waits for it.
+//! of shelf and change. One that stands on something unknown waits for it. Of one that waited in vain two names stay, its
+//! own and that of what it stands on: it is believed should anybody hand it over after all, and it is known for what it is,
+//! and what stands on it too, should it turn out to be of somebody erased.
+
+use std::collections::BTreeSet;
 
 use super::{
     ShelfError,
@@ -12,10 +16,13 @@ use crate::{
     documents::{DocId, Writer, strip},
     keys::sha256,
     replica::{Shelf, tombstone::MAX_ERASED_CHANGES},
-    rig::sql::{Sql, values},
+    rig::sql::{Row, Sql, values},
     time::Stamp,
 };
 
+/// Names of changes that waited in vain, of a shelf.
+const MAX_GIVEN_UP: i64 = 10_000;
+const KEEP_NAME: &str = "INSERT INTO replica_hashes (name, doc) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING";
 /// Changes of a shelf that may wait for others.
 pub(super) const MAX_WAITING: u64 = 1_000;
 
@@ -42,11 +49,22 @@ pub(super) fn keep<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, change: &[u8], row:
 
 /// … by the hash of the change.
 pub(super) fn keep_hash<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, hash: &[u8; 32], row: i64) -> Result<(), ShelfError> {
-    conn.execute(
-        "INSERT INTO replica_hashes (name, doc) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING",
-        values![&name(shelf, hash), row],
-    )?;
+    conn.execute(KEEP_NAME, values![&name(shelf, hash), row])?;
     Ok(())
+}
+
+/// Whether a change was held here once, or came in a run of whoever made it and waited in vain.
+pub(super) fn was_here<S: Sql + ?Sized>(
+    conn: &S,
+    shelf: &Shelf,
+    hash: &[u8; 32],
+    doc: &DocId,
+) -> Result<bool, ShelfError> {
+    if let Some(place) = find(conn, shelf, hash)? {
+        return Ok(place.doc == *doc);
+    }
+    let row = conn.first("SELECT place FROM replica_given_up WHERE name = ?1", values![&name(shelf, hash)])?;
+    Ok(row.is_some())
 }
 
 /// The names of the changes that a document has, in all its epochs.
@@ -63,10 +81,7 @@ pub(super) fn names_of<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, doc: &DocId) ->
 pub(super) fn keep_names<S: Sql + ?Sized>(conn: &S, names: &[[u8; 16]], row: i64) -> Result<bool, ShelfError> {
     let mut news = 0;
     for name in names {
-        news |= conn.execute(
-            "INSERT INTO replica_hashes (name, doc) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING",
-            values![name, row],
-        )?;
+        news |= conn.execute(KEEP_NAME, values![name, row])?;
     }
     Ok(news > 0)
 }
@@ -108,10 +123,44 @@ pub(super) fn wait<S: Sql + ?Sized>(
     }
     let row = conn.first(
         "DELETE FROM replica_waiting WHERE place = (SELECT min(place) FROM replica_waiting WHERE shelf = ?1)
-         RETURNING bytes",
+         RETURNING bytes, dep",
         values![shelf.as_key()],
     )?;
-    Ok(row.map(|row| row.bytes(0).map(<[u8]>::to_vec)).transpose()?)
+    row.map(|row| give_up(conn, shelf, &row)).transpose()
+}
+
+/// A change waits no longer; gives it. Two names stay.
+fn give_up<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, row: &Row) -> Result<Vec<u8>, ShelfError> {
+    let (bytes, dep): (_, [u8; 16]) = (row.bytes(0)?, row.array(1)?);
+    conn.execute(
+        "INSERT INTO replica_given_up (shelf, name, dep) VALUES (?1, ?2, ?3) ON CONFLICT (name) DO NOTHING",
+        values![shelf.as_key(), &name(shelf, &sha256(bytes)), &dep],
+    )?;
+    conn.execute(
+        "DELETE FROM replica_given_up WHERE shelf = ?1 AND place <= (SELECT max(place) FROM replica_given_up) - ?2",
+        values![shelf.as_key(), MAX_GIVEN_UP],
+    )?;
+    Ok(bytes.to_vec())
+}
+
+/// What waited in vain for a change of an erased document is of that document; gives the names that are known from now on,
+/// and of whom. All of them may stand in runs.
+pub(super) fn claim_given_up<S: Sql + ?Sized>(conn: &S, shelf: &Shelf) -> Result<Vec<([u8; 16], DocId)>, ShelfError> {
+    let rows = conn.query(
+        &format!(
+            "SELECT {PLACE}, g.name FROM replica_given_up g JOIN replica_hashes h ON h.name = g.dep
+             JOIN replica_documents d ON d.doc = h.doc WHERE g.shelf = ?1 AND d.state = 2"
+        ),
+        values![shelf.as_key()],
+    )?;
+    let mut claimed = Vec::new();
+    for row in &rows {
+        let (place, name): (Place, [u8; 16]) = (place_at(row)?, row.array(5)?);
+        conn.execute(KEEP_NAME, values![&name, place.row])?;
+        conn.execute("DELETE FROM replica_given_up WHERE name = ?1", values![&name])?;
+        claimed.push((name, place.doc));
+    }
+    Ok(claimed)
 }
 
 /// Everything that waits on a shelf, by its place.
@@ -134,10 +183,10 @@ pub(super) fn waited_in_vain<S: Sql + ?Sized>(
     before: i64,
 ) -> Result<Vec<Vec<u8>>, ShelfError> {
     let rows = conn.query(
-        "DELETE FROM replica_waiting WHERE shelf = ?1 AND since < ?2 RETURNING bytes",
+        "DELETE FROM replica_waiting WHERE shelf = ?1 AND since < ?2 RETURNING bytes, dep",
         values![shelf.as_key(), before],
     )?;
-    Ok(rows.iter().map(|row| row.bytes(0).map(<[u8]>::to_vec)).collect::<Result<_, _>>()?)
+    rows.iter().map(|row| give_up(conn, shelf, row)).collect()
 }
 
 /// One waits no longer.
@@ -146,21 +195,32 @@ pub(super) fn wait_no_longer<S: Sql + ?Sized>(conn: &S, place: i64) -> Result<()
     Ok(())
 }
 
-/// What waited for these, in the order in which it came; it waits no longer.
-pub(super) fn released<S: Sql + ?Sized>(
-    conn: &S,
-    shelf: &Shelf,
-    came: &[[u8; 32]],
-) -> Result<Vec<Waiting>, ShelfError> {
+/// What waited for something that came.
+#[derive(Default)]
+pub(super) struct Released {
+    /// In the order in which it came; it waits no longer.
+    pub(super) waited: Vec<Waiting>,
+    /// Erased documents of which something was given up, that may stand in a run.
+    pub(super) erased: BTreeSet<DocId>,
+}
+
+/// What waited for these changes, and for those that are known with them.
+pub(super) fn released<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, came: &[[u8; 32]]) -> Result<Released, ShelfError> {
+    let mut names: Vec<[u8; 16]> = came.iter().map(|hash| name(shelf, hash)).collect();
+    let mut erased = BTreeSet::new();
+    for (name, doc) in claim_given_up(conn, shelf)? {
+        names.push(name);
+        erased.insert(doc);
+    }
     let any = conn.first("SELECT place FROM replica_waiting WHERE shelf = ?1 LIMIT 1", values![shelf.as_key()])?;
     if any.is_none() {
-        return Ok(Vec::new());
+        return Ok(Released { waited: Vec::new(), erased });
     }
     let mut released = Vec::new();
-    for hash in came {
+    for name in &names {
         let rows = conn.query(
             "DELETE FROM replica_waiting WHERE shelf = ?1 AND dep = ?2 RETURNING place, by_box, bytes, line, number",
-            values![shelf.as_key(), &name(shelf, hash)],
+            values![shelf.as_key(), name],
         )?;
         for row in &rows {
             let writer = if row.truth(1)? { Writer::Box } else { Writer::Coordinator };
@@ -169,5 +229,5 @@ pub(super) fn released<S: Sql + ?Sized>(
         }
     }
     released.sort_by_key(|(place, _)| *place);
-    Ok(released.into_iter().map(|(_, waiting)| waiting).collect())
+    Ok(Released { waited: released.into_iter().map(|(_, waiting)| waiting).collect(), erased })
 }

@@ -267,7 +267,8 @@ fn each_part<S: Sql + ?Sized>(
                 fold(&place, mixed(&place, row.bytes(5)?));
             }
         }
-        let Some(doc) = last else { return Ok(()) };
+        let full = rows.len() >= usize::try_from(PARTS_AT_ONCE).unwrap_or(usize::MAX);
+        let Some(doc) = last.filter(|_| full) else { return Ok(()) };
         (kind, id) = (i64::from(doc.kind.code()), doc.id.to_vec());
     }
 }

@@ -515,7 +515,7 @@ pub fn mend<S: Sql + ?Sized>(
     for Loose { doc, epoch, cut, bytes } in &lacking.changes {
         let chunk = Chunk::read(&dress(bytes))?;
         // What was held here once is known by its hash, whoever made it.
-        let was_here = hashes::find(conn, shelf, &chunk.hash)?.is_some_and(|place| place.doc == *doc);
+        let was_here = hashes::was_here(conn, shelf, &chunk.hash, doc)?;
         let life = lives.get(&chunk.actor);
         let Some(origin) = life.filter(|life| was_here || life.box_id == from || lost_of.contains(life)) else {
             let why = "a change handed over is another's, and was never here";

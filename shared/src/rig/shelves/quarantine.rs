@@ -46,6 +46,20 @@ pub fn bytes<S: Sql + ?Sized>(conn: &S, from: &str, bytes: &[u8], reason: &str, 
     keep(conn, (from, &sha256(bytes)), bytes, reason, now)
 }
 
+/// Notes refused bytes without keeping them: nobody knows of whom they are, and they stand in a run.
+///
+/// # Errors
+/// When the store fails.
+pub(super) fn note<S: Sql + ?Sized>(
+    conn: &S,
+    from: &str,
+    bytes: &[u8],
+    reason: &str,
+    now: Stamp,
+) -> Result<(), ShelfError> {
+    keep(conn, (from, &sha256(bytes)), &[], reason, now)
+}
+
 fn keep<S: Sql + ?Sized>(
     conn: &S,
     (from, hash): (&str, &[u8; 32]),

@@ -354,9 +354,7 @@ pub fn runs_after<S: Sql + ?Sized>(
     let (mut runs, mut bytes, mut from) = (Vec::<Run>::new(), 0_usize, after);
     loop {
         let next = kept_after(conn, line.line, (shelf, origin), from)?;
-        if next.is_empty() {
-            return Ok(Following::Runs(runs));
-        }
+        let more = next.len() >= usize::try_from(RUNS_AT_ONCE).unwrap_or(usize::MAX);
         for run in next {
             bytes = bytes.saturating_add(run.payload.len());
             if bytes > max_bytes && !runs.is_empty() {
@@ -364,6 +362,9 @@ pub fn runs_after<S: Sql + ?Sized>(
             }
             from = run.last();
             runs.push(run);
+        }
+        if !more {
+            return Ok(Following::Runs(runs));
         }
     }
 }
