@@ -103,6 +103,40 @@ impl From<AuthorityError> for StartError {
     }
 }
 
+impl From<EnrolmentError> for StartError {
+    fn from(error: EnrolmentError) -> Self {
+        match error {
+            EnrolmentError::Store(error) => error.into(),
+            EnrolmentError::Shelf(error) => error.into(),
+            EnrolmentError::Authority(error) => error.into(),
+            EnrolmentError::Refused
+            | EnrolmentError::Wait(_)
+            | EnrolmentError::Malformed(_)
+            | EnrolmentError::NotFound(_) => Self::Authority(error.to_string()),
+        }
+    }
+}
+
+impl StartError {
+    /// Whether it passes by itself: the database is out of reach.
+    pub(crate) fn passes(&self) -> bool {
+        match self {
+            Self::Store(error) | Self::Shelf(ShelfError::Store(error)) => {
+                matches!(error, StoreError::Away(_) | StoreError::Unsure(_))
+            }
+            Self::Shelf(_)
+            | Self::Folder(..)
+            | Self::Running(_)
+            | Self::Listen(_)
+            | Self::Broker(_)
+            | Self::Authority(_)
+            | Self::Server(_)
+            | Self::Tls(_)
+            | Self::Admin(_) => false,
+        }
+    }
+}
+
 impl From<BrokerError> for StartError {
     fn from(error: BrokerError) -> Self {
         Self::Broker(error.to_string())
@@ -242,7 +276,7 @@ async fn build(config: Config, dir: &Path, tasks: &Tasks, restart: &Arc<Notify>)
         clock: clock.clone(),
         dice: dice.clone(),
     };
-    let seals = Seals::open(ground).await.map_err(|error| StartError::Authority(error.to_string()))?;
+    let seals = Seals::open(ground).await?;
     seals.start(tasks);
     let links = Links::default();
     let (broker, endpoint) = broker(&config, &authority, &admitted, tasks).await?;

@@ -21,7 +21,7 @@ mod roster;
 mod store;
 mod web;
 
-use std::{io::Write as _, path::PathBuf, process::ExitCode};
+use std::{io::Write as _, path::PathBuf, process::ExitCode, time::Duration};
 
 pub use app::{Running, StartError};
 pub use broker::mosquitto;
@@ -62,6 +62,9 @@ pub fn run(command: CloudCommand) -> ExitCode {
     }
 }
 
+/// A database that is out of reach at the start is looked for so often.
+const DATABASE_AGAIN: Duration = Duration::from_secs(1);
+
 fn serve(
     config: Option<PathBuf>,
     dir: Option<PathBuf>,
@@ -87,7 +90,17 @@ fn serve(
         tokio::pin!(told);
         // Each turn is one life of the program.
         loop {
-            let running = Running::start(config.clone(), &dir).await?;
+            let running = match Running::start(config.clone(), &dir).await {
+                Ok(running) => running,
+                Err(error) if error.passes() => {
+                    tracing::warn!(%error, "waiting for the database");
+                    tokio::select! {
+                        () = &mut told => return Ok(()),
+                        () = tokio::time::sleep(DATABASE_AGAIN) => continue,
+                    }
+                }
+                Err(error) => return Err(error.into()),
+            };
             let again = tokio::select! {
                 () = &mut told => false,
                 () = running.restart_wanted() => true,

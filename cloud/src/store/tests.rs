@@ -531,7 +531,7 @@ async fn a_server_that_went_is_found_again_and_a_newer_schema_is_refused() {
     open(&url, 2).await.expect("again");
     server.run("newer", "UPDATE schema_version SET version = 999").expect("newer");
     assert!(matches!(open(&url, 3).await, Err(StoreError::Newer { found: 999, .. })));
-    assert!(matches!(open("postgres:///x?user=preau&host=/nowhere", 1).await, Err(StoreError::Postgres(_))));
+    assert!(matches!(open("postgres:///x?user=preau&host=/nowhere", 1).await, Err(StoreError::Away(_))));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

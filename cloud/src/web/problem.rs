@@ -51,6 +51,7 @@ pub(super) fn store(error: &StoreError) -> Problem {
         StoreError::Elsewhere(_) => Problem::new(Refusal::Overloaded).retry_after(1).detail(error.to_string()),
         StoreError::Sqlite(_)
         | StoreError::Postgres(_)
+        | StoreError::Away(_)
         | StoreError::Unsure(_)
         | StoreError::Column { .. }
         | StoreError::Commit(_)

@@ -69,6 +69,7 @@ fn is_disk(error: &StoreError) -> bool {
         StoreError::Full
         | StoreError::Closed
         | StoreError::Postgres(_)
+        | StoreError::Away(_)
         | StoreError::Unsure(_)
         | StoreError::Elsewhere(_)
         | StoreError::Column { .. }

@@ -200,8 +200,8 @@ pub struct Peer {
     fetching: Option<(Key, u64)>,
     /// Not sent until the next hello: refused there, or not continuous here.
     blocked: BTreeSet<Key>,
-    my_survey: Option<Survey>,
-    their_survey: Option<Survey>,
+    /// At a box: what they said that they hold.
+    announced: Known,
     /// Shelves whose documents they pull first.
     pulled: BTreeSet<Shelf>,
     /// Shelves whose documents I pull.
@@ -246,8 +246,7 @@ impl Peer {
             in_flight: Vec::new(),
             fetching: None,
             blocked: BTreeSet::new(),
-            my_survey: None,
-            their_survey: None,
+            announced: Known::new(),
             pulled: BTreeSet::new(),
             pulling: BTreeMap::new(),
             suspected: BTreeSet::new(),

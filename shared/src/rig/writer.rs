@@ -24,9 +24,12 @@ pub enum StoreError {
     /// SQLite said no; the act was rolled back.
     #[error("database: {0}")]
     Sqlite(#[from] rusqlite::Error),
-    /// PostgreSQL said no, or could not be reached; the act was rolled back.
+    /// PostgreSQL said no; the act was rolled back.
     #[error("database: {0}")]
     Postgres(String),
+    /// PostgreSQL cannot be reached, or is just starting or stopping; the act was rolled back. It passes by itself.
+    #[error("the database is out of reach: {0}")]
+    Away(String),
     /// The database went away during a commit: whether it was written is not known. Doing it again must do no harm.
     #[error("the database went away during a commit, it may have been written: {0}")]
     Unsure(String),

@@ -137,15 +137,6 @@ impl Program {
         Ok(())
     }
 
-    /// Whether it ended by itself; then it can be started again.
-    pub(super) fn fell(&mut self) -> bool {
-        let fell = self.check().is_err();
-        if fell {
-            self.running = None;
-        }
-        fell
-    }
-
     /// Whether it runs as it was told to.
     pub(super) fn check(&mut self) -> Result<()> {
         if let Some(running) = &mut self.running

@@ -252,10 +252,6 @@ impl Stage {
         if let Some((program, address)) = &mut self.broker {
             await_port(program, *address).await?;
         }
-        // A coordinator whose database is away may give up; what supervises it starts it again, and so do we.
-        if self.database.is_some() && self.cloud.fell() {
-            self.cloud.start(&on_disk(self.layer.as_ref(), &self.cloud_home, Disk::default()))?;
-        }
         await_life(&mut self.cloud, self.cloud_admin).await?;
         for school in &mut self.schools {
             await_life(&mut school.program, school.admin).await?;

@@ -6,6 +6,7 @@ use std::{
     cell::{Cell, RefCell},
     collections::{BTreeSet, HashMap},
     error::Error,
+    io,
     sync::Arc,
     time::Duration,
 };
@@ -138,7 +139,7 @@ impl Session {
         f: impl FnOnce(&mut Client, &Statement) -> Result<T, postgres::Error>,
     ) -> Result<T, StoreError> {
         let mut client = self.client.borrow_mut();
-        let client = client.as_mut().ok_or_else(|| StoreError::Postgres("not connected".into()))?;
+        let client = client.as_mut().ok_or_else(|| StoreError::Away("not connected".into()))?;
         let known = self.statements.borrow().get(sql).cloned();
         let statement = match known {
             Some(statement) => statement,
@@ -176,7 +177,7 @@ impl Sql for Session {
 
     fn batch(&self, sql: &str) -> Result<(), StoreError> {
         let mut client = self.client.borrow_mut();
-        let client = client.as_mut().ok_or_else(|| StoreError::Postgres("not connected".into()))?;
+        let client = client.as_mut().ok_or_else(|| StoreError::Away("not connected".into()))?;
         if sql.contains("ROLLBACK") {
             // The locks on leases that were taken since go with it.
             self.found.borrow_mut().clear();
@@ -237,11 +238,22 @@ impl Writing for Session {
 
 /// What the server or the connection says, without the values that a detail may repeat.
 fn said(error: &postgres::Error) -> StoreError {
-    StoreError::Postgres(match (error.as_db_error(), error.source()) {
-        (Some(said), _) => format!("{} ({})", said.message(), said.code().code()),
-        (None, Some(why)) => format!("{error}: {why}"),
-        (None, None) => error.to_string(),
-    })
+    match (error.as_db_error(), error.source()) {
+        (Some(said), _) => {
+            let (code, words) = (said.code().code(), said.message());
+            let words = format!("{words} ({code})");
+            if passes(code) { StoreError::Away(words) } else { StoreError::Postgres(words) }
+        }
+        (None, Some(why)) if error.is_closed() || why.is::<io::Error>() => StoreError::Away(format!("{error}: {why}")),
+        (None, None) if error.is_closed() => StoreError::Away(error.to_string()),
+        (None, Some(why)) => StoreError::Postgres(format!("{error}: {why}")),
+        (None, None) => StoreError::Postgres(error.to_string()),
+    }
+}
+
+/// Whether a server that says so is starting, stopping or full (PostgreSQL, appendix A: classes 08 and 53, 57P01 to 57P03).
+fn passes(code: &str) -> bool {
+    code.starts_with("08") || code.starts_with("53") || ["57P01", "57P02", "57P03"].contains(&code)
 }
 
 fn row(row: &postgres::Row) -> Result<Row, StoreError> {

@@ -31,7 +31,6 @@ impl Peer {
     pub(super) fn surveyed(&mut self, now: Elapsed, knowledge: Knowledge, out: &mut Vec<Output>) {
         self.stored(now, knowledge.marks, out);
         let mine = Knowledge { marks: marks(&self.held), digests: knowledge.digests };
-        self.my_survey = Some(Survey { known: self.held.clone(), digests: mine.digests.iter().cloned().collect() });
         let summary = mine.summary();
         let asks = self.session.hello_wanted();
         let (mut say, mut ask, mut whole) = (asks, asks, asks && self.is_ahead());
@@ -41,10 +40,11 @@ impl Peer {
             // Theirs in short is not enough when it differs: I say mine in whole, and ask for theirs.
             let unknown = !same && theirs.knowledge.is_none();
             if spoken && same {
-                self.greeted(now, self.my_survey.clone().unwrap_or_default(), out);
+                let same = self.survey(&mine);
+                self.greeted(now, &same, &same, out);
             } else if let Some(theirs) = theirs.knowledge.filter(|_| spoken) {
                 let survey = Survey { known: self.known(theirs.marks), digests: theirs.digests.into_iter().collect() };
-                self.greeted(now, survey, out);
+                self.greeted(now, &self.survey(&mine), &survey, out);
             }
             say |= theirs.answer_wanted || spoken && unknown;
             ask |= spoken && unknown;
@@ -68,7 +68,11 @@ impl Peer {
         !self.theirs_before.is_empty() && self.held.iter().any(ahead)
     }
 
-    fn greeted(&mut self, now: Elapsed, theirs: Survey, out: &mut Vec<Output>) {
+    fn survey(&self, knowledge: &Knowledge) -> Survey {
+        Survey { known: self.held.clone(), digests: knowledge.digests.iter().cloned().collect() }
+    }
+
+    fn greeted(&mut self, now: Elapsed, mine: &Survey, theirs: &Survey, out: &mut Vec<Output>) {
         self.alerts.retain(|a| !matches!(a, Alert::TooOld { .. } | Alert::Refused { .. } | Alert::Gap { .. }));
         // Hellos cross. What is on its way is not sent twice because they say what is known.
         let again = self.session.is_open() && self.theirs == theirs.known;
@@ -79,17 +83,18 @@ impl Peer {
             self.start_over();
             self.theirs.clone_from(&theirs.known);
         }
-        self.await_pulls(now, &theirs.known);
-        self.their_survey = Some(theirs);
+        self.await_pulls(now, &mine.known, &theirs.known);
+        if self.config.rights.side == Side::Box {
+            self.announced.clone_from(&theirs.known);
+        }
         out.push(Output::Acknowledged(self.theirs()));
-        self.compare(now, out);
+        self.compare(now, (mine, theirs), out);
         self.pull_what_is_new(now, out);
     }
 
     /// Same items, same documents: else an alert until they are, and the box sets about the repair. Once is no proof: a page
     /// of documents may be a moment ahead of its marks.
-    fn compare(&mut self, now: Elapsed, out: &mut Vec<Output>) {
-        let (Some(mine), Some(theirs)) = (&self.my_survey, &self.their_survey) else { return };
+    fn compare(&mut self, now: Elapsed, (mine, theirs): (&Survey, &Survey), out: &mut Vec<Output>) {
         let of = |known: &Known, shelf: &Shelf| -> Vec<(Origin, End)> {
             known.iter().filter(|(k, _)| k.0 == *shelf).map(|(k, end)| (k.1, *end)).collect()
         };

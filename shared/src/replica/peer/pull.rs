@@ -43,10 +43,9 @@ impl Pulling {
 
 impl Peer {
     /// At the coordinator: whoever holds nothing of a shelf that I told of will pull it.
-    pub(super) fn await_pulls(&mut self, now: Elapsed, theirs: &Known) {
+    pub(super) fn await_pulls(&mut self, now: Elapsed, mine: &Known, theirs: &Known) {
         self.pulled.clear();
-        let told = self.my_survey.iter().flat_map(|mine| mine.known.keys()).map(|(shelf, _)| shelf);
-        let told = told.filter(|shelf| **shelf != Shelf::Territory);
+        let told = mine.keys().map(|(shelf, _)| shelf).filter(|shelf| **shelf != Shelf::Territory);
         if self.config.rights.side == Side::Coordinator {
             let lacking: Vec<Shelf> = told.filter(|shelf| !self.holds_some(theirs, shelf)).cloned().collect();
             lacking.into_iter().for_each(|shelf| self.hold_back(now, shelf));
@@ -65,7 +64,7 @@ impl Peer {
         if self.config.rights.side != Side::Box {
             return;
         }
-        let told = self.their_survey.iter().flat_map(|theirs| theirs.known.keys()).map(|(shelf, _)| shelf);
+        let told = self.announced.keys().map(|(shelf, _)| shelf);
         let told = told.filter(|shelf| **shelf != Shelf::Territory);
         let news: Vec<Shelf> = told.filter(|shelf| !self.holds_some(&self.held, shelf)).cloned().collect();
         for shelf in news {

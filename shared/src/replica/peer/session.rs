@@ -161,14 +161,15 @@ impl Peer {
         if !theirs.is_empty() {
             self.theirs_before = theirs;
         }
-        self.their_survey = None;
+        self.announced.clear();
         self.owed.clear();
     }
 
     /// A box waits for the runs that the coordinator's hello announced, but not for ever.
     pub(super) fn lets_in_first(&self, now: Elapsed) -> bool {
-        let announced = self.their_survey.iter().flat_map(|s| &s.known);
-        let mut lacking = announced
+        let mut lacking = self
+            .announced
+            .iter()
             .filter(|(key, _)| key.1 != self.config.own)
             .filter(|(key, theirs)| end(&self.held, key).number < theirs.number);
         self.config.rights.side == Side::Box && now < self.session.let_in_until && lacking.next().is_some()
