@@ -62,6 +62,8 @@ pub fn run(command: CloudCommand) -> ExitCode {
     }
 }
 
+/// Threads for what blocks (passwords, the way to PostgreSQL): the allocator keeps memory for each that ever ran.
+const BLOCKING: usize = 4;
 /// A database that is out of reach at the start is looked for so often.
 const DATABASE_AGAIN: Duration = Duration::from_secs(1);
 
@@ -84,7 +86,7 @@ fn serve(
     let mut config = Config::read(&file)?;
     config.store = store.or(config.store);
     preau_shared::rig::log::start(&config.log);
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().max_blocking_threads(BLOCKING).enable_all().build()?;
     runtime.block_on(async {
         let told = app::told_to_stop(with_parent)?;
         tokio::pin!(told);

@@ -2,14 +2,14 @@
 
 use std::{
     path::Path,
-    sync::{Arc, Mutex, PoisonError, atomic::AtomicUsize, atomic::Ordering},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, TryLockError, atomic::AtomicUsize, atomic::Ordering},
 };
 
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
 use super::writer::StoreError;
 
-/// A few read-only connections, taken in turn. Reads are index look-ups of microseconds; a caller may wait for one.
+/// A few read-only connections, the first free one taken. Reads are index look-ups of microseconds; a caller may wait for one.
 #[derive(Clone)]
 pub struct Reader {
     connections: Arc<[Mutex<Connection>]>,
@@ -34,7 +34,7 @@ impl Reader {
                 let connection = Connection::open_with_flags(path, flags)?;
                 connection.set_prepared_statement_cache_capacity(64);
                 connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-                connection.execute_batch("PRAGMA query_only=ON; PRAGMA busy_timeout=5000; PRAGMA cache_size=-1000;")?;
+                connection.execute_batch("PRAGMA query_only=ON; PRAGMA busy_timeout=5000; PRAGMA cache_size=-500;")?;
                 Ok(Mutex::new(connection))
             })
             .collect();
@@ -46,10 +46,22 @@ impl Reader {
     /// # Errors
     /// What `read` says.
     pub fn read<T, E: From<StoreError>>(&self, read: impl FnOnce(&Connection) -> Result<T, E>) -> Result<T, E> {
-        let turn = self.next.fetch_add(1, Ordering::Relaxed).checked_rem(self.connections.len()).unwrap_or(0);
-        let connection = self.connections.get(turn).ok_or(StoreError::Closed)?;
-        let connection = connection.lock().unwrap_or_else(PoisonError::into_inner);
+        let connection = self.free().ok_or(StoreError::Closed)?;
         let state = connection.unchecked_transaction().map_err(StoreError::from)?;
         read(&state)
+    }
+
+    /// The first connection that nobody reads through: what the others would keep in memory too they never see. With all of
+    /// them taken, the wait is for one in turn.
+    fn free(&self) -> Option<MutexGuard<'_, Connection>> {
+        for connection in &*self.connections {
+            match connection.try_lock() {
+                Ok(free) => return Some(free),
+                Err(TryLockError::Poisoned(free)) => return Some(free.into_inner()),
+                Err(TryLockError::WouldBlock) => {}
+            }
+        }
+        let turn = self.next.fetch_add(1, Ordering::Relaxed).checked_rem(self.connections.len())?;
+        Some(self.connections.get(turn)?.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }

@@ -191,7 +191,7 @@ impl Writer {
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         connection.execute_batch(
             "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA secure_delete=ON;
-             PRAGMA busy_timeout=5000; PRAGMA cache_size=-2000; PRAGMA temp_store=MEMORY;",
+             PRAGMA busy_timeout=5000; PRAGMA cache_size=-1000; PRAGMA temp_store=MEMORY;",
         )?;
         migrate(&mut connection)?;
         Self::over(connection)
