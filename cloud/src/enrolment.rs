@@ -2,6 +2,7 @@
 
 mod authority;
 mod claim;
+mod gone;
 pub(crate) mod seals;
 mod tries;
 mod words;

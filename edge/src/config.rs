@@ -20,13 +20,17 @@ pub(crate) struct Config {
     pub(crate) dns: SocketAddr,
     /// Admin plane, plain HTTP: never an address of the pupils' network.
     pub(crate) admin: SocketAddr,
+    /// Mutual TLS for the other boxes of the school.
+    pub(crate) lan: SocketAddr,
+    /// Where the other boxes find this one, when that is not the address it listens on or the one the system would use.
+    pub(crate) lan_announce: Option<SocketAddr>,
     /// Upstream resolvers.
     pub(crate) upstream: Vec<SocketAddr>,
     /// Folder of block lists in UT1 form; none: nothing is blocked by category.
     pub(crate) lists: Option<PathBuf>,
     /// `host:port` of the broker, instead of the one told at the claim.
     pub(crate) mqtt: Option<String>,
-    /// MQTT connect time-out, in seconds.
+    /// Connect time-out towards the broker and the other boxes, in seconds.
     pub(crate) connect_timeout_s: u64,
     /// Longest pause before another try, in seconds; the pause itself is drawn (full jitter).
     pub(crate) retry_cap_s: u64,
@@ -44,6 +48,8 @@ impl Default for Config {
             listen: SocketAddr::from(([0, 0, 0, 0], 443)),
             dns: SocketAddr::from(([0, 0, 0, 0], 53)),
             admin: SocketAddr::from(([127, 0, 0, 1], 9_443)),
+            lan: SocketAddr::from(([0, 0, 0, 0], 8_444)),
+            lan_announce: None,
             upstream: vec![SocketAddr::from(([9, 9, 9, 9], 53)), SocketAddr::from(([149, 112, 112, 112], 53))],
             lists: None,
             mqtt: None,

@@ -3,6 +3,7 @@
 use std::{
     fs::{self, File, TryLockError},
     io::{self, Read as _},
+    net::TcpListener,
     path::{Path, PathBuf},
     sync::Arc,
     time::Duration,
@@ -23,7 +24,7 @@ use preau_shared::{
         link::{Link, LinkConfig},
         log,
         reader::Reader,
-        replicate::{self, LinkStatus, News, Replication},
+        replicate::{self, Envelope, LinkStatus, News, Replication},
         serve::{bind, http, https},
         shelves::{self, Author},
         store::Sqlite,
@@ -47,12 +48,26 @@ use crate::{
     config::{self, Config},
     filter::{self, Filter, Own},
     identity::{FOLDER, Identity, seals::SEAL_KEYS},
-    replica::{project::Rows, pump, seals, vitals::Health},
+    replica::{
+        lan::{self, Sisters},
+        project::Rows,
+        pump, seals,
+        vitals::Health,
+    },
     store,
     web::{admin, routes::routes},
 };
 
 type Status = watch::Receiver<LinkStatus>;
+
+/// Whom the box replicates with.
+#[derive(Debug, Clone)]
+pub(crate) struct Ties {
+    /// The coordinator.
+    pub(crate) link: Status,
+    /// The other boxes of the school.
+    pub(crate) sisters: Sisters,
+}
 
 /// Threads of the runtime: an appliance has two to four cores, and the writer has its own.
 const WORKERS: usize = 2;
@@ -101,17 +116,18 @@ async fn serve(options: Serve) -> anyhow::Result<()> {
     let listeners = (
         bind("HTTPS for tablets", config.listen).map_err(|e| anyhow!(e))?,
         bind("admin plane", config.admin).map_err(|e| anyhow!(e))?,
+        bind("other boxes of the school", config.lan).map_err(|e| anyhow!(e))?,
     );
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let dice: Arc<dyn Dice> = Arc::new(SystemDice);
     let app = bring_to_life(&options.dir, &identity, signing, (&clock, &dice)).await?;
-    let link = replicate_to(&app, &config, (&options.dir, &identity), &tasks)?;
+    let ties = replicate_to(&app, (&config, &options.dir, &identity), listeners.2, &tasks)?;
     let filter = filter_names(&app, &config, &identity, &tasks).await?;
     open_enrolment(&app, &config, &options.dir).await?;
-    chores(&app, link.clone(), &tasks);
+    chores(&app, ties.link.clone(), &tasks);
     let lan = tls::Identity { certificate: &identity.grant.lan_certificate, key: &identity.lan_key };
     https("HTTPS for tablets", listeners.0, Arc::new(tls::server(lan, None)?), routes(app.clone()), &tasks);
-    http("admin plane", listeners.1, admin::routes(app, link, filter), &tasks);
+    http("admin plane", listeners.1, admin::routes(app, ties, filter), &tasks);
     tracing::info!(box_id = %identity.grant.box_id, school = %identity.grant.uai, "the box serves");
     until_told(options.with_parent, tasks.stopping()).await?;
     tasks.stop();
@@ -161,13 +177,13 @@ async fn bring_to_life(
     App::start(parts, &database, Arc::clone(clock), Arc::clone(dice)).map_err(|e| anyhow!(e))
 }
 
-/// Ties the box to its coordinator. Nothing waits for it.
+/// Ties the box to its coordinator and to the other boxes of its school. Nothing waits for them.
 fn replicate_to(
     app: &App,
-    config: &Config,
-    (dir, identity): (&Path, &Identity),
+    (config, dir, identity): (&Config, &Path, &Identity),
+    lan: TcpListener,
     tasks: &Tasks,
-) -> anyhow::Result<Status> {
+) -> anyhow::Result<Ties> {
     let grant = &identity.grant;
     let keep_alive = Duration::from_secs(u64::from(grant.keep_alive_s));
     let up = Topic {
@@ -189,9 +205,11 @@ fn replicate_to(
         dice: Arc::clone(&app.dice),
         bench: Arc::new(Bench::new(apply::LIMIT)),
         news: news.clone(),
-        sealing: seals::sealing(app, dir.join(FOLDER).join(SEAL_KEYS), identity, tasks)?,
-        says: up.to_string(),
-        hears: Topic { direction: Direction::Down, ..up.clone() }.to_string(),
+        envelope: Envelope::Sealed {
+            sealing: seals::sealing(app, dir.join(FOLDER).join(SEAL_KEYS), identity, tasks)?,
+            says: up.to_string(),
+            hears: Topic { direction: Direction::Down, ..up.clone() }.to_string(),
+        },
         rights: Rights {
             side: Side::Box,
             uai: grant.uai.clone(),
@@ -207,11 +225,13 @@ fn replicate_to(
             stop.stop();
         }),
     };
-    let status = replication.start(carried.inbound, carried.outbound, tasks);
-    let contact = status.clone();
-    let in_contact = move || contact.borrow().in_contact;
+    let sisters = lan::open(app, (config, identity), lan, &replication, tasks)?;
+    let link = replication.start(carried.inbound, carried.outbound, tasks);
+    let ties = Ties { link, sisters };
+    let contact = ties.clone();
+    let in_contact = move || contact.link.borrow().in_contact || contact.sisters.in_contact();
     replicate::close_runs(store, Arc::clone(&app.author), Arc::clone(&app.clock), news, in_contact, tasks);
-    Ok(status)
+    Ok(ties)
 }
 
 fn link_config(config: &Config, identity: &Identity, up: &Topic, keep_alive: Duration) -> anyhow::Result<LinkConfig> {

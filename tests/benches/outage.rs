@@ -102,9 +102,10 @@ impl Boxed {
         claim.args(["edge", "claim", &code, "--cloud", &to.url, "--dir"]).arg(&home).arg("--ca-file").arg(&to.ca_file);
         let claimed = claim.stdin(Stdio::null()).output().await?;
         ensure!(claimed.status.success(), "the claim failed: {}", String::from_utf8_lossy(&claimed.stderr));
-        let (listen, dns, admin, resolver) = (free_port()?, free_port()?, free_port()?, free_port()?);
+        let (listen, dns, admin) = (free_port()?, free_port()?, free_port()?);
+        let (lan, resolver) = (free_port()?, free_port()?);
         let config = format!(
-            "listen = \"{listen}\"\ndns = \"{dns}\"\nadmin = \"{admin}\"\nupstream = [\"{resolver}\"]\n\
+            "listen = \"{listen}\"\ndns = \"{dns}\"\nadmin = \"{admin}\"\nlan = \"{lan}\"\nupstream = [\"{resolver}\"]\n\
              mqtt = \"{}\"\nlog = \"warn\"\n",
             relay.address
         );

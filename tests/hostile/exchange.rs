@@ -15,7 +15,7 @@ use preau_shared::{
         sealing::{Held, Look, Proved},
     },
     rig::{
-        replicate::{LinkEvent, LinkStatus, News, Replication},
+        replicate::{Envelope, LinkEvent, LinkStatus, News, Replication},
         task::Tasks,
     },
     time::{Clock, Elapsed, Stamp},
@@ -113,9 +113,7 @@ impl Link {
             dice: Arc::new(Seeded::new(5)),
             bench: self.site.bench.clone(),
             news: News::default(),
-            sealing: self.mine.clone(),
-            says: says.into(),
-            hears: hears.into(),
+            envelope: Envelope::Sealed { sealing: self.mine.clone(), says: says.into(), hears: hears.into() },
             rights: self.rights(),
             // What is given up is lost at once: no time passes in a case.
             timings: Timings { give_up: Duration::ZERO, ..Timings::for_keep_alive(Duration::from_secs(30)) },

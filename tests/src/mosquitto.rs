@@ -205,6 +205,8 @@ pub struct SchoolBox {
     pub url: String,
     /// Its admin plane.
     pub admin: SocketAddr,
+    /// Its door for other boxes.
+    pub lan: SocketAddr,
     /// Badges of its school's pupils.
     pub badges: Vec<BadgeLine>,
     /// It serves; none when it was only claimed.
@@ -226,10 +228,23 @@ impl Cloud {
     /// When it does not come to life.
     pub async fn start_with(preau: &str, home: &Path, broker: SocketAddr, more: &str) -> Result<Self> {
         let (listen, admin) = (free()?, free()?);
+        let to = format!("broker = \"mqtts://{broker}\"\nmqtt_public = \"{broker}\"\n");
+        Self::raise(preau, home, (listen, admin), &format!("{to}{more}")).await
+    }
+
+    /// Starts a coordinator with a broker of its own, which listens at `mqtt`.
+    ///
+    /// # Errors
+    /// When it does not come to life.
+    pub async fn alone(preau: &str, home: &Path, mqtt: SocketAddr) -> Result<Self> {
+        Self::raise(preau, home, (free()?, free()?), &format!("mqtt = \"{mqtt}\"\n")).await
+    }
+
+    async fn raise(preau: &str, home: &Path, (listen, admin): (SocketAddr, SocketAddr), more: &str) -> Result<Self> {
         std::fs::create_dir_all(home)?;
         let config = format!(
-            "territory = \"belfort\"\nlisten = \"{listen}\"\nadmin = \"{admin}\"\nbroker = \"mqtts://{broker}\"\n\
-             mqtt_public = \"{broker}\"\nkeep_alive_s = 4\nconnect_timeout_s = 2\nretry_cap_s = 1\n{more}"
+            "territory = \"belfort\"\nlisten = \"{listen}\"\nadmin = \"{admin}\"\n\
+             keep_alive_s = 4\nconnect_timeout_s = 2\nretry_cap_s = 1\n{more}"
         );
         std::fs::write(home.join("preau-cloud.toml"), config)?;
         let program = serve_cloud(preau, home)?;
@@ -281,7 +296,15 @@ impl Cloud {
         let plan = self.api.plan_roster(&uai, &year, invented.onde).await?;
         let mut badges = self.api.apply_roster(&plan, false).await?;
         badges.retain(|b| b.role == "pupil" && b.second_factor.is_empty());
-        let code = self.api.issue_box(&uai, true).await?;
+        self.claim_box((&uai, badges), home, "").await
+    }
+
+    /// Claims a box in `home` for a school that there is, with more lines in its configuration.
+    ///
+    /// # Errors
+    /// When the coordinator refuses.
+    pub async fn claim_box(&self, (uai, badges): (&Uai, Vec<BadgeLine>), home: &Path, more: &str) -> Result<SchoolBox> {
+        let code = self.api.issue_box(uai, true).await?;
         std::fs::create_dir_all(home)?;
         let claimed = Command::new(&self.preau)
             .args(["edge", "claim", &code, "--cloud", &self.url, "--dir"])
@@ -291,13 +314,15 @@ impl Cloud {
             .output()
             .await?;
         ensure!(claimed.status.success(), "claim: {}", String::from_utf8_lossy(&claimed.stderr));
-        let (listen, dns, admin, upstream) = (free()?, free()?, free()?, free()?);
+        let (listen, dns, admin, lan, upstream) = (free()?, free()?, free()?, free()?, free()?);
         let config = format!(
-            "listen = \"{listen}\"\ndns = \"{dns}\"\nadmin = \"{admin}\"\nupstream = [\"{upstream}\"]\n\
-             connect_timeout_s = 2\nretry_cap_s = 1\nenrolment_open_min = 60\nenrolment_tablets = 10\n"
+            "listen = \"{listen}\"\ndns = \"{dns}\"\nadmin = \"{admin}\"\nlan = \"{lan}\"\n\
+             upstream = [\"{upstream}\"]\nconnect_timeout_s = 2\nretry_cap_s = 1\n\
+             enrolment_open_min = 60\nenrolment_tablets = 10\n{more}"
         );
         std::fs::write(home.join("preau-edge.toml"), config)?;
-        Ok(SchoolBox { uai, home: home.into(), url: format!("https://{listen}"), admin, badges, program: None })
+        let (uai, home, url) = (uai.clone(), home.into(), format!("https://{listen}"));
+        Ok(SchoolBox { uai, home, url, admin, lan, badges, program: None })
     }
 
     /// Journal entries that the coordinator holds of a school, one line each, sorted.

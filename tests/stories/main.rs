@@ -21,3 +21,4 @@ mod replication;
 mod roster;
 mod scaled;
 mod screens;
+mod siblings;

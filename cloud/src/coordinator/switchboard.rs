@@ -13,7 +13,7 @@ use preau_shared::{
     rig::{
         apply::Bench,
         link::{self, LinkSender, Unsent},
-        replicate::{LinkEvent, News, Replication},
+        replicate::{Envelope, LinkEvent, News, Replication},
         shelves::{self, Author, ShelfError},
         task::Tasks,
         writer::StoreError,
@@ -283,9 +283,7 @@ impl Switchboard {
             dice: common.dice.clone(),
             bench: common.bench.clone(),
             news: common.news.clone(),
-            sealing,
-            says: says.clone(),
-            hears,
+            envelope: Envelope::Sealed { sealing, says: says.clone(), hears },
             rights: Rights {
                 side: Side::Coordinator,
                 uai: member.uai.clone(),

@@ -5,7 +5,7 @@
 //! the code says so) the box is admitted in one commit: its row, its certificates, its signing key in the school's
 //! document. The same keys with the same code get the same answer for ever: a box that lost the answer asks again.
 
-use std::{net::IpAddr, sync::Arc, time::Duration};
+use std::{collections::BTreeSet, net::IpAddr, sync::Arc, time::Duration};
 
 use data_encoding::{BASE32_NOPAD, HEXLOWER};
 use preau_shared::{
@@ -27,6 +27,7 @@ use rcgen::PublicKeyData as _;
 
 use super::{
     authority::{Authority, AuthorityError, request_key},
+    gone::Crier,
     seals::{Seals, tell_school},
     tries::Tries,
     words,
@@ -294,7 +295,8 @@ impl Enrolment {
             .await
     }
 
-    /// Shuts a box out for good, durably first. Cutting its connection is the caller's ([`crate::app::App::revoke`]).
+    /// Shuts a box out for good, durably first, and tells the other boxes of its school. Cutting its connection is the
+    /// caller's ([`crate::app::App::revoke`]).
     ///
     /// # Errors
     /// [`EnrolmentError::NotFound`] when there is no such box.
@@ -307,6 +309,10 @@ impl Enrolment {
         }
         self.admitted.revoke(box_id);
         self.seals.forget(box_id);
+        let (database, author, clock) = (self.store.clone(), self.author.clone(), self.clock.clone());
+        if let Err(error) = (Crier { database, author, clock }).tell(&mut BTreeSet::new()).await {
+            tracing::error!(%box_id, %error, "the school's other boxes are not told yet of the revocation");
+        }
         Ok(())
     }
 

@@ -7,7 +7,7 @@
 //! every box has used the newer.
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     fs,
     path::{Path, PathBuf},
     sync::{Arc, Mutex, PoisonError, RwLock},
@@ -34,7 +34,7 @@ use preau_shared::{
 };
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::{AuthorityError, EnrolmentError};
+use super::{AuthorityError, EnrolmentError, gone::Crier};
 use crate::{
     coordinator::project::Projection,
     store::{
@@ -213,7 +213,9 @@ impl Seals {
             every.set_missed_tick_behavior(MissedTickBehavior::Delay);
             let mut place = 0;
             // What an earlier life could not tell.
-            let mut told = false;
+            let (mut told, mut gone) = (false, BTreeSet::new());
+            let Ground { database, author, clock, .. } = &this.0.ground;
+            let crier = Crier { database: database.clone(), author: author.clone(), clock: clock.clone() };
             loop {
                 tokio::select! {
                     _ = every.tick() => {}
@@ -221,6 +223,9 @@ impl Seals {
                 }
                 if let Err(error) = this.tend(&mut place, &mut told).await {
                     tracing::error!(%error, "the sealing keys could not be kept up to date");
+                }
+                if let Err(error) = crier.tell(&mut gone).await {
+                    tracing::error!(%error, "schools could not be told of revoked boxes");
                 }
             }
         });

@@ -82,6 +82,12 @@ pub(crate) fn all(conn: &Tx) -> Result<Vec<BoxRow>, StoreError> {
     conn.query(&format!("SELECT {COLUMNS} FROM boxes ORDER BY uai, box_id"), values![])?.iter().map(read).collect()
 }
 
+/// Every revoked box, with its school.
+pub(crate) fn revoked(conn: &Tx) -> Result<Vec<(BoxId, Uai)>, StoreError> {
+    let sql = "SELECT box_id, uai FROM boxes WHERE revoked_at IS NOT NULL ORDER BY uai, box_id";
+    conn.query(sql, values![])?.iter().map(|row| Ok((BoxId::from_bytes(row.array(0)?), uai(row, 1)?))).collect()
+}
+
 /// What tells whether boxes were admitted or revoked: how many, and when last.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct Newest {

@@ -9,33 +9,36 @@ use axum::{
     response::{IntoResponse, Response},
     routing::get,
 };
-use preau_shared::rig::{
-    replicate::LinkStatus,
-    reply::Problem,
-    serve::MAX_CONNECTIONS,
-    shelves::{self, ShelfError},
-    writer::MAX_WAITING_ACTS,
+use preau_shared::{
+    replica::Alert,
+    rig::{
+        neighbour::door,
+        reply::Problem,
+        serve::MAX_CONNECTIONS,
+        shelves::{self, ShelfError},
+        writer::MAX_WAITING_ACTS,
+    },
+    time::Elapsed,
 };
 use serde_json::{Value, json};
-use tokio::sync::watch;
 
-use crate::{app::App, filter::Filter, store::people};
+use crate::{app::App, filter::Filter, replica::lan::MAX_SISTERS, serve::Ties, store::people};
 
 #[derive(Clone)]
 struct Plane {
     app: App,
-    link: watch::Receiver<LinkStatus>,
+    ties: Ties,
     filter: Arc<Filter>,
 }
 
 /// Every URL of the admin plane.
-pub(crate) fn routes(app: App, link: watch::Receiver<LinkStatus>, filter: Arc<Filter>) -> Router {
+pub(crate) fn routes(app: App, ties: Ties, filter: Arc<Filter>) -> Router {
     Router::new()
         .route("/healthz", get(|| std::future::ready("ok\n")))
         .route("/metrics", get(metrics))
         .route("/admin/v1/status", get(status))
         .route("/admin/v1/entries", get(entries))
-        .with_state(Plane { app, link, filter })
+        .with_state(Plane { app, ties, filter })
 }
 
 /// What the box knows of itself; its own exposure is always known here.
@@ -46,8 +49,19 @@ async fn status(State(plane): State<Plane>) -> Result<Json<Value>, Problem> {
         .read(|conn| Ok::<_, ShelfError>((people::count(conn)?, shelves::exposure(conn, &app.author.origin)?)))
         .map_err(|e| Problem::failed(&e))?;
     let vitals = app.vitals_now();
-    let link = plane.link.borrow().clone();
-    let age = link.last_message.map(|at| app.clock.elapsed().since(at).as_secs());
+    let link = plane.ties.link.borrow().clone();
+    let age = |last: Option<Elapsed>| last.map(|at| app.clock.elapsed().since(at).as_secs());
+    let words = |alerts: &[Alert]| alerts.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let sisters = plane.ties.sisters.statuses().into_iter().map(|(id, sister)| {
+        json!({
+            "box_id": id.to_string(),
+            "connected": sister.in_contact,
+            "last_contact_age_s": age(sister.last_message),
+            "last_error": sister.last_error,
+            "alerts": words(&sister.alerts),
+        })
+    });
+    let sisters: Vec<Value> = sisters.collect();
     Ok(Json(json!({
         "origin": app.author.origin.to_string(),
         "people": people,
@@ -57,9 +71,10 @@ async fn status(State(plane): State<Plane>) -> Result<Json<Value>, Problem> {
         "acknowledged": exposure.written.saturating_sub(exposure.entries),
         "exposure": { "entries": exposure.entries, "oldest_age_ms": vitals.oldest_unsynced_age_ms },
         "lag_ms": vitals.lag_ms,
-        "wan": { "connected": link.in_contact, "last_contact_age_s": age },
+        "wan": { "connected": link.in_contact, "last_contact_age_s": age(link.last_message) },
+        "sisters": sisters,
         "last_error": vitals.last_error,
-        "alerts": link.alerts.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "alerts": words(&link.alerts),
         "version": vitals.version,
     })))
 }
@@ -79,7 +94,7 @@ async fn entries(State(plane): State<Plane>) -> Result<Response, Problem> {
 /// Prometheus text format: counts, ages and bounds; no names, no sites.
 async fn metrics(State(plane): State<Plane>) -> Response {
     let vitals = plane.app.vitals_now();
-    let link = plane.link.borrow().clone();
+    let link = plane.ties.link.borrow().clone();
     let mut text = String::new();
     let mut gauge = |name: &str, help: &str, value: u64| {
         let _ = writeln!(text, "# HELP preau_{name} {help}\n# TYPE preau_{name} gauge\npreau_{name} {value}");
@@ -91,8 +106,24 @@ async fn metrics(State(plane): State<Plane>) -> Response {
     gauge("tablets", "Tablets enrolled.", u64::from(vitals.tablets.total));
     gauge("tablets_wiping", "Tablets being cleared.", u64::from(vitals.tablets.wiping));
     gauge("in_contact", "1 while the coordinator is heard.", u64::from(link.in_contact));
+    gauge(
+        "sisters_limit",
+        "Other boxes of the school that this one talks to.",
+        u64::try_from(MAX_SISTERS).unwrap_or(0),
+    );
+    gauge(
+        "sister_connections_limit",
+        "Connections at once at the door for other boxes.",
+        u64::try_from(door::MAX_CONNECTIONS).unwrap_or(0),
+    );
     gauge("writes_waiting_limit", "Acts that may wait for the writer.", u64::try_from(MAX_WAITING_ACTS).unwrap_or(0));
     gauge("connections_limit", "Connections at once on a listener.", u64::try_from(MAX_CONNECTIONS).unwrap_or(0));
+    text.push_str(
+        "# HELP preau_sister_in_contact 1 while that box of the school is heard.\n# TYPE preau_sister_in_contact gauge\n",
+    );
+    for (id, sister) in plane.ties.sisters.statuses() {
+        let _ = writeln!(text, "preau_sister_in_contact{{box=\"{id}\"}} {}", u8::from(sister.in_contact));
+    }
     text.push_str(
         "# HELP preau_dns_answers Answers of the filter, by hour and outcome.\n# TYPE preau_dns_answers counter\n",
     );

@@ -254,7 +254,8 @@ impl Desk<'_> {
         let wan = Wan::open(ports.next("the WAN relay")?, self.cloud.mqtt, Arc::clone(&self.tools.dice)).await?;
         let resolver = ports.next("the resolver")?;
         upstream::open(resolver, wan.watch()).await?;
-        let config = self.box_config(&[listen, dns, admin, resolver, wan.address])?;
+        let lan = ports.next("the box's door for other boxes")?;
+        let config = self.box_config(&[listen, dns, admin, lan, resolver, wan.address])?;
         write_secret(&home.join("preau-edge.toml"), config.as_bytes())?;
         let recipe = recipe(self.dir, uai.as_str(), &["edge", "serve", "--dir", text(&home)?, "--with-parent"])?;
         Ok(School {
@@ -276,13 +277,13 @@ impl Desk<'_> {
         })
     }
 
-    fn box_config(&self, addresses: &[SocketAddr; 5]) -> anyhow::Result<String> {
-        let [listen, dns, admin, resolver, wan] = addresses;
+    fn box_config(&self, addresses: &[SocketAddr; 6]) -> anyhow::Result<String> {
+        let [listen, dns, admin, lan, resolver, wan] = addresses;
         let lists = Value::from(text(self.lists)?);
         let tablets = self.tablets.saturating_add(VISITORS_TABLETS);
         Ok(format!(
-            "listen = \"{listen}\"\ndns = \"{dns}\"\nadmin = \"{admin}\"\nupstream = [\"{resolver}\"]\nlists = {lists}\n\
-             mqtt = \"{wan}\"\nconnect_timeout_s = 2\nretry_cap_s = 2\n\
+            "listen = \"{listen}\"\ndns = \"{dns}\"\nadmin = \"{admin}\"\nlan = \"{lan}\"\n\
+             upstream = [\"{resolver}\"]\nlists = {lists}\nmqtt = \"{wan}\"\nconnect_timeout_s = 2\nretry_cap_s = 2\n\
              enrolment_open_min = {ENROLMENT_OPEN_MIN}\nenrolment_tablets = {tablets}\n"
         ))
     }

@@ -1,6 +1,9 @@
 //! A school, with the keys by which its boxes sign runs.
 
-use std::collections::BTreeMap;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    net::SocketAddr,
+};
 
 use super::{
     DocId, Edit, Fields, Kind, Scalar,
@@ -13,8 +16,13 @@ use crate::{
 };
 
 const BOX_KEY: &str = "box_key:";
+const BOX_GONE: &str = "box_gone:";
+const BOX_LAN: &str = "box_lan:";
 const BOX_SEAL: &str = "box_seal:";
 const SEAL_KEY: &str = "seal_key:";
+
+/// Longest address of a box: IPv6 with its zone and port.
+const MAX_LAN_BYTES: usize = 64;
 
 pub(crate) const RULES: &[Rule] = &[
     Rule::new("uai", Shape::Text(8)).merged(Merge::Once),
@@ -23,8 +31,11 @@ pub(crate) const RULES: &[Rule] = &[
     Rule::new("latitude", Shape::Text(40)),
     Rule::new("longitude", Shape::Text(40)),
     Rule::new("deleted", Shape::Flag).merged(Merge::TrueWins),
-    // Empty bytes are a key taken back.
     Rule::new(BOX_KEY, Shape::Bytes(32)),
+    // The key stays: what the box wrote before is still to be checked by whoever lacks it.
+    Rule::new(BOX_GONE, Shape::Flag).merged(Merge::NeverUndone),
+    // `ip:port`. A wrong one costs contact and nothing else: certificates decide who answers.
+    Rule::new(BOX_LAN, Shape::Text(MAX_LAN_BYTES)).by_box(),
     // Signed by the box it names; a coordinator believes nothing else.
     Rule::new(BOX_SEAL, Shape::Bytes(NOTICE_BYTES)).by_box(),
     // Of the coordinator, by number; empty bytes are a key withdrawn.
@@ -75,7 +86,7 @@ impl School {
         })
     }
 
-    /// The edit that makes the document say this; keys are added or changed here and taken back by [`drop_box_key`].
+    /// The edit that makes the document say this; keys are added or changed here. [`revoke_box`] ends what one may do.
     pub fn edit(&self) -> Edit {
         let degrees = |d: Option<f64>| d.map(|d| d.to_string()).unwrap_or_default();
         let edit = Edit::of(Self::doc(&self.uai))
@@ -89,9 +100,31 @@ impl School {
     }
 }
 
-/// Takes a box's key back.
-pub fn drop_box_key(uai: &Uai, id: BoxId) -> Edit {
-    Edit::of(School::doc(uai)).with_bytes(&format!("{BOX_KEY}{id}"), &[])
+/// Tells that a box was revoked: no other box of the school talks to it any more.
+pub fn revoke_box(uai: &Uai, id: BoxId) -> Edit {
+    Edit::of(School::doc(uai)).with_flag(&format!("{BOX_GONE}{id}"), true)
+}
+
+/// Whether the document tells that this box was revoked.
+pub fn is_revoked(fields: &Fields, id: BoxId) -> bool {
+    fields.flag(&format!("{BOX_GONE}{id}"))
+}
+
+/// A box tells where the other boxes of its school find it.
+pub fn tell_box_lan(uai: &Uai, id: BoxId, address: SocketAddr) -> Edit {
+    Edit::of(School::doc(uai)).with_text(&format!("{BOX_LAN}{id}"), &address.to_string())
+}
+
+/// Where a box says that it is found.
+pub fn box_lan(fields: &Fields, id: BoxId) -> Option<SocketAddr> {
+    fields.text(&format!("{BOX_LAN}{id}"))?.parse().ok()
+}
+
+/// The boxes that may speak for this school, itself among them: those with a key that were not revoked.
+pub fn members(uai: &Uai, fields: &Fields) -> BTreeSet<BoxId> {
+    let school = School::from_fields(&School::doc(uai), fields);
+    let boxes = school.into_iter().flat_map(|school| school.box_keys.into_keys());
+    boxes.filter(|id| !is_revoked(fields, *id)).collect()
 }
 
 /// A box tells its sealing key: `notice` is what [`crate::replica::sealing::Notice::sign`] gives.

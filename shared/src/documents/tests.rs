@@ -203,6 +203,45 @@ fn a_box_writes_its_own_fields_only() {
 }
 
 #[test]
+fn a_box_tells_its_address_and_the_coordinator_alone_says_who_is_revoked() {
+    let id = |n| crate::ids::BoxId::from_bytes([n; 16]);
+    let uai: crate::ids::Uai = "0900001A".parse().expect("uai");
+    let school = School {
+        name: "École".into(),
+        slug: "ecole".into(),
+        latitude: None,
+        longitude: None,
+        deleted: false,
+        box_keys: [1, 2].map(|n| (id(n), crate::keys::PublicKey([n; 32]))).into(),
+        uai: uai.clone(),
+    };
+    let mut document = Document::new(Kind::School);
+    write(&mut document, COORDINATOR, &school.edit());
+    let at = "[2001:db8::1]:8444".parse().expect("address");
+    write(&mut document, BOX, &school::tell_box_lan(&uai, id(1), at));
+    let told = document.fields();
+    assert_eq!((school::box_lan(&told, id(1)), school::box_lan(&told, id(2))), (Some(at), None));
+    assert_eq!(school::members(&uai, &told), [id(1), id(2)].into());
+
+    let key = format!("box_lan:{}", id(1));
+    let long = document.edit(BOX, Writer::Box, &Edit::of(School::doc(&uai)).with_text(&key, &"1".repeat(65)));
+    assert!(matches!(long, Err(DocumentError::Field(_))), "{long:?}");
+    write(&mut document, BOX, &Edit::of(School::doc(&uai)).with_text(&key, "nowhere"));
+    assert_eq!(school::box_lan(&document.fields(), id(1)), None, "what is no address is none");
+
+    let (revoke, gone) = (school::revoke_box(&uai, id(2)), format!("box_gone:{}", id(2)));
+    let by_box = document.edit(BOX, Writer::Box, &revoke);
+    assert!(matches!(by_box, Err(DocumentError::Forbidden(_))), "{by_box:?}");
+    write(&mut document, COORDINATOR, &revoke);
+    let takes_back = Edit::of(School::doc(&uai)).with_flag(&gone, false);
+    assert_eq!(document.edit(COORDINATOR, Writer::Coordinator, &takes_back), Ok(None), "for good");
+    let fields = document.fields();
+    assert_eq!(school::members(&uai, &fields), [id(1)].into());
+    let read = School::from_fields(&School::doc(&uai), &fields).expect("a school");
+    assert_eq!(read.box_keys.len(), 2, "what it wrote before can still be checked");
+}
+
+#[test]
 fn what_is_written_once_is_not_written_again() {
     let (mut here, mut there) = twins(&badge().edit());
     let stolen = Badge { person: PersonId::from_bytes([9; 16]), ..badge() };

@@ -233,7 +233,7 @@ impl Runner {
                 break;
             }
             tokio::select! {
-                () = sleep(self.pause(failures)) => failures = failures.saturating_add(1),
+                () = sleep(pause(&*self.dice, failures, self.config.retry_cap)) => failures = failures.saturating_add(1),
                 () = stop.wait() => break,
             }
         }
@@ -285,14 +285,13 @@ impl Runner {
             }
         }
     }
+}
 
-    /// Full jitter: anywhere between nothing and the doubled time, so that boxes do not return together.
-    fn pause(&self, failures: u32) -> Duration {
-        let longest = FIRST_RETRY.saturating_mul(1_u32.checked_shl(failures.min(16)).unwrap_or(1));
-        let longest = longest.min(self.config.retry_cap);
-        let bound = u64::try_from(longest.as_millis()).unwrap_or(u64::MAX).max(1);
-        Duration::from_millis(self.dice.below(bound))
-    }
+/// Full jitter: anywhere between nothing and the doubled time, so that boxes do not return together.
+pub(super) fn pause(dice: &dyn Dice, failures: u32, cap: Duration) -> Duration {
+    let longest = FIRST_RETRY.saturating_mul(1_u32.checked_shl(failures.min(16)).unwrap_or(1)).min(cap);
+    let bound = u64::try_from(longest.as_millis()).unwrap_or(u64::MAX).max(1);
+    Duration::from_millis(dice.below(bound))
 }
 
 async fn pass_on(events: &mpsc::Sender<LinkEvent>, event: Event) -> Result<(), End> {

@@ -5,6 +5,7 @@
 //! program; the links of a shelf hear of what became durable on it by [`News`].
 
 mod drive;
+mod envelope;
 mod news;
 mod perform;
 
@@ -15,7 +16,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-pub use self::news::News;
+pub use self::{envelope::Envelope, news::News};
 use super::{
     apply::Bench,
     shelves::{self, Author, Project, ShelfError},
@@ -24,7 +25,8 @@ use super::{
 };
 use crate::{
     dice::Dice,
-    replica::{Alert, Mark, Origin, Reason, Rights, Sealing, Side, Timings, Vitals},
+    ids::BoxId,
+    replica::{Alert, Mark, Origin, Reason, Rights, Side, Timings, Vitals},
     time::{Clock, Elapsed},
 };
 
@@ -52,7 +54,6 @@ pub enum LinkEvent {
 pub type TellVitals = Arc<dyn Fn() -> Vitals + Send + Sync>;
 
 /// What a link works with.
-#[derive(Clone)]
 pub struct Replication<D: Store> {
     /// What is held.
     pub store: D,
@@ -68,12 +69,8 @@ pub struct Replication<D: Store> {
     pub bench: Arc<Bench>,
     /// Who hears what became durable.
     pub news: News,
-    /// Seals and opens batches.
-    pub sealing: Arc<Sealing>,
-    /// Topic of this end's batches.
-    pub says: String,
-    /// Topic of the other end's batches.
-    pub hears: String,
+    /// What batches travel in.
+    pub envelope: Envelope,
     /// Rights on this link.
     pub rights: Rights,
     /// Waits.
@@ -115,7 +112,34 @@ impl LinkStatus {
     }
 }
 
+/// Not derived: that would ask it of transactions too.
+impl<D: Store> Clone for Replication<D> {
+    fn clone(&self) -> Self {
+        Self {
+            store: self.store.clone(),
+            author: self.author.clone(),
+            project: self.project.clone(),
+            clock: self.clock.clone(),
+            dice: self.dice.clone(),
+            bench: self.bench.clone(),
+            news: self.news.clone(),
+            envelope: self.envelope.clone(),
+            rights: self.rights.clone(),
+            timings: self.timings,
+            vitals: self.vitals.clone(),
+            on_clone: self.on_clone.clone(),
+        }
+    }
+}
+
 impl<D: Store> Replication<D> {
+    /// The link of the same box, over the same store, to another box of its school.
+    #[must_use]
+    pub fn to_sister(&self, sister: BoxId) -> Self {
+        let rights = Rights { side: Side::Sibling, box_id: sister, ..self.rights.clone() };
+        Self { envelope: Envelope::Direct, rights, vitals: None, ..self.clone() }
+    }
+
     /// Starts the task of one link; it ends with the program, or when `inbound` ends.
     pub fn start(
         self,

@@ -4,10 +4,15 @@ use std::sync::Arc;
 
 use rustls::{
     ClientConfig, RootCertStore, ServerConfig,
+    client::Resumption,
     crypto::{CryptoProvider, aws_lc_rs},
-    server::WebPkiClientVerifier,
+    server::{NoServerSessionStorage, WebPkiClientVerifier},
+    version::TLS13,
 };
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, pem::PemObject as _};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, pem::PemObject as _};
+use x509_parser::{certificate::X509Certificate, extensions::GeneralName, prelude::FromDer as _};
+
+use crate::ids::BoxId;
 
 /// Why a TLS configuration cannot be made.
 #[derive(Debug, thiserror::Error)]
@@ -76,6 +81,64 @@ pub fn client(authority: &str, identity: Option<Identity<'_>>) -> Result<ClientC
             builder.with_client_auth_cert(chain, key)?
         }
     })
+}
+
+/// The host's side between two boxes: TLS 1.3 alone, every guest shows a certificate of `authority`, and nothing is
+/// resumed, so that whoever comes back is judged again.
+///
+/// # Errors
+/// [`TlsError`] when a PEM is unreadable or key and certificate do not fit.
+pub fn host(identity: Identity<'_>, authority: &str, protocol: &[u8]) -> Result<ServerConfig, TlsError> {
+    let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots(authority)?), provider()).build()?;
+    let (chain, key) = read(identity)?;
+    let mut config = ServerConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&TLS13])?
+        .with_client_cert_verifier(verifier)
+        .with_single_cert(chain, key)?;
+    config.alpn_protocols = vec![protocol.to_vec()];
+    config.session_storage = Arc::new(NoServerSessionStorage {});
+    config.send_tls13_tickets = 0;
+    Ok(config)
+}
+
+/// The guest's side between two boxes.
+///
+/// # Errors
+/// [`TlsError`] when a PEM is unreadable or key and certificate do not fit.
+pub fn guest(identity: Identity<'_>, authority: &str, protocol: &[u8]) -> Result<ClientConfig, TlsError> {
+    let (chain, key) = read(identity)?;
+    let mut config = ClientConfig::builder_with_provider(provider())
+        .with_protocol_versions(&[&TLS13])?
+        .with_root_certificates(roots(authority)?)
+        .with_client_auth_cert(chain, key)?;
+    config.alpn_protocols = vec![protocol.to_vec()];
+    config.resumption = Resumption::disabled();
+    Ok(config)
+}
+
+/// The box that a verified chain names: its one common name, written as we write it.
+pub fn box_of(chain: Option<&[CertificateDer<'_>]>) -> Option<BoxId> {
+    let (_, certificate) = X509Certificate::from_der(chain?.first()?).ok()?;
+    let mut names = certificate.subject().iter_common_name();
+    let name = names.next().filter(|_| names.next().is_none())?.as_str().ok()?;
+    name.parse().ok().filter(|id: &BoxId| id.to_string() == name)
+}
+
+/// The host name in a certificate of a box: its first name that is not this machine's for itself.
+///
+/// # Errors
+/// [`TlsError::Pem`] when it has none.
+pub fn host_name(chain: &str) -> Result<ServerName<'static>, TlsError> {
+    let of = |der: &CertificateDer<'_>| {
+        let (_, certificate) = X509Certificate::from_der(der).ok()?;
+        let names = &certificate.subject_alternative_name().ok()??.value.general_names;
+        let name = names.iter().find_map(|name| {
+            if let GeneralName::DNSName(name) = name { Some(*name).filter(|name| *name != "localhost") } else { None }
+        })?;
+        ServerName::try_from(name.to_owned()).ok()
+    };
+    let found = certificates("certificate", chain)?.first().and_then(of);
+    found.ok_or_else(|| TlsError::Pem { what: "certificate", why: "no host name in it".into() })
 }
 
 fn provider() -> Arc<CryptoProvider> {

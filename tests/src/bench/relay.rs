@@ -100,6 +100,8 @@ struct Shared {
     up: Direction,
     down: Direction,
     refuses: AtomicBool,
+    /// Nothing passes, nothing is refused.
+    holds: watch::Sender<bool>,
     cut: watch::Sender<u64>,
     knocks: Mutex<Vec<Knock>>,
     clock: SystemClock,
@@ -135,6 +137,7 @@ impl Relay {
             up: Direction::default(),
             down: Direction::default(),
             refuses: AtomicBool::new(false),
+            holds: watch::Sender::new(false),
             cut: watch::Sender::new(0),
             knocks: Mutex::default(),
             clock: SystemClock::start(),
@@ -162,6 +165,11 @@ impl Relay {
         self.shared.cut.send_modify(|times| *times += 1);
     }
 
+    /// Becomes a black hole: connections stand and nothing passes, until [`Self::mend`].
+    pub fn swallow(&self) {
+        self.shared.holds.send_replace(true);
+    }
+
     /// Breaks what stands; whoever comes again is let in.
     pub fn reset(&self) {
         self.shared.cut.send_modify(|times| *times += 1);
@@ -170,6 +178,7 @@ impl Relay {
     /// Lets everybody in again; gives the moment.
     pub fn mend(&self) -> Elapsed {
         self.shared.refuses.store(false, Ordering::SeqCst);
+        self.shared.holds.send_replace(false);
         self.shared.clock.elapsed()
     }
 
@@ -194,14 +203,18 @@ fn serve(near: TcpStream, shared: &Arc<Shared>) {
         let (near_in, near_out) = near.into_split();
         let (far_in, far_out) = far.into_split();
         tokio::select! {
-            () = pump(near_in, far_out, &shared.up) => {}
-            () = pump(far_in, near_out, &shared.down) => {}
+            () = pump(near_in, far_out, (&shared.up, shared.holds.subscribe())) => {}
+            () = pump(far_in, near_out, (&shared.down, shared.holds.subscribe())) => {}
             _ = cut.changed() => {}
         }
     });
 }
 
-async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, passed: &Direction) {
+async fn pump(
+    mut from: OwnedReadHalf,
+    mut to: OwnedWriteHalf,
+    (passed, mut holds): (&Direction, watch::Receiver<bool>),
+) {
     let mut chunk = vec![0; CHUNK_BYTES];
     let mut records = Records::default();
     while let Ok(count) = from.read(&mut chunk).await {
@@ -209,7 +222,9 @@ async fn pump(mut from: OwnedReadHalf, mut to: OwnedWriteHalf, passed: &Directio
         passed.bytes.fetch_add(u64::try_from(count).unwrap_or(0), Ordering::Relaxed);
         passed.plain.fetch_add(records.read(bytes), Ordering::Relaxed);
         passed.chunks.fetch_add(1, Ordering::Relaxed);
-        if to.write_all(bytes).await.is_err() {
+        // Whoever holds it lives as long as what passes.
+        let passes = holds.wait_for(|holds| !holds).await.is_ok();
+        if !passes || to.write_all(bytes).await.is_err() {
             return;
         }
     }

@@ -348,12 +348,12 @@ impl Site<'_> {
         let claim = Program::new("claim", &self.wish.program, &arguments, log(self.dir, &format!("claim-{uai}")));
         claim.finish(&on_disk(self.layer, &home, Disk::default())).await?;
 
-        let (listen, dns, admin) = (free()?, free()?, free()?);
+        let (listen, dns, admin, lan) = (free()?, free()?, free()?, free()?);
         let tablets = self.wish.tablets.saturating_add(1);
         let open = format!("enrolment_open_min = 60\nenrolment_tablets = {tablets}\n");
         let config = format!(
-            "listen = \"{listen}\"\ndns = \"{dns}\"\nadmin = \"{admin}\"\nupstream = [\"127.0.0.1:9\"]\n\
-             mqtt = \"{}\"\nconnect_timeout_s = 1\nretry_cap_s = 1\n",
+            "listen = \"{listen}\"\ndns = \"{dns}\"\nadmin = \"{admin}\"\nlan = \"{lan}\"\n\
+             upstream = [\"127.0.0.1:9\"]\nmqtt = \"{}\"\nconnect_timeout_s = 1\nretry_cap_s = 1\n",
             self.mqtt
         );
         fs::write(home.join("preau-edge.toml"), format!("{config}{open}"))?;

@@ -136,7 +136,19 @@ async fn a_revoked_box_gets_nothing_more() {
     let world = World::new().await;
     let asked = claim(&world.code(true).await);
     let grant = world.enrolment.receive(asked.clone(), HERE).await.expect("granted").grant.expect("grant");
+    let sister = world.code(true).await;
+    let sister = world.enrolment.receive(claim(&sister), HERE).await.expect("granted").grant.expect("grant");
+    let members = async || {
+        let (uai, shelf, doc) = (world.uai.clone(), Shelf::School(world.uai.clone()), School::doc(&world.uai));
+        let read = world.enrolment.store.read(move |c| shelves::document(c, &shelf, &doc)).await;
+        let fields = read.expect("read").expect("school");
+        let keys = School::from_fields(&School::doc(&uai), &fields).expect("school").box_keys.len();
+        (documents::school::members(&uai, &fields), keys)
+    };
+    assert_eq!(members().await, ([grant.box_id, sister.box_id].into(), 2));
     world.enrolment.revoke(grant.box_id).await.expect("revoked");
+    // Its sisters hear of it; what it wrote before can still be checked.
+    assert_eq!(members().await, ([sister.box_id].into(), 2));
     assert_eq!(world.enrolment.admitted.find(&grant.box_id), None);
     assert!(matches!(world.enrolment.receive(asked, HERE).await, Err(EnrolmentError::Refused)));
 }

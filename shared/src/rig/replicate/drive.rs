@@ -132,13 +132,12 @@ impl<D: Store> Driver<D> {
                 self.status.connected = false;
                 self.tell(Input::Disconnected).await;
             }
-            LinkEvent::Message(bytes) => self.received(&bytes).await,
+            LinkEvent::Message(bytes) => self.received(bytes).await,
         }
     }
 
-    async fn received(&mut self, bytes: &[u8]) {
-        let opened = self.with.sealing.open(&self.with.hears, bytes).map_err(|why| why.to_string());
-        match opened.and_then(|body| batch::decode(&body).map_err(|why| why.to_string())) {
+    async fn received(&mut self, bytes: Vec<u8>) {
+        match self.with.envelope.open(bytes).and_then(|body| batch::decode(&body).map_err(|why| why.to_string())) {
             Ok((message, vitals)) => {
                 self.status.last_message = Some(self.with.clock.elapsed());
                 if let (Side::Coordinator, Some(vitals)) = (self.with.rights.side, vitals) {
@@ -228,11 +227,8 @@ impl<D: Store> Driver<D> {
         let vitals = self.with.vitals.as_ref().map(|tell| tell());
         // Told once; until they change, silence says that they are the same.
         let news = matches!(message, Message::Hello(_)) || vitals != self.told;
-        let sealed = batch::encode(message, vitals.as_ref().filter(|_| news)).map_err(|why| why.to_string());
-        let sealed = sealed.and_then(|body| {
-            self.with.sealing.seal(&*self.with.dice, &self.with.says, &body).map_err(|why| why.to_string())
-        });
-        match sealed {
+        let body = batch::encode(message, vitals.as_ref().filter(|_| news)).map_err(|why| why.to_string());
+        match body.and_then(|body| self.with.envelope.wrap(&*self.with.dice, body)) {
             Ok(bytes) => {
                 if matches!(timeout(CARRIER_PATIENCE, self.outbound.send(bytes)).await, Ok(Ok(()))) {
                     self.told = vitals;
