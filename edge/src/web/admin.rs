@@ -116,6 +116,11 @@ async fn metrics(State(plane): State<Plane>) -> Response {
         "Connections at once at the door for other boxes.",
         u64::try_from(door::MAX_CONNECTIONS).unwrap_or(0),
     );
+    gauge(
+        "sister_connections_of_one_address_limit",
+        "… of one address.",
+        u64::try_from(door::MAX_OF_ONE_ADDRESS).unwrap_or(0),
+    );
     gauge("writes_waiting_limit", "Acts that may wait for the writer.", u64::try_from(MAX_WAITING_ACTS).unwrap_or(0));
     gauge("connections_limit", "Connections at once on a listener.", u64::try_from(MAX_CONNECTIONS).unwrap_or(0));
     text.push_str(

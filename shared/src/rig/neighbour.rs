@@ -16,7 +16,7 @@ use rustls::{ClientConfig, pki_types::ServerName};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::TcpStream,
-    sync::{OwnedSemaphorePermit, mpsc, watch},
+    sync::{mpsc, watch},
     time::{sleep, timeout},
 };
 use tokio_rustls::{TlsConnector, TlsStream};
@@ -40,7 +40,7 @@ const MAX_NEWER: usize = 2;
 pub struct Contact {
     stream: TlsStream<TcpStream>,
     /// Its place among the connections of the door.
-    _place: Option<OwnedSemaphorePermit>,
+    _place: door::Place,
 }
 
 impl std::fmt::Debug for Contact {

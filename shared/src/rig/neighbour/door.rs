@@ -1,11 +1,16 @@
 //! The door for the other boxes of the school: a certificate of the territory, a name that the school's document knows.
 
-use std::{net::TcpListener, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, TcpListener},
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
 
 use rustls::ServerConfig;
 use tokio::{
     net::TcpStream,
-    sync::{OwnedSemaphorePermit, Semaphore, mpsc},
+    sync::mpsc,
     time::{sleep, timeout},
 };
 use tokio_rustls::TlsAcceptor;
@@ -18,6 +23,8 @@ use crate::{
 
 /// Connections at once, handshakes among them: a school has a handful of boxes, the rest are strangers.
 pub const MAX_CONNECTIONS: usize = 32;
+/// … of one address, so that one tablet in the wrong hands does not take the places of all.
+pub const MAX_OF_ONE_ADDRESS: usize = 6;
 /// The system has no connection to give: wait so long before the next try.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -36,7 +43,7 @@ pub fn open(
     tasks: &Tasks,
 ) -> std::io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
-    let (mut stop, places) = (tasks.stopping(), Arc::new(Semaphore::new(MAX_CONNECTIONS)));
+    let (mut stop, places) = (tasks.stopping(), Places::default());
     let threshold = Threshold { acceptor: TlsAcceptor::from(tls), knows, visitors };
     let all = tasks.clone();
     tasks.spawn("door for other boxes", async move {
@@ -45,23 +52,60 @@ pub fn open(
                 came = listener.accept() => came,
                 () = stop.wait() => return,
             };
-            match (came, places.clone().try_acquire_owned()) {
-                (Ok((tcp, _)), Ok(place)) => {
-                    let (threshold, mut stop) = (threshold.clone(), all.stopping());
-                    all.spawn("another box at the door", async move {
-                        tokio::select! {
-                            () = threshold.crossed(tcp, place) => {}
-                            () = stop.wait() => {}
-                        }
-                    });
+            let (tcp, from) = match came {
+                Ok((tcp, from)) => (tcp, from.ip()),
+                Err(_) => {
+                    sleep(PAUSE).await;
+                    continue;
                 }
-                // Too many: closed at once.
-                (Ok(_), Err(_)) => {}
-                (Err(_), _) => sleep(PAUSE).await,
+            };
+            // One too many is closed at once.
+            if let Some(place) = places.take(from) {
+                let (threshold, mut stop) = (threshold.clone(), all.stopping());
+                all.spawn("another box at the door", async move {
+                    tokio::select! {
+                        () = threshold.crossed(tcp, place) => {}
+                        () = stop.wait() => {}
+                    }
+                });
             }
         }
     });
     Ok(())
+}
+
+/// Who is at the door or behind it, by address.
+#[derive(Debug, Clone, Default)]
+struct Places(Arc<Mutex<BTreeMap<IpAddr, usize>>>);
+
+/// A connection's place, free again when it is dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    places: Places,
+    from: IpAddr,
+}
+
+impl Places {
+    fn take(&self, from: IpAddr) -> Option<Place> {
+        let mut taken = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let all: usize = taken.values().sum();
+        let of_one = taken.get(&from).copied().unwrap_or_default();
+        if all >= MAX_CONNECTIONS || of_one >= MAX_OF_ONE_ADDRESS {
+            return None;
+        }
+        taken.insert(from, of_one.saturating_add(1));
+        Some(Place { places: self.clone(), from })
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut taken = self.places.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match taken.get_mut(&self.from) {
+            Some(count) if *count > 1 => *count = count.saturating_sub(1),
+            Some(_) | None => drop(taken.remove(&self.from)),
+        }
+    }
 }
 
 #[derive(Clone)]
@@ -72,10 +116,10 @@ struct Threshold {
 }
 
 impl Threshold {
-    async fn crossed(&self, tcp: TcpStream, place: OwnedSemaphorePermit) {
+    async fn crossed(&self, tcp: TcpStream, place: Place) {
         match timeout(HANDSHAKE_TIMEOUT, self.judge(tcp)).await {
             Ok(Ok((box_id, stream))) => {
-                let contact = Contact { stream: stream.into(), _place: Some(place) };
+                let contact = Contact { stream: stream.into(), _place: place };
                 // Nobody hears it when the program stops.
                 drop(self.visitors.send((box_id, contact)).await);
             }

@@ -223,19 +223,36 @@ async fn an_oversize_frame_and_silence_end_a_connection() {
     assert_eq!(heard(&mut at_host).await, LinkEvent::Disconnected);
 }
 
+/// Somebody who only connects, from an address of this machine.
+async fn idles(at: SocketAddr, from: u8) -> TcpStream {
+    let socket = tokio::net::TcpSocket::new_v4().expect("socket");
+    socket.bind(SocketAddr::from(([127, 0, 0, from], 0))).expect("an address");
+    socket.connect(at).await.expect("connected")
+}
+
 #[tokio::test]
-async fn no_more_connections_than_the_limit() {
+async fn no_more_connections_than_the_limits() {
     let authority = Authority::new();
     let mut door = Door::open(&authority, &[1]);
+    let closed = async |mut stream: TcpStream| {
+        let end = timeout(PATIENCE, stream.read_u8()).await;
+        assert!(end.expect("at once, not after a handshake's time").is_err());
+    };
     let mut idle = Vec::new();
-    for _ in 0..door::MAX_CONNECTIONS {
-        idle.push(TcpStream::connect(door.at).await.expect("connected"));
+    for _ in 0..door::MAX_OF_ONE_ADDRESS {
+        idle.push(idles(door.at, 2).await);
     }
-    let mut one_more = TcpStream::connect(door.at).await.expect("connected");
-    let end = timeout(PATIENCE, one_more.read_u8()).await.expect("closed at once, not after a handshake's time");
-    assert!(end.is_err());
-    drop(idle);
+    closed(idles(door.at, 2).await).await;
     let guest = authority.guest(&authority.mqtt(1));
+    assert!(door.lets_in(&guest).await, "others still come in");
+    for from in (3..).flat_map(|from| [from; door::MAX_OF_ONE_ADDRESS]) {
+        if idle.len() == door::MAX_CONNECTIONS {
+            break;
+        }
+        idle.push(idles(door.at, from).await);
+    }
+    closed(idles(door.at, 1).await).await;
+    drop(idle);
     // The places become free as soon as their ends are seen.
     timeout(PATIENCE, async { while !door.lets_in(&guest).await {} }).await.expect("room again");
 }
