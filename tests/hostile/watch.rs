@@ -13,21 +13,26 @@ const NEVER: Duration = Duration::from_secs(120);
 /// How often it is looked.
 const LOOK: Duration = Duration::from_secs(1);
 
-/// Watches one case after the other from a thread beside.
-#[derive(Clone)]
-pub(crate) struct Watch {
-    case: Arc<Mutex<String>>,
-    count: Arc<AtomicU64>,
+/// Watches one case after the other from a thread beside, until it is dropped.
+#[derive(Clone, Default)]
+pub(crate) struct Watch(Arc<Watched>);
+
+#[derive(Default)]
+struct Watched {
+    case: Mutex<String>,
+    count: AtomicU64,
 }
 
 impl Watch {
     pub(crate) fn start() -> Self {
-        let watch = Self { case: Arc::default(), count: Arc::default() };
-        let seen = watch.clone();
+        let watch = Self::default();
+        let seen = Arc::downgrade(&watch.0);
         std::thread::spawn(move || {
             let (mut last, mut waited) = (0, Duration::ZERO);
             loop {
                 std::thread::sleep(LOOK);
+                // Whoever was watched has ended.
+                let Some(seen) = seen.upgrade() else { return };
                 let count = seen.count.load(Ordering::Relaxed);
                 waited = if count == last { waited.saturating_add(LOOK) } else { Duration::ZERO };
                 last = count;
@@ -42,8 +47,8 @@ impl Watch {
     }
 
     pub(crate) fn now(&self, case: String) {
-        *self.case.lock().expect("case") = case;
-        self.count.fetch_add(1, Ordering::Relaxed);
+        *self.0.case.lock().expect("case") = case;
+        self.0.count.fetch_add(1, Ordering::Relaxed);
     }
 }
 

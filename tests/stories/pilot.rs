@@ -128,6 +128,36 @@ async fn a_void_badge_stays_void() -> Result<()> {
     Ok(())
 }
 
+/// A head voids a good part of the school's badges in one afternoon: the box obeys, and the DSI is told to ask.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn many_voids_in_a_day_are_obeyed_and_looked_at() -> Result<()> {
+    let pilot = Pilot::start(PREAU, &["--tablets", "0"]).await?;
+    let (url, ca) = (pilot.text("/schools/0/box/url"), Path::new(pilot.text("/schools/0/box/ca_file")));
+    let (pupils, staff) = (pilot.people("pupil")?, pilot.people("head")?.remove(0));
+    let head = Teacher::sign_in(url, ca, &staff.payload, &staff.second_factor).await?;
+    for pupil in pupils.iter().take(pupils.len() / 4 + 5) {
+        let answer = head.act("POST", &format!("/api/v1/badges/{}/void", pupil.badge_id), Some(json!({}))).await?;
+        ensure!((200..300).contains(&answer.status), "{}", tablet::code(&answer));
+    }
+    let cloud = tablet::client(pilot.text("/cloud/url"), Path::new(pilot.text("/cloud/ca_file")))?;
+    let token = std::fs::read_to_string(pilot.text("/cloud/admin/token_file"))?;
+    let (bearer, school) = (format!("Bearer {}", token.trim()), pilot.text("/schools/0/uai"));
+    let looked_at = async {
+        loop {
+            let path = format!("/api/v1/schools/{school}");
+            let headers = [("authorization", bearer.as_str()), ("accept-language", "fr")];
+            let found: Value = cloud.send("GET".parse()?, &path, &headers, None).await?.json()?;
+            if found["state"] == "attention" {
+                return Ok::<_, anyhow::Error>(found);
+            }
+            sleep(Duration::from_millis(100)).await;
+        }
+    };
+    let found = timeout(Duration::from_secs(20), looked_at).await.context("nobody is told")??;
+    ensure!(found["last_error"].as_str().is_some_and(|words| words.contains("un badge sur cinq")), "{found}");
+    Ok(())
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_second_pilot_in_the_same_folder_is_told_so() -> Result<()> {
     let pilot = Pilot::start(PREAU, &["--tablets", "0"]).await?;

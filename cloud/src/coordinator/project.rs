@@ -9,7 +9,7 @@ use preau_shared::{
     time::Stamp,
 };
 
-use crate::store::{Tx, boxes, carries, people, schools, seals};
+use crate::store::{Tx, boxes, carries, people, schools, seals, voids};
 
 /// Keeps the coordinator's projected tables in step with the shelves.
 #[derive(Debug, Clone, Copy, Default)]
@@ -28,8 +28,19 @@ impl Project<Tx> for Projection {
         Ok(())
     }
 
-    fn entry(&self, _: &Tx, _: &Shelf, _: &Origin, _: u64, _: Stamp, _: &Entry) -> Result<(), ShelfError> {
-        // Entries are kept as they came and counted where they stand.
+    fn entry(
+        &self,
+        conn: &Tx,
+        shelf: &Shelf,
+        origin: &Origin,
+        _: u64,
+        received: Stamp,
+        entry: &Entry,
+    ) -> Result<(), ShelfError> {
+        // Entries are kept as they came and counted where they stand; but many voids in a day are looked at.
+        if let (Shelf::School(uai), Entry::BadgeVoided { badge, .. }) = (shelf, entry) {
+            voids::heard(conn, *badge, uai, (origin.box_id, received))?;
+        }
         Ok(())
     }
 

@@ -7,6 +7,7 @@ use std::{
 };
 
 use preau_shared::{
+    documents::Kind,
     ids::{BoxId, Uai},
     messages::{Catalogue, Lang},
     replica::{Alert, Mark, Shelf},
@@ -18,13 +19,13 @@ use preau_shared::{
     wire::SchoolStatus,
 };
 
-use super::status::{BoxFacts, Contact, Now, SchoolFacts, Trouble, school_status};
+use super::status::{BoxFacts, Contact, Now, SchoolFacts, Trouble, is_many_voids, school_status};
 use crate::{
     coordinator::links::Links,
     store::{
         Database, Tx,
         boxes::{self, BoxRow},
-        schools,
+        schools, voids,
     },
 };
 
@@ -89,9 +90,15 @@ impl Fleet {
 
     fn gather(&self, conn: &Tx) -> Result<Vec<SchoolFacts>, ShelfError> {
         let marks = shelves::marks(conn)?;
+        let voids: BTreeMap<BoxId, u64> = voids::of_boxes(conn, self.clock.stamp())?.into_iter().collect();
         let mut of_school: BTreeMap<Uai, Vec<BoxFacts>> = BTreeMap::new();
         for row in boxes::all(conn)?.into_iter().filter(|row| row.revoked_at.is_none()) {
-            let facts = self.of_box(&row, &marks);
+            let mut facts = self.of_box(&row, &marks);
+            if let Some(void) = voids.get(&row.box_id)
+                && is_many_voids(*void, badges(conn, &row.uai)?)
+            {
+                facts.troubles.insert(Trouble::ManyVoids);
+            }
             of_school.entry(row.uai).or_default().push(facts);
         }
         let mut facts = Vec::new();
@@ -128,6 +135,10 @@ impl Fleet {
         self.counted.lock().unwrap_or_else(PoisonError::into_inner).insert(uai.clone(), (sum, count));
         Ok(count)
     }
+}
+
+fn badges(conn: &Tx, uai: &Uai) -> Result<u64, ShelfError> {
+    shelves::document_count(conn, &Shelf::School(uai.clone()), Some(Kind::Badge))
 }
 
 fn contact(link: &LinkStatus, row: &BoxRow) -> Contact {

@@ -34,6 +34,8 @@ pub(crate) enum Trouble {
     Lost,
     /// The box speaks no version that the coordinator speaks.
     TooOld,
+    /// More than a fifth of the school's badges were made void at this box within a day. It was obeyed.
+    ManyVoids,
     /// The box's certificate ends within [`CERTIFICATE_WARNING_DAYS`] days.
     Certificate,
 }
@@ -48,9 +50,16 @@ impl Trouble {
             Self::Clone => "dsi-trouble-clone",
             Self::Lost => "dsi-trouble-lost",
             Self::TooOld => "dsi-trouble-too-old",
+            Self::ManyVoids => "dsi-trouble-voids",
             Self::Certificate => "dsi-trouble-certificate",
         }
     }
+}
+
+/// Whether so many of a school's badges void in a day, at one box, need a person: more than a fifth, and not the one badge
+/// of a school that has five.
+pub(crate) const fn is_many_voids(void: u64, badges: u64) -> bool {
+    void > 1 && void.saturating_mul(5) > badges
 }
 
 /// When a box last sent a message that proved to be its own.
@@ -348,5 +357,19 @@ mod tests {
         assert_eq!((status.state, status.unsynced_entries), (SyncState::Offline, None));
         assert_eq!((status.last_contact_age_s, status.unsynced_at_last_contact), (Some(1), Some(3)));
         assert_eq!((status.tablets.total, status.tablets.in_use), (30, 24));
+    }
+
+    #[test]
+    fn more_than_a_fifth_of_the_badges_in_a_day_needs_a_person() {
+        let many = |void, badges, expected| assert_eq!(is_many_voids(void, badges), expected, "{void} of {badges}");
+        many(1, 1, false);
+        many(24, 120, false);
+        many(25, 120, true);
+        many(2, 0, true);
+        let mut hasty = heard(10, 5, vitals(5, 0, None));
+        hasty.troubles.insert(Trouble::ManyVoids);
+        let status = check(vec![hasty], at(11));
+        assert_eq!(status.state, SyncState::Attention);
+        assert!(status.last_error.is_some_and(|words| words.contains("badges")));
     }
 }

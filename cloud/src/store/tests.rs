@@ -155,6 +155,10 @@ fn tables(conn: &Tx) -> Result<Said, StoreError> {
         voids::note(conn, badge, uai, number)?;
     }
     said.note("voids", voids::of_badge(conn, badge)?);
+    for (n, at) in [(5, 10), (6, 20), (6, 30), (7, 86_400_015)] {
+        voids::heard(conn, BadgeId::from_bytes([n; 16]), &here, (BoxId::from_bytes([1; 16]), Stamp(at)))?;
+    }
+    said.note("voids of boxes", voids::of_boxes(conn, Stamp(86_400_015))?);
     sealing(conn, &mut said, second)?;
     evidence(conn, &mut said, (&here, &there))?;
     imports(conn, &mut said, &here)?;
@@ -402,7 +406,7 @@ async fn replica(store: &Database, dir: &Path) -> Said {
         said.note("count", shelves::entry_count(conn, &of, None)?);
         said.note("quarantined", (quarantine::count(conn)?, quarantine::list(conn)?));
         said.note("sums", shelves::sums(conn, &of)?);
-        said.note("documents", shelves::document_count(conn, &of)?);
+        said.note("documents", shelves::document_count(conn, &of, None)?);
         let pull = Pull { shelf: of.clone(), wanted: Wanted::Everything, after: None };
         said.note("page", pages::serve(conn, pull)?);
         for mark in &marks {

@@ -270,6 +270,7 @@ dsi-trouble-gap = A stretch of entries is missing between box and coordinator. R
 dsi-trouble-clone = A disk of this school was restored or copied. Check that only one machine carries this name.
 dsi-trouble-lost = The coordinator was restored from a backup that is too old: some of what this school wrote is kept nowhere any more. See the list, then restore a newer backup if there is one.
 dsi-trouble-too-old = The box is too old to synchronise. Update it; nothing is lost.
+dsi-trouble-voids = More than one in five of the school's badges were made void at this box within a day. Ask the head whether that was meant; new badges can be printed at once.
 dsi-trouble-certificate = The box's certificate ends within 14 days. Leave it connected: it renews by itself.
 
 # DSI: the page of schools.

@@ -270,6 +270,7 @@ dsi-trouble-gap = Il manque une suite d'écritures entre la boîte et la coordin
 dsi-trouble-clone = Un disque de cette école a été restauré ou copié. Vérifier qu'une seule machine porte ce nom.
 dsi-trouble-lost = Le coordinateur a été restauré d'une sauvegarde trop ancienne : des écritures de cette école ne sont plus gardées nulle part. Consulter leur liste, puis restaurer une sauvegarde plus récente si elle existe.
 dsi-trouble-too-old = La boîte est trop ancienne pour se synchroniser. La mettre à jour ; rien n'est perdu.
+dsi-trouble-voids = Plus d'un badge sur cinq de l'école a été annulé sur cette boîte en un jour. Demander à la direction si c'était voulu ; de nouveaux badges s'impriment tout de suite.
 dsi-trouble-certificate = Le certificat de la boîte finit dans moins de 14 jours. La laisser connectée : il se renouvelle seul.
 
 # DSI : la page des écoles.

@@ -403,8 +403,12 @@ fn fields<S: Sql + ?Sized>(conn: &S, row: &Row) -> Result<Fields, ShelfError> {
 ///
 /// # Errors
 /// When the store cannot be read.
-pub fn document_count<S: Sql + ?Sized>(conn: &S, shelf: &Shelf) -> Result<u64, ShelfError> {
-    let row =
-        conn.one("SELECT count(*) FROM replica_documents WHERE shelf = ?1 AND state = 0", values![shelf.as_key()])?;
+pub fn document_count<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, kind: Option<Kind>) -> Result<u64, ShelfError> {
+    // No kind has the code 0, and none 255.
+    let (least, most) = kind.map_or((0, u8::MAX), |kind| (kind.code(), kind.code()));
+    let row = conn.one(
+        "SELECT count(*) FROM replica_documents WHERE shelf = ?1 AND state = 0 AND kind >= ?2 AND kind <= ?3",
+        values![shelf.as_key(), least, most],
+    )?;
     Ok(number(row.int(0)?))
 }
