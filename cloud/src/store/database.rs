@@ -11,6 +11,7 @@ use preau_shared::{
     },
     time::Clock,
 };
+use rusqlite::Connection;
 use tokio::{sync::watch, time::sleep};
 
 use super::{
@@ -22,6 +23,9 @@ use super::{
 
 /// Connections that read a SQLite file.
 const READERS: usize = 4;
+/// What the connection that writes keeps of the file, in KiB (negative, as SQLite wants it): a little of each school is
+/// written now and then, and the system keeps what was read.
+const CACHE: i64 = -500;
 
 /// A SQLite file of this coordinator alone, or a PostgreSQL that several coordinators may share.
 #[derive(Debug, Clone)]
@@ -36,7 +40,11 @@ impl Database {
     /// # Errors
     /// When it cannot be opened, or belongs to a newer program.
     pub(crate) fn file(path: &Path) -> Result<Self, StoreError> {
-        let writer = Writer::open(path, schema::migrate)?;
+        let small = |connection: &mut Connection| -> Result<(), StoreError> {
+            connection.pragma_update(None, "cache_size", CACHE)?;
+            schema::migrate(connection)
+        };
+        let writer = Writer::open(path, small)?;
         Ok(Self::Sqlite(Sqlite { writer, reader: Reader::open(path, READERS)? }))
     }
 
