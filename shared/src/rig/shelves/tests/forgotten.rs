@@ -143,6 +143,30 @@ fn an_erased_person_is_found_nowhere_in_the_file() {
 }
 
 #[test]
+fn what_waited_in_vain_is_known_for_what_it_is() {
+    let (cloud, one, two) = (Site::new(1), Site::new(2), Site::new(3));
+    let class = ClassId::from_bytes([8; 16]);
+    let stone = Tombstone { doc: class::join(class, person(1).id).doc, pseudonym: Some(pseudonym(1)) };
+    let word = |at: i64| Edit::of(stone.doc).with("name", Scalar::Text(format!("{PLANTED} {at}")));
+    one.edit(1, &word(1));
+    two.hear_own(&one, 2);
+    two.edit(3, &word(3));
+    cloud.hear_own(&two, 4);
+    fold::drop_past(&cloud.conn, &shelf(), Stamp(200 * DAY)).expect("in vain");
+    // What stands on it waits in turn.
+    two.edit(201 * DAY, &word(201));
+    cloud.hear_own(&two, 201 * DAY);
+    let counted = |table: &str| cloud.count(&format!("SELECT count(*) FROM replica_{table}"));
+    assert_eq!((counted("waiting"), counted("given_up")), (1, 1));
+    erase(&cloud.conn, &cloud.author, &shelf(), Stamp(202 * DAY), stone, &cloud.seen).expect("erase");
+    assert!(says(&cloud, 1), "nobody can know yet");
+    cloud.hear_own(&one, 203 * DAY);
+    assert!(!says(&cloud, 1), "neither what waits nor the runs say anything");
+    assert_eq!((counted("waiting"), counted("given_up")), (0, 0));
+    check_chains(&cloud);
+}
+
+#[test]
 fn what_comes_late_leaves_only_its_hash() {
     let (cloud, one, two) = (Site::new(1), Site::new(2), Site::new(3));
     // Of a class one may write at a box; it stands for a person here.

@@ -336,3 +336,23 @@ fn when_too_many_changes_wait_the_oldest_gives_way_and_is_found_again() {
         ("V1".into(), 0)
     );
 }
+
+#[test]
+fn what_waited_in_vain_is_believed_from_whoever_has_it() {
+    let (cloud, one, two) = (Site::new(1), Site::new(2), Site::new(3));
+    one.edit(1, &named("V"));
+    two.hear_own(&one, 2);
+    two.edit(3, &named("V1"));
+    one.hear_own(&two, 4);
+    // The second box's edit stands on one that the coordinator does not have for a third of a year.
+    cloud.hear_own(&two, 5);
+    fold::drop_past(&cloud.conn, &shelf(), Stamp(200 * DAY)).expect("in vain");
+    assert_eq!(cloud.count("SELECT count(*) FROM replica_waiting"), 0);
+    assert_eq!(cloud.count("SELECT sum(length(bytes)) FROM replica_quarantine"), 0, "noted, not kept");
+    cloud.hear_own(&one, 201 * DAY);
+    assert_eq!(cloud.text(&the_case(), "name"), "V");
+    // The box that made it is gone; its sister has it.
+    repair(&one, &cloud, 202 * DAY);
+    agree(&[&cloud, &one]);
+    assert_eq!(cloud.text(&the_case(), "name"), "V1");
+}
