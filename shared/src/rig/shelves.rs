@@ -101,7 +101,7 @@ CREATE TABLE replica_waiting (
     line INTEGER, number INTEGER, since INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX replica_waiting_dep ON replica_waiting (shelf, dep);
--- Of changes that waited in vain: their names, and of what they stand on; the newest 10,000 of a shelf.
+-- Of changes that waited in vain: their names, and of what they stand on; of a shelf, those among the newest 10,000.
 CREATE TABLE replica_given_up (
     place INTEGER PRIMARY KEY, shelf TEXT NOT NULL, name BLOB NOT NULL UNIQUE, dep BLOB NOT NULL
 ) STRICT;

@@ -20,7 +20,7 @@ use crate::{
     time::Stamp,
 };
 
-/// Names of changes that waited in vain, of a shelf.
+/// Names of changes that waited in vain: of a shelf, those among the newest so many.
 const MAX_GIVEN_UP: i64 = 10_000;
 const KEEP_NAME: &str = "INSERT INTO replica_hashes (name, doc) VALUES (?1, ?2) ON CONFLICT (name) DO NOTHING";
 /// Changes of a shelf that may wait for others.
@@ -196,7 +196,6 @@ pub(super) fn wait_no_longer<S: Sql + ?Sized>(conn: &S, place: i64) -> Result<()
 }
 
 /// What waited for something that came.
-#[derive(Default)]
 pub(super) struct Released {
     /// In the order in which it came; it waits no longer.
     pub(super) waited: Vec<Waiting>,
