@@ -48,26 +48,12 @@ use crate::{
     config::{self, Config},
     filter::{self, Filter, Own},
     identity::{FOLDER, Identity, seals::SEAL_KEYS},
-    replica::{
-        lan::{self, Sisters},
-        project::Rows,
-        pump, seals,
-        vitals::Health,
-    },
+    replica::{Ties, lan, project::Rows, pump, seals, vitals::Health},
     store,
     web::{admin, routes::routes},
 };
 
 type Status = watch::Receiver<LinkStatus>;
-
-/// Whom the box replicates with.
-#[derive(Debug, Clone)]
-pub(crate) struct Ties {
-    /// The coordinator.
-    pub(crate) link: Status,
-    /// The other boxes of the school.
-    pub(crate) sisters: Sisters,
-}
 
 /// Threads of the runtime: an appliance has two to four cores, and the writer has its own.
 const WORKERS: usize = 2;

@@ -22,7 +22,12 @@ use preau_shared::{
 };
 use serde_json::{Value, json};
 
-use crate::{app::App, filter::Filter, replica::lan::MAX_SISTERS, serve::Ties, store::people};
+use crate::{
+    app::App,
+    filter::Filter,
+    replica::{Ties, lan::MAX_SISTERS},
+    store::people,
+};
 
 #[derive(Clone)]
 struct Plane {
