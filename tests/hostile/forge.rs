@@ -134,7 +134,7 @@ impl Smith {
 
     fn item(&self, hand: &Hand) -> Item {
         let doc = hand.pick(&self.copies).doc;
-        match hand.below(8) {
+        match hand.below(9) {
             0 => Item::Erased(self.erasure(hand)),
             1 => {
                 let epoch = u32::try_from(hand.number(1)).unwrap_or(u32::MAX);
@@ -145,6 +145,10 @@ impl Smith {
             2 => Item::Entry { salt: hand.fill(), body: self.entry(hand) },
             3 => Item::Gone { hash: hand.fill(), entry: hand.once_in(2) },
             4 => self.former(hand),
+            5 => {
+                let Erasure { tombstone, changes, .. } = self.erasure(hand);
+                Item::Traces { doc: tombstone.doc, changes }
+            }
             _ => self.changed(hand).1,
         }
     }

@@ -309,7 +309,9 @@ impl Smith {
         let of = |item: Item| match item {
             Item::First { doc, epoch, cut, bytes } => Some(Loose { doc, epoch, cut, bytes }),
             Item::Change { bytes } => Some(Loose { doc: self.copies[0].doc, epoch: 0, cut: Vec::new(), bytes }),
-            Item::Entry { .. } | Item::Erased(_) | Item::Gone { .. } | Item::Former { .. } => None,
+            Item::Entry { .. } | Item::Erased(_) | Item::Gone { .. } | Item::Former { .. } | Item::Traces { .. } => {
+                None
+            }
         };
         self.next[0].items().expect("items").into_iter().filter_map(of).collect()
     }

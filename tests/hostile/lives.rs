@@ -98,7 +98,7 @@ fn loose(item: Item) -> Option<Loose> {
     match item {
         Item::First { doc, epoch, cut, bytes } => Some(Loose { doc, epoch, cut, bytes }),
         Item::Change { bytes } => Some(Loose { doc, epoch: 0, cut: Vec::new(), bytes }),
-        Item::Entry { .. } | Item::Erased(_) | Item::Gone { .. } | Item::Former { .. } => None,
+        Item::Entry { .. } | Item::Erased(_) | Item::Gone { .. } | Item::Former { .. } | Item::Traces { .. } => None,
     }
 }
 

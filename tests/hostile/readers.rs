@@ -101,7 +101,7 @@ pub(crate) fn page(bytes: &[u8]) {
 fn saved(kind: Kind, bytes: &[u8]) {
     let mut document = Document::new(kind);
     if document.merge_saved(bytes).is_ok() {
-        assert!(document.merge_saved(&document.save_plain()).is_ok_and(|fresh| fresh.is_empty()), "taken twice");
+        assert!(document.merge_saved(&document.save()).is_ok_and(|fresh| fresh.is_empty()), "taken twice");
     }
 }
 

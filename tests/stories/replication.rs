@@ -45,7 +45,7 @@ const DOWN: &str = "preau/1/t/0900001A/01010101010101010101010101010101/down";
 fn any_storm_ends_with_everything_everywhere_once() -> Result<()> {
     let seeds = std::env::var("PREAU_SIM_SEEDS").ok().and_then(|n| n.parse().ok()).unwrap_or(SEEDS);
     let clock = SystemClock::start();
-    let outcome = sim::run_many((0, seeds), &Trim::default(), (None, sim::Until::Failure), &|_| {})?;
+    let outcome = sim::run_many((0, seeds), &Trim::default(), (None, sim::Until::Failure), &|_, _| {})?;
     if let Some((seed, why)) = outcome.failed.first() {
         bail!("seed {seed}: {why}\nagain: cargo run --release -p preau-tests --bin sim -- --seed {seed}");
     }
@@ -186,7 +186,7 @@ fn sealing(who: u8) -> Result<Sealing> {
     let secret = |who: u8| SealSecret::from_bytes([who; 32]);
     let (side, other) = if who == CLOUD { (Side::Coordinator, BOX) } else { (Side::Box, CLOUD) };
     let held = Held { own: [(0, secret(who))].into(), theirs: [(0, secret(other).public()?)].into() };
-    Ok(Sealing::new(side, Arc::new(move || Some(held.clone())), Arc::new(|_| {}))?)
+    Ok(Sealing::new(side, Arc::new(move || Some(held.clone())), Arc::new(|_, _| {}))?)
 }
 
 /// A batch as whoever has the box's keys could send it.
@@ -244,7 +244,7 @@ impl End {
             },
             timings: Timings::for_keep_alive(Duration::from_secs(4)),
             vitals: None,
-            on_clone: Arc::new(|_| {}),
+            on_clone: Arc::new(|_, _| {}),
         };
         let status = replication.start(events, batches, &tasks);
         let contact = status.clone();

@@ -20,7 +20,7 @@ use super::{
     rule::{Writer, rule},
 };
 
-/// Largest saved document.
+/// Largest document as [`Document::save`] gives it: four times what is begun anew, for what is written until then.
 pub const MAX_DOCUMENT_BYTES: usize = 256 * 1024;
 
 /// Why a change is not taken. The document is as before.
@@ -247,11 +247,6 @@ impl Document {
         let mut heads: Vec<[u8; 32]> = self.inner.get_heads().into_iter().map(|hash| hash.0).collect();
         heads.sort_unstable();
         heads
-    }
-
-    /// The whole document, to be read by [`Self::load`]. Equal documents may save to different bytes.
-    pub fn save(&self) -> Vec<u8> {
-        self.inner.save()
     }
 
     /// The fields, concurrent writings settled by the rule of each. Fields of a later version are left out.

@@ -16,22 +16,11 @@ use super::{
     rule::rule,
 };
 
-/// A saved document larger than this is begun anew.
-const ROLLOVER_AT_BYTES: usize = 64 * 1024;
-/// … or one that is larger than this before it is deflated: a field that goes to and fro deflates to next to nothing, but
-/// is loaded and sent whole.
-const ROLLOVER_AT_PLAIN_BYTES: usize = 128 * 1024;
 /// Keys and values that one change of a new epoch holds, in bytes: with what stands around them it is no larger than a
 /// change may be.
 const CHANGE_BYTES: usize = 32 * 1024;
 /// What a field costs beside its key and value, at most.
 const FIELD_BYTES: usize = 16;
-
-/// Whether a document whose [`Document::save`] has so many bytes is to be begun anew. [`Document::is_outgrown`] sees more;
-/// a school year is the other reason.
-pub fn needs_rollover(saved_bytes: usize) -> bool {
-    saved_bytes > ROLLOVER_AT_BYTES
-}
 
 /// A document begun anew.
 #[derive(Debug, Clone)]
@@ -45,11 +34,6 @@ pub struct Rebuilt {
 }
 
 impl Document {
-    /// Whether the document is to be begun anew because of its size, saved or unfolded.
-    pub fn is_outgrown(&self) -> bool {
-        self.save_plain().len() > ROLLOVER_AT_PLAIN_BYTES || needs_rollover(self.save().len())
-    }
-
     /// Begins a document anew with exactly these fields, which are to be [`Self::settled`] of the epoch before: with
     /// those of a later version, so that nothing is lost. The same epoch, fields and actor give the same bytes.
     ///

@@ -11,21 +11,20 @@ use super::{
     Writer,
     allow::permit,
     chunk::{Chunk, is_change},
-    document::{Document, DocumentError, read_back},
+    document::{Document, DocumentError, MAX_DOCUMENT_BYTES, read_back},
     saved,
 };
 
-/// Largest document as [`Document::save_plain`] gives it: four times what [`Document::is_outgrown`] allows, for what is
-/// written until it is begun anew.
-pub const MAX_PLAIN_DOCUMENT_BYTES: usize = 512 * 1024;
-
 impl Document {
-    /// The whole document for somebody else, without changes that wait for others and not deflated: many of them in one
-    /// zstd are a third of what each would be alone.
+    /// The whole document, without changes that wait for others: for [`Self::load`], or for somebody else. Equal documents
+    /// may save to different bytes.
+    ///
+    /// It is not deflated. Many of them in one zstd are a third of what each would be alone, and what is small on one disk
+    /// because it deflates well would be large for everybody else.
     ///
     /// A document of one change, as most are when a school begins or after a rollover, is that change: a saved document
     /// names its heads, 32 bytes that no compression makes fewer.
-    pub fn save_plain(&self) -> Vec<u8> {
+    pub fn save(&self) -> Vec<u8> {
         let only = match self.hashes()[..] {
             [only] => self.inner.get_change_by_hash(&ChangeHash(only)),
             _ => None,
@@ -36,7 +35,7 @@ impl Document {
         self.inner.save_with_options(SaveOptions { deflate: false, retain_orphans: false })
     }
 
-    /// Takes in every change of a document that the coordinator saved by [`Self::save_plain`]; gives those that were not
+    /// Takes in every change of a document that the coordinator saved by [`Self::save`]; gives those that were not
     /// here, each after what it stands on.
     ///
     /// The bytes are walked before Automerge sees them, and each change inside is judged as the coordinator's.
@@ -44,7 +43,7 @@ impl Document {
     /// # Errors
     /// See [`DocumentError`]; the document is then as before.
     pub fn merge_saved(&mut self, bytes: &[u8]) -> Result<Vec<Vec<u8>>, DocumentError> {
-        if bytes.len() > MAX_PLAIN_DOCUMENT_BYTES {
+        if bytes.len() > MAX_DOCUMENT_BYTES {
             return Err(DocumentError::TooLarge);
         }
         let theirs = if is_change(bytes) {

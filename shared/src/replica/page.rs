@@ -67,12 +67,12 @@ pub struct Kept {
     pub body: Vec<u8>,
 }
 
-/// What a page holds. Tombstones and entries stand on the first page.
+/// What a page holds. Entries stand on the first page.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Sheet {
     /// Documents, in order.
     pub copies: Vec<Copy>,
-    /// Documents that are erased.
+    /// Documents that are erased, in order.
     pub erased: Vec<Erasure>,
     /// Entries that still hold: the credentials of staff.
     pub entries: Vec<Kept>,
@@ -117,15 +117,39 @@ pub struct Lacking {
 }
 
 impl Lacking {
-    /// In messages of at most so many of either.
-    pub fn in_pieces(mut self) -> Vec<Self> {
-        let mut pieces = Vec::new();
-        while !(self.changes.is_empty() && self.erased.is_empty()) {
-            let changes = self.changes.split_off(self.changes.len().min(MAX_LOOSE));
-            let erased = self.erased.split_off(self.erased.len().min(MAX_LOOSE));
-            pieces.push(std::mem::replace(&mut self, Self { changes, erased }));
+    /// In pieces, each of which fits in a message.
+    pub fn in_pieces(self) -> Vec<Self> {
+        let mut pieces = Pieces::default();
+        for erasure in self.erased {
+            pieces.room_for(erasure.changes.len().saturating_mul(16)).erased.push(erasure);
         }
-        pieces
+        for change in self.changes {
+            let bytes = change.cut.len().saturating_mul(32).saturating_add(change.bytes.len());
+            pieces.room_for(bytes).changes.push(change);
+        }
+        pieces.full.extend(Some(pieces.last).filter(|last| *last != Self::default()));
+        pieces.full
+    }
+}
+
+#[derive(Default)]
+struct Pieces {
+    full: Vec<Lacking>,
+    last: Lacking,
+    count: usize,
+    bytes: usize,
+}
+
+impl Pieces {
+    /// The piece in which so many bytes more have room: the last one, or another.
+    fn room_for(&mut self, bytes: usize) -> &mut Lacking {
+        self.count = self.count.saturating_add(1);
+        self.bytes = self.bytes.saturating_add(bytes);
+        if self.count > MAX_LOOSE || (self.bytes > PAGE_BYTES && self.count > 1) {
+            self.full.push(std::mem::take(&mut self.last));
+            (self.count, self.bytes) = (1, bytes);
+        }
+        &mut self.last
     }
 }
 
@@ -157,4 +181,37 @@ impl Page {
 pub fn bucket(doc: &DocId) -> u8 {
     let [first, ..] = doc.id;
     first
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{documents::Kind, replica::Tombstone};
+
+    #[test]
+    fn what_lacks_goes_in_pieces_that_fit() {
+        let doc = DocId::new(Kind::Case, [7; 16]);
+        let loose = |len: usize| Loose { doc, epoch: 0, cut: Vec::new(), bytes: vec![1; len] };
+        let erasure = |names: usize| Erasure {
+            tombstone: Tombstone { doc, pseudonym: None },
+            changes: vec![[1; 16]; names],
+            proof: vec![2; 64],
+        };
+        let pieces = |changes: Vec<Loose>, erased: Vec<Erasure>| {
+            let all = Lacking { changes, erased };
+            let pieces = all.clone().in_pieces();
+            let mut again = Lacking::default();
+            for piece in &pieces {
+                again.changes.extend(piece.changes.iter().cloned());
+                again.erased.extend(piece.erased.iter().cloned());
+            }
+            assert_eq!(again, all);
+            pieces.iter().map(|piece| piece.changes.len() + piece.erased.len()).collect::<Vec<_>>()
+        };
+        assert_eq!(pieces(Vec::new(), Vec::new()), [0; 0]);
+        assert_eq!(pieces(vec![loose(9)], vec![erasure(1)]), [2]);
+        assert_eq!(pieces(vec![loose(9); MAX_LOOSE + 1], vec![erasure(1)]), [MAX_LOOSE, 2]);
+        assert_eq!(pieces(vec![loose(64 * 1024); 7], Vec::new()), [6, 1]);
+        assert_eq!(pieces(vec![loose(PAGE_BYTES + 1); 2], vec![erasure(2_000); 20]), [12, 8, 1, 1]);
+    }
 }

@@ -22,6 +22,8 @@ use std::{
     sync::Arc,
 };
 
+use litemap::LiteMap;
+
 use super::{
     batch::{Knowledge, Message},
     page::{Lacking, Page, Pull},
@@ -162,7 +164,8 @@ pub enum Output {
 }
 
 type Key = (Shelf, Origin);
-type Known = BTreeMap<Key, End>;
+/// A few entries, kept for every school: one allocation of their size.
+type Known = LiteMap<Key, End>;
 
 /// How far somebody's knowledge of an origin goes: its last number, and the hash of the run that ends there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -73,6 +73,14 @@ pub enum Item {
         /// The item, encoded: neither another of these nor one that is gone.
         item: Vec<u8>,
     },
+    /// What a box knows of a document that was erased, and its tombstone did not say: names of changes, as in
+    /// [`Erasure::changes`]. It is believed about those that the box made itself.
+    Traces {
+        /// Which document.
+        doc: DocId,
+        /// The names.
+        changes: Vec<[u8; 16]>,
+    },
 }
 
 impl Item {
@@ -87,7 +95,7 @@ impl Item {
     pub fn former(&self, incarnation: u64, number: u64) -> Option<Self> {
         match self {
             Self::Gone { .. } | Self::Former { .. } => None,
-            Self::First { .. } | Self::Change { .. } | Self::Entry { .. } | Self::Erased(_) => {
+            Self::First { .. } | Self::Change { .. } | Self::Entry { .. } | Self::Erased(_) | Self::Traces { .. } => {
                 Some(Self::Former { incarnation, number, item: postcard::to_stdvec(self).ok()? })
             }
         }
@@ -99,6 +107,15 @@ impl Item {
         let (item, rest): (Self, &[u8]) = postcard::take_from_bytes(item).ok()?;
         let is_one = !matches!(item, Self::Gone { .. } | Self::Former { .. }) && rest.is_empty();
         is_one.then_some((*incarnation, *number, item))
+    }
+
+    /// The bytes of the change that it is, or says again.
+    pub fn change(&self) -> Option<Vec<u8>> {
+        match self {
+            Self::First { bytes, .. } | Self::Change { bytes } => Some(bytes.clone()),
+            Self::Former { .. } => self.said_before().and_then(|(_, _, said)| said.change()),
+            Self::Entry { .. } | Self::Erased(_) | Self::Gone { .. } | Self::Traces { .. } => None,
+        }
     }
 
     /// SHA-256 of the encoded item; of what was gone, the hash that it left.

@@ -101,9 +101,10 @@ CREATE TABLE replica_waiting (
     line INTEGER, number INTEGER, since INTEGER NOT NULL
 ) STRICT;
 CREATE INDEX replica_waiting_dep ON replica_waiting (shelf, dep);
--- Of changes that waited in vain: their names, and of what they stand on; of a shelf, those among the newest 10,000.
+-- Of changes that waited in vain: their names, of what they stand on, and who made them; of a shelf, those among the
+-- newest 10,000.
 CREATE TABLE replica_given_up (
-    place INTEGER PRIMARY KEY, shelf TEXT NOT NULL, name BLOB NOT NULL UNIQUE, dep BLOB NOT NULL
+    place INTEGER PRIMARY KEY, shelf TEXT NOT NULL, name BLOB NOT NULL UNIQUE, dep BLOB NOT NULL, actor BLOB NOT NULL
 ) STRICT;
 CREATE INDEX replica_given_up_dep ON replica_given_up (dep);
 -- Fields that a late edit of an epoch left behind would have set: for the history page; no values.

@@ -106,19 +106,21 @@ fn course(words: &Words) -> Result<String> {
     let clock = SystemClock::start();
     let count = words.schedules.unwrap_or(SCHEDULES);
     let terminal = std::io::stderr().is_terminal();
-    let tell = |done: u64| {
+    let until = words.until.unwrap_or(Until::Failure);
+    let tell = |done: u64, why: Option<&str>| {
+        if let Some(why) = why.filter(|_| until == Until::End) {
+            drop(writeln!(std::io::stderr(), "broken: {why}"));
+        }
         if terminal && done.is_multiple_of(50) {
             drop(write!(std::io::stderr(), "\r{done} of {count} schedules"));
         }
     };
-    let until = words.until.unwrap_or(Until::Failure);
     let outcome = sim::run_many((words.first, count), &words.trim, (None, until), &tell)?;
     if terminal {
         drop(writeln!(std::io::stderr()));
     }
     if until == Until::End && !outcome.failed.is_empty() {
-        let lines: String = outcome.failed.iter().map(|(_, why)| format!("broken: {why}\n")).collect();
-        bail!("{lines}{} of {count} schedules failed", outcome.failed.len());
+        bail!("{} of {count} schedules failed", outcome.failed.len());
     }
     if let Some((seed, why)) = outcome.failed.first() {
         let (trim, smallest) = sim::minimise(*seed, None, why.clone());

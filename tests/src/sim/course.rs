@@ -122,7 +122,8 @@ impl fmt::Display for Outcome {
     }
 }
 
-/// Runs `count` seeds from `first` on, on as many threads as there are processors. `tell` hears how many are done.
+/// Runs `count` seeds from `first` on, on as many threads as there are processors. `tell` hears how many are done,
+/// and how the last one failed.
 ///
 /// # Errors
 /// When a thread ends badly.
@@ -130,7 +131,7 @@ pub fn run_many(
     (first, count): (u64, u64),
     trim: &Trim,
     (plant, until): (Option<Plant>, Until),
-    tell: &(dyn Fn(u64) + Sync),
+    tell: &(dyn Fn(u64, Option<&str>) + Sync),
 ) -> Result<Outcome> {
     let (next, done) = (AtomicU64::new(first), AtomicU64::new(0));
     let (stop, total) = (AtomicBool::new(false), Mutex::new(Outcome::default()));
@@ -142,14 +143,16 @@ pub fn run_many(
             if seed >= last {
                 break;
             }
-            match run(&Plan::draw(seed, trim, plant), false) {
+            let played = run(&Plan::draw(seed, trim, plant), false);
+            let why = played.as_ref().err().map(|error| format!("{error:#}"));
+            tell(done.fetch_add(1, Ordering::Relaxed).saturating_add(1), why.as_deref());
+            match played {
                 Ok(report) => mine.add(&report),
-                Err(error) => {
-                    mine.failed.push((seed, format!("{error:#}")));
+                Err(_) => {
+                    mine.failed.extend(why.map(|why| (seed, why)));
                     stop.store(until == Until::Failure, Ordering::Relaxed);
                 }
             }
-            tell(done.fetch_add(1, Ordering::Relaxed).saturating_add(1));
         }
         let mut total = total.lock().unwrap_or_else(PoisonError::into_inner);
         *total = std::mem::take(&mut *total).with(mine);
@@ -170,7 +173,7 @@ pub fn run_many(
 /// # Errors
 /// When it is caught by none, or a thread ends badly.
 pub fn caught(plant: Plant, most: u64) -> Result<(u64, String)> {
-    let outcome = run_many((0, most), &Trim::default(), (Some(plant), Until::Failure), &|_| {})?;
+    let outcome = run_many((0, most), &Trim::default(), (Some(plant), Until::Failure), &|_, _| {})?;
     match outcome.failed.into_iter().next() {
         Some(caught) => Ok(caught),
         None => bail!("{} was not caught in {most} seeds", plant.name()),

@@ -1,7 +1,7 @@
 //! Epochs: begun anew by the coordinator, stale edits carried over by value.
 
 use super::*;
-use crate::documents::epoch::{Rebased, Stale, needs_rollover, rebase};
+use crate::documents::epoch::{Rebased, Stale, rebase};
 
 fn doc() -> DocId {
     Badge::doc(badge().id)
@@ -75,7 +75,6 @@ fn a_new_epoch_says_what_the_old_one_said_and_shares_nothing_with_it() {
         Document::rebuilt(&class.edit().doc, 1, &Fields::default(), COORDINATOR),
         Err(DocumentError::Misfit)
     ));
-    assert_eq!((needs_rollover(64 * 1024), needs_rollover(64 * 1024 + 1)), (false, true));
 }
 
 #[test]
@@ -230,19 +229,4 @@ proptest! {
             prop_assert_eq!(shown(&new), shown(&old));
         }
     }
-}
-
-/// A field that goes to and fro deflates to nothing, and yet the document grows.
-#[test]
-fn a_document_is_outgrown_by_what_it_unfolds_to() {
-    let doc = DocId::new(Kind::Catalogue, [8; 16]);
-    let mut document = Document::new(Kind::Catalogue);
-    for at in 0..19 {
-        let edit = Edit::of(doc).with("item:a", Scalar::Text("ab".repeat(3_500 + at % 2)));
-        assert!(!document.is_outgrown(), "after {at}");
-        write(&mut document, COORDINATOR, &edit);
-    }
-    assert!(!needs_rollover(document.save().len()) && document.is_outgrown());
-    let anew = Document::rebuilt(&doc, 1, &document.settled(), COORDINATOR).expect("rebuilt");
-    assert!(!anew.document.is_outgrown());
 }

@@ -127,7 +127,7 @@ fn mutated_saved_documents_do_no_harm() {
         let edit = Edit::of(Badge::doc(badge().id)).with("expires", Scalar::Int(at * 1_000_003));
         write(&mut theirs, if at % 3 == 0 { BOX } else { COORDINATOR }, &edit);
     }
-    let saved = theirs.save_plain();
+    let saved = theirs.save();
     let (start, _) = stage();
     let before = (start.heads(), start.fields());
     let mut runner = proptest::test_runner::TestRunner::new(cases());

@@ -15,7 +15,7 @@ use super::{
 };
 use crate::{
     documents::{
-        Chunk, DocId, Document, Edit, Fields, Rebased, Stale, Writer, rebase,
+        Chunk, DocId, Document, Edit, Fields, Rebased, Rebuilt, Stale, Writer, rebase,
         rule::{Merge, rule},
     },
     replica::Shelf,
@@ -30,7 +30,7 @@ use crate::{
 const MOST_AT_ONCE: u32 = 200;
 /// A saved state of so many bytes is begun anew.
 const ROLL_OVER_AT_BYTES: i64 = 64 * 1024;
-/// … or one of so many changes: it may deflate to little, but is loaded and sent whole.
+/// … or a document of so many changes.
 const ROLL_OVER_AT_CHANGES: i64 = 1_000;
 /// Notes of edits that could not be carried: the newest so many are kept.
 const MOST_OVERRIDDEN: i64 = 5_000;
@@ -207,8 +207,8 @@ pub(super) fn note_overridden<S: Sql + ?Sized>(
     Ok(())
 }
 
-/// Begins documents anew that have grown too long, or whose epoch began before `before` (a school year ago); the
-/// coordinator's alone. Gives how many.
+/// Begins documents anew that have grown too long, where that halves them, or whose epoch began before `before` (a school
+/// year ago); the coordinator's alone. Gives how many.
 ///
 /// # Errors
 /// [`ShelfError::Refused`] at a box; else when the store fails.
@@ -230,7 +230,7 @@ pub fn roll_over<S: Sql + ?Sized>(
     )?;
     let rows = conn.query(
         &format!(
-            "SELECT {PLACE} FROM replica_documents d
+            "SELECT {PLACE}, d.began FROM replica_documents d
              WHERE d.shelf = ?1 AND d.state = 0 AND (d.began < ?2 OR length(d.snapshot) > ?3
                 OR (SELECT count(*) FROM replica_hashes h WHERE h.doc = d.doc) > ?4)
              ORDER BY d.doc LIMIT ?5"
@@ -246,8 +246,14 @@ pub fn roll_over<S: Sql + ?Sized>(
             note_begin(conn, place.row, now)?;
             continue;
         }
-        begin(conn, author, shelf, &old, now, project)?;
-        count = count.saturating_add(1);
+        let epoch = old.place.epoch.saturating_add(1);
+        let new = Document::rebuilt(&place.doc, epoch, &old.document.settled(), author.origin.actor())?;
+        // What is long by its fields, not by its past, would be begun anew for ever.
+        let halves = new.document.save().len().saturating_mul(2) < old.document.save().len();
+        if halves || row.int(5)? < before.0 {
+            begin(conn, author, (shelf, now), &old, new, project)?;
+            count = count.saturating_add(1);
+        }
     }
     Ok(count)
 }
@@ -256,14 +262,12 @@ pub fn roll_over<S: Sql + ?Sized>(
 fn begin<S: Sql + ?Sized>(
     conn: &S,
     author: &Author,
-    shelf: &Shelf,
+    (shelf, now): (&Shelf, Stamp),
     old: &Taken,
-    now: Stamp,
+    rebuilt: Rebuilt,
     project: &dyn Project<S>,
 ) -> Result<(), ShelfError> {
-    let (doc, cut) = (old.place.doc, old.document.heads());
-    let epoch = old.place.epoch.saturating_add(1);
-    let rebuilt = Document::rebuilt(&doc, epoch, &old.document.settled(), author.origin.actor())?;
+    let (doc, cut, epoch) = (old.place.doc, old.document.heads(), old.place.epoch.saturating_add(1));
     turn(conn, &old.place)?;
     note_cut(conn, old.place.row, &cut)?;
     conn.execute("UPDATE replica_documents SET carried = 1 WHERE doc = ?1", values![old.place.row])?;

@@ -7,13 +7,14 @@
 use std::collections::BTreeSet;
 
 use super::{
-    Author, Project, ShelfError, hashes,
-    library::{self, State},
+    Author, Project, ShelfError, Taking, hashes,
+    library::{self, Place, State},
     line::{self, KIND_ENTRY, number, sql},
     runs,
 };
 use crate::{
     documents::{Chunk, DocId, Person, Writer, dress},
+    ids::BoxId,
     journal::Entry,
     keys::sha256,
     replica::{Erasure, Item, Run, Shelf, Tombstone},
@@ -63,10 +64,7 @@ pub(super) fn bury<S: Sql + ?Sized>(
     let doc = &tombstone.doc;
     match library::current(conn, shelf, doc)? {
         Some(place) if place.state == State::Erased => {
-            if hashes::keep_names(conn, changes, place.row)? {
-                let found = clear_waiting(conn, shelf)?;
-                clear_late(conn, shelf, &found)?;
-            }
+            known_since(conn, shelf, changes, &place)?;
             return Ok(false);
         }
         Some(_) => {}
@@ -113,6 +111,62 @@ pub(super) fn bury<S: Sql + ?Sized>(
     Ok(true)
 }
 
+/// More changes are known to be of a document that is erased.
+fn known_since<S: Sql + ?Sized>(
+    conn: &S,
+    shelf: &Shelf,
+    changes: &[[u8; 16]],
+    place: &Place,
+) -> Result<(), ShelfError> {
+    if hashes::keep_names(conn, changes, place.row)? {
+        let mut found = clear_waiting(conn, shelf)?;
+        found.insert(place.doc);
+        clear_late(conn, shelf, &found)?;
+    }
+    Ok(())
+}
+
+/// A box hears a tombstone. Changes of its own that were on their way may be known as what they are to nobody who has
+/// them: what they stand on went before it came there. So it says of which document they were.
+pub(super) fn hear<S: Sql + ?Sized>(
+    conn: &S,
+    shelf: &Shelf,
+    erasure: &Erasure,
+    with: &Taking<'_, S>,
+) -> Result<(), ShelfError> {
+    if !bury(conn, shelf, erasure, with.project)? || with.author.writer != Writer::Box {
+        return Ok(());
+    }
+    let doc = erasure.tombstone.doc;
+    let mut changes = hashes::names_of(conn, shelf, &doc)?;
+    changes.retain(|name| !erasure.changes.contains(name));
+    if !changes.is_empty() {
+        line::append(conn, shelf, &with.author.origin, with.now, &Item::Traces { doc, changes })?;
+    }
+    Ok(())
+}
+
+/// The coordinator hears from a box which changes were of a document that it erased. It believes a box about its own,
+/// and tells everybody of those that nobody could know.
+pub(super) fn learn<S: Sql + ?Sized>(
+    conn: &S,
+    shelf: &Shelf,
+    from: BoxId,
+    (doc, changes): (&DocId, &[[u8; 16]]),
+    with: &Taking<'_, S>,
+) -> Result<(), ShelfError> {
+    let erased = library::current(conn, shelf, doc)?.filter(|place| place.state == State::Erased);
+    let (Some(place), Writer::Coordinator) = (erased, with.author.writer) else { return Ok(()) };
+    let own = hashes::waited_of(conn, shelf, from, changes)?;
+    if own.is_empty() {
+        return Ok(());
+    }
+    known_since(conn, shelf, &own, &place)?;
+    let told = Item::Erased(Erasure { changes: own, ..erasure(conn, shelf, &place)? });
+    line::append(conn, shelf, &with.author.origin, with.now, &told)?;
+    Ok(())
+}
+
 /// Whether an item is of an erased document, or names an erased person.
 fn names<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, tombstone: &Tombstone, item: &Item) -> Result<bool, ShelfError> {
     Ok(match item {
@@ -123,7 +177,7 @@ fn names<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, tombstone: &Tombstone, item: 
             Some((_, _, said)) => names(conn, shelf, tombstone, &said)?,
             None => false,
         },
-        Item::Erased(_) | Item::Gone { .. } => false,
+        Item::Erased(_) | Item::Gone { .. } | Item::Traces { .. } => false,
     })
 }
 
@@ -195,7 +249,8 @@ fn clear_waiting<S: Sql + ?Sized>(conn: &S, shelf: &Shelf) -> Result<BTreeSet<Do
         of.extend(claimed.into_iter().map(|(_, doc)| doc));
         for (place, bytes) in waiting {
             let chunk = Chunk::read(&dress(&bytes))?;
-            let mut erased = None;
+            let known = hashes::find(conn, shelf, &chunk.hash)?;
+            let mut erased = known.filter(|found| found.state == State::Erased);
             for dep in &chunk.deps {
                 erased = hashes::find(conn, shelf, dep)?.filter(|found| found.state == State::Erased).or(erased);
             }
@@ -314,7 +369,9 @@ fn may_name<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, tombstone: &Tombstone, run
         let stray = match item {
             Item::Change { bytes } => doc_of(conn, shelf, bytes)?.is_none(),
             Item::Former { .. } => true,
-            Item::First { .. } | Item::Entry { .. } | Item::Erased(_) | Item::Gone { .. } => false,
+            Item::First { .. } | Item::Entry { .. } | Item::Erased(_) | Item::Gone { .. } | Item::Traces { .. } => {
+                false
+            }
         };
         if stray || names(conn, shelf, tombstone, item)? {
             return Ok(true);
@@ -334,26 +391,14 @@ fn tombstones<S: Sql + ?Sized>(conn: &S, shelf: &Shelf) -> Result<Vec<Tombstone>
     Ok(rows.iter().map(read).collect::<Result<_, StoreError>>()?)
 }
 
-/// The tombstones of a shelf, as they are told.
-pub(super) fn erasures<S: Sql + ?Sized>(conn: &S, shelf: &Shelf) -> Result<Vec<Erasure>, ShelfError> {
-    let rows = conn.query(
-        &format!(
-            "SELECT {}, d.pseudonym, d.proof FROM replica_documents d WHERE d.shelf = ?1 AND d.state = 2
-             ORDER BY d.kind, d.id",
-            library::PLACE
-        ),
-        values![shelf.as_key()],
-    )?;
-    let mut all: Vec<Erasure> = Vec::new();
-    for row in &rows {
-        let doc = library::place_at(row)?.doc;
-        if all.last().is_none_or(|last| last.tombstone.doc != doc) {
-            let tombstone = Tombstone { doc, pseudonym: row.opt_array(5)? };
-            let proof = row.opt_bytes(6)?.unwrap_or_default().to_vec();
-            all.push(Erasure { tombstone, changes: hashes::names_of(conn, shelf, &doc)?, proof });
-        }
-    }
-    Ok(all)
+/// A tombstone, as it is told.
+pub(super) fn erasure<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, place: &Place) -> Result<Erasure, ShelfError> {
+    let row = conn.one("SELECT pseudonym, proof FROM replica_documents WHERE doc = ?1", values![place.row])?;
+    Ok(Erasure {
+        tombstone: Tombstone { doc: place.doc, pseudonym: row.opt_array(0)? },
+        changes: hashes::names_of(conn, shelf, &place.doc)?,
+        proof: row.opt_bytes(1)?.unwrap_or_default().to_vec(),
+    })
 }
 
 /// Whether a document is erased.

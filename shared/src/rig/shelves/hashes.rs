@@ -10,10 +10,11 @@ use std::collections::BTreeSet;
 use super::{
     ShelfError,
     library::{PLACE, Place, place_at},
-    line::{number, sql},
+    line::{number, origin_at, sql},
 };
 use crate::{
-    documents::{DocId, Writer, strip},
+    documents::{Chunk, DocId, Writer, dress, strip},
+    ids::BoxId,
     keys::sha256,
     replica::{Shelf, tombstone::MAX_ERASED_CHANGES},
     rig::sql::{Row, Sql, values},
@@ -132,9 +133,10 @@ pub(super) fn wait<S: Sql + ?Sized>(
 /// A change waits no longer; gives it. Two names stay.
 fn give_up<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, row: &Row) -> Result<Vec<u8>, ShelfError> {
     let (bytes, dep): (_, [u8; 16]) = (row.bytes(0)?, row.array(1)?);
+    let chunk = Chunk::read(&dress(bytes))?;
     conn.execute(
-        "INSERT INTO replica_given_up (shelf, name, dep) VALUES (?1, ?2, ?3) ON CONFLICT (name) DO NOTHING",
-        values![shelf.as_key(), &name(shelf, &sha256(bytes)), &dep],
+        "INSERT INTO replica_given_up (shelf, name, dep, actor) VALUES (?1, ?2, ?3, ?4) ON CONFLICT (name) DO NOTHING",
+        values![shelf.as_key(), &name(shelf, &chunk.hash), &dep, &chunk.actor],
     )?;
     conn.execute(
         "DELETE FROM replica_given_up WHERE shelf = ?1 AND place <= (SELECT max(place) FROM replica_given_up) - ?2",
@@ -143,12 +145,43 @@ fn give_up<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, row: &Row) -> Result<Vec<u8
     Ok(bytes.to_vec())
 }
 
+/// Those of these names that are of changes which a box made in any of its lives, and that wait or waited in vain.
+pub(super) fn waited_of<S: Sql + ?Sized>(
+    conn: &S,
+    shelf: &Shelf,
+    from: BoxId,
+    names: &[[u8; 16]],
+) -> Result<Vec<[u8; 16]>, ShelfError> {
+    let lives = conn.query(
+        "SELECT box, incarnation FROM replica_lines WHERE shelf = ?1 AND box = ?2",
+        values![shelf.as_key(), from.as_bytes()],
+    )?;
+    let lives: BTreeSet<[u8; 16]> =
+        lives.iter().map(|row| Ok(origin_at(row, 0)?.actor())).collect::<Result<_, ShelfError>>()?;
+    let mut made = BTreeSet::new();
+    for (_, bytes) in all_waiting(conn, shelf)? {
+        let chunk = Chunk::read(&dress(&bytes))?;
+        if lives.contains(&chunk.actor) {
+            made.insert(name(shelf, &chunk.hash));
+        }
+    }
+    let mut known = Vec::new();
+    for name in names {
+        let given_up = conn.first("SELECT actor FROM replica_given_up WHERE name = ?1", values![name])?;
+        let given_up = given_up.map(|row| row.array(0)).transpose()?;
+        if made.contains(name) || given_up.is_some_and(|actor| lives.contains(&actor)) {
+            known.push(*name);
+        }
+    }
+    Ok(known)
+}
+
 /// What waited in vain for a change of an erased document is of that document; gives the names that are known from now on,
 /// and of whom. All of them may stand in runs.
 pub(super) fn claim_given_up<S: Sql + ?Sized>(conn: &S, shelf: &Shelf) -> Result<Vec<([u8; 16], DocId)>, ShelfError> {
     let rows = conn.query(
         &format!(
-            "SELECT {PLACE}, g.name FROM replica_given_up g JOIN replica_hashes h ON h.name = g.dep
+            "SELECT {PLACE}, g.name FROM replica_given_up g JOIN replica_hashes h ON h.name IN (g.dep, g.name)
              JOIN replica_documents d ON d.doc = h.doc WHERE g.shelf = ?1 AND d.state = 2"
         ),
         values![shelf.as_key()],

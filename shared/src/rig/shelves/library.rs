@@ -184,7 +184,8 @@ pub(super) fn put_back<S: Sql + ?Sized>(
     let fresh_bytes: usize = fresh.iter().map(Vec::len).sum();
     let count = taken.tail_count.saturating_add(fresh.len());
     let bytes = taken.tail_bytes.saturating_add(fresh_bytes);
-    if count >= FOLD_AT_CHANGES || bytes >= FOLD_AT_BYTES {
+    let is_full = taken.snapshot_bytes.saturating_add(bytes) > MAX_DOCUMENT_BYTES;
+    if count >= FOLD_AT_CHANGES || bytes >= FOLD_AT_BYTES || is_full {
         save(conn, taken)?;
     } else {
         for (place, change) in (taken.tail_count..).zip(fresh) {

@@ -154,7 +154,12 @@ pub(super) fn append<S: Sql + ?Sized>(
         Item::Entry { .. } | Item::Gone { entry: true, .. } => {
             keep_entry(conn, line, number(last), item, now)?;
         }
-        Item::First { .. } | Item::Change { .. } | Item::Erased(_) | Item::Gone { .. } | Item::Former { .. } => {
+        Item::First { .. }
+        | Item::Change { .. }
+        | Item::Erased(_)
+        | Item::Gone { .. }
+        | Item::Former { .. }
+        | Item::Traces { .. } => {
             let body = postcard::to_stdvec(item).map_err(|_| StoreError::Unreadable("an item"))?;
             conn.execute(
                 "INSERT INTO replica_items (line, number, kind, body, committed) VALUES (?1, ?2, ?3, ?4, ?5)",
@@ -176,7 +181,12 @@ pub(super) fn keep_entry<S: Sql + ?Sized>(
     let (salt, body, gone): (Option<&[u8]>, &[u8], Option<&[u8]>) = match item {
         Item::Entry { salt, body } => (Some(salt), body, None),
         Item::Gone { hash, entry: true } => (None, &[], Some(hash)),
-        Item::First { .. } | Item::Change { .. } | Item::Erased(_) | Item::Gone { .. } | Item::Former { .. } => {
+        Item::First { .. }
+        | Item::Change { .. }
+        | Item::Erased(_)
+        | Item::Gone { .. }
+        | Item::Former { .. }
+        | Item::Traces { .. } => {
             return Ok(false);
         }
     };
@@ -259,10 +269,7 @@ pub(super) fn unacknowledged<S: Sql + ?Sized>(conn: &S, me: BoxId) -> Result<Vec
     for row in &lines {
         let (shelf, line, life) = (shelf_at(row, 0)?, line_at(row, 1)?, origin_at(row, 7)?);
         for item in super::runs::items_after(conn, &line, (&shelf, &life), line.acked)? {
-            let item = item.said_before().map_or(item, |(_, _, said)| said);
-            if let Item::First { bytes, .. } | Item::Change { bytes } = item {
-                hashes.push(sha256(&bytes));
-            }
+            hashes.extend(item.change().map(|bytes| sha256(&bytes)));
         }
     }
     Ok(hashes)

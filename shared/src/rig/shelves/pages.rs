@@ -26,8 +26,12 @@ use crate::{
 
 /// Rows read in one statement.
 const AT_ONCE: u32 = 64;
+/// What one document may take of a page, so that it fits beside what came before it.
+const ALONE_BYTES: usize = MAX_PAGE_BYTES - PAGE_BYTES;
 /// What a tombstone costs on a page, beside the names of its changes.
 const TOMBSTONE_BYTES: usize = 104;
+/// What such a name costs.
+const NAME_BYTES: usize = 16;
 /// What an entry costs beside its body.
 const ENTRY_BYTES: usize = 64;
 /// Who is named for what was refused of a page.
@@ -42,34 +46,28 @@ pub fn serve<S: Sql + ?Sized>(conn: &S, pull: Pull) -> Result<Page, ShelfError> 
     let shelf = &pull.shelf;
     let marks = marks_in_documents(conn, shelf)?;
     let mut sheet = Sheet::default();
-    if pull.after.is_none() {
-        sheet.erased = erase::erasures(conn, shelf)?;
-        if pull.wanted == Wanted::Everything {
-            sheet.entries = standing_entries(conn, shelf)?;
-        }
+    if pull.after.is_none() && pull.wanted == Wanted::Everything {
+        sheet.entries = standing_entries(conn, shelf)?;
     }
+    let of_one = |kept: &Kept| kept.body.len().saturating_add(ENTRY_BYTES);
+    let mut bytes = sheet.entries.iter().map(of_one).fold(0, usize::saturating_add);
     let (mut after, mut next) = (pull.after, None);
-    let of_one = |erasure: &Erasure| erasure.changes.len().saturating_mul(16).saturating_add(TOMBSTONE_BYTES);
-    let mut bytes = sheet.erased.iter().map(of_one).fold(0, usize::saturating_add);
-    bytes =
-        sheet.entries.iter().fold(bytes, |sum, kept| sum.saturating_add(kept.body.len()).saturating_add(ENTRY_BYTES));
     'documents: loop {
         let rows = rows_after(conn, shelf, &pull.wanted, after)?;
         if rows.is_empty() {
             break;
         }
-        for doc in rows.iter().map(|place| place.doc).collect::<BTreeSet<_>>() {
-            let of_doc = rows.iter().filter(|place| place.doc == doc);
-            let copies: Vec<Copy> = of_doc.map(|place| copy(conn, *place)).collect::<Result<_, _>>()?;
-            let more: usize = copies.iter().map(|copy| copy.saved.len()).sum();
-            let is_full = bytes >= PAGE_BYTES || bytes.saturating_add(more) > MAX_PAGE_BYTES.saturating_sub(PAGE_BYTES);
+        for of_doc in rows.chunk_by(|one, next| one.doc == next.doc) {
+            let found = Found::read(conn, shelf, of_doc)?;
+            let is_full = bytes >= PAGE_BYTES || bytes.saturating_add(found.bytes) > ALONE_BYTES;
             if is_full && after != pull.after {
                 next = after;
                 break 'documents;
             }
-            bytes = bytes.saturating_add(more);
-            sheet.copies.extend(copies);
-            after = Some(doc);
+            bytes = bytes.saturating_add(found.bytes);
+            sheet.copies.extend(found.copies);
+            sheet.erased.extend(found.erased);
+            after = of_doc.first().map(|place| place.doc);
         }
     }
     let mut heads = Vec::new();
@@ -83,6 +81,39 @@ pub fn serve<S: Sql + ?Sized>(conn: &S, pull: Pull) -> Result<Page, ShelfError> 
     let page = Page::new(pull, &sheet, next, marks);
     let page = page.ok_or(StoreError::Unreadable("a page of documents: they are too large"))?;
     Ok(page.with_heads(heads))
+}
+
+/// What a page says of one document.
+#[derive(Default)]
+struct Found {
+    copies: Vec<Copy>,
+    erased: Option<Erasure>,
+    bytes: usize,
+}
+
+impl Found {
+    /// Reads it from its rows, the newest epoch first. Of epochs that were left behind the newest are told, as many as fit:
+    /// of one that is not, whoever takes the page knows late edits only when they are carried over.
+    fn read<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, rows: &[Place]) -> Result<Self, ShelfError> {
+        let mut found = Self::default();
+        for place in rows {
+            if place.state == State::Erased {
+                let erasure = erase::erasure(conn, shelf, place)?;
+                found.bytes = erasure.changes.len().saturating_mul(NAME_BYTES).saturating_add(TOMBSTONE_BYTES);
+                found.erased = Some(erasure);
+                break;
+            }
+            let copy = copy(conn, *place)?;
+            let bytes = found.bytes.saturating_add(copy.saved.len());
+            if bytes > ALONE_BYTES {
+                break;
+            }
+            found.bytes = bytes;
+            found.copies.push(copy);
+        }
+        found.copies.reverse();
+        Ok(found)
+    }
 }
 
 /// How far each line is in the documents: before the first run of which something waits.
@@ -103,7 +134,7 @@ fn marks_in_documents<S: Sql + ?Sized>(conn: &S, shelf: &Shelf) -> Result<Vec<Ma
     Ok(marks)
 }
 
-/// The rows of the next documents, all epochs of each, in order.
+/// The rows of the next documents, in order, all epochs of each: the newest first.
 fn rows_after<S: Sql + ?Sized>(
     conn: &S,
     shelf: &Shelf,
@@ -122,14 +153,14 @@ fn rows_after<S: Sql + ?Sized>(
     let rows = conn.query(
         &format!(
             "SELECT {PLACE} FROM replica_documents d
-             WHERE d.shelf = ?1 AND d.state IN (0, 1) AND (d.kind > ?2 OR (d.kind = ?2 AND d.id > ?3)) {only}
-             ORDER BY d.kind, d.id, d.epoch LIMIT ?4"
+             WHERE d.shelf = ?1 AND d.state < 3 AND (d.kind > ?2 OR (d.kind = ?2 AND d.id > ?3)) {only}
+             ORDER BY d.kind, d.id, d.epoch DESC LIMIT ?4"
         ),
         values![shelf.as_key(), kind, id, AT_ONCE],
     )?;
     let full = rows.len() >= usize::try_from(AT_ONCE).unwrap_or(usize::MAX);
     let mut places: Vec<Place> = rows.iter().map(place_at).collect::<Result<_, _>>()?;
-    // The last one's later epochs may be on the other side of the limit.
+    // The last one's earlier epochs may be on the other side of the limit.
     if let (true, Some(first), Some(last)) = (full, places.first().map(|p| p.doc), places.last().map(|p| p.doc))
         && first != last
     {
@@ -141,7 +172,7 @@ fn rows_after<S: Sql + ?Sized>(
 fn copy<S: Sql + ?Sized>(conn: &S, place: Place) -> Result<Copy, ShelfError> {
     let taken = library::take(conn, place)?;
     let cut = if place.state == State::Past { Some(epochs::cut_of(conn, place.row)?) } else { None };
-    Ok(Copy { doc: place.doc, epoch: place.epoch, cut, saved: taken.document.save_plain() })
+    Ok(Copy { doc: place.doc, epoch: place.epoch, cut, saved: taken.document.save() })
 }
 
 /// Entries that say how things are: the last of each credential.
@@ -188,7 +219,7 @@ pub fn take<S: Sql + ?Sized>(
     let shelf = &page.pull.shelf;
     conn.guard(shelf.as_key())?;
     for erasure in &sheet.erased {
-        erase::bury(conn, shelf, erasure, with.project)?;
+        erase::hear(conn, shelf, erasure, with)?;
     }
     let (mut changed, mut came, mut lack) = (BTreeMap::new(), Vec::new(), Lacking::default());
     let compares = page.pull.wanted != Wanted::Everything;
@@ -214,8 +245,7 @@ pub fn take<S: Sql + ?Sized>(
         }
     }
     if compares {
-        lack.changes.extend(unknown_there(conn, page, &sheet)?);
-        lack.erased = alive_there(conn, page, &sheet)?;
+        unknown_there(conn, page, &sheet, &mut lack)?;
     }
     let mut desk = Desk::new(conn, shelf, with, None);
     desk.heard(came, changed);
@@ -360,36 +390,32 @@ fn loose<S: Sql + ?Sized>(
     Ok(lacking)
 }
 
-/// Documents in the compared buckets that the page should have held and did not.
-fn unknown_there<S: Sql + ?Sized>(conn: &S, page: &Page, sheet: &Sheet) -> Result<Vec<Loose>, ShelfError> {
-    let Wanted::Buckets(buckets) = &page.pull.wanted else { return Ok(Vec::new()) };
-    let known: BTreeSet<DocId> = sheet.copies.iter().map(|copy| copy.doc).collect();
-    let mut mend = Vec::new();
+/// What stands in the compared buckets here, and the page should have held and did not.
+fn unknown_there<S: Sql + ?Sized>(conn: &S, page: &Page, sheet: &Sheet, lack: &mut Lacking) -> Result<(), ShelfError> {
+    let Wanted::Buckets(buckets) = &page.pull.wanted else { return Ok(()) };
+    let shelf = &page.pull.shelf;
+    let held: BTreeSet<DocId> = sheet.copies.iter().map(|copy| copy.doc).collect();
+    let erased: BTreeSet<DocId> = sheet.erased.iter().map(|erasure| erasure.tombstone.doc).collect();
     let mut after = page.pull.after;
     loop {
-        let places = rows_after(conn, &page.pull.shelf, &page.pull.wanted, after)?;
-        let Some(last) = places.last().map(|place| place.doc) else { return Ok(mend) };
+        let rows = rows_after(conn, shelf, &page.pull.wanted, after)?;
+        let Some(last) = rows.last().map(|place| place.doc) else { return Ok(()) };
         let within = |doc: &DocId| page.next.is_none_or(|next| *doc <= next) && buckets.contains(&bucket(doc));
-        for place in places.iter().filter(|p| p.state == State::Current && within(&p.doc) && !known.contains(&p.doc)) {
-            mend.extend(loose(conn, &page.pull.shelf, *place, &[])?);
+        for of_doc in rows.chunk_by(|one, next| one.doc == next.doc) {
+            let Some(newest) = of_doc.first().filter(|newest| within(&newest.doc)) else { continue };
+            match newest.state {
+                State::Erased if !erased.contains(&newest.doc) => {
+                    lack.erased.push(erase::erasure(conn, shelf, newest)?);
+                }
+                State::Current if !held.contains(&newest.doc) => lack.changes.extend(loose(conn, shelf, *newest, &[])?),
+                State::Erased | State::Current | State::Past | State::Forgotten => {}
+            }
         }
         if page.next.is_some_and(|next| next <= last) {
-            return Ok(mend);
+            return Ok(());
         }
         after = Some(last);
     }
-}
-
-/// Tombstones in the compared buckets that the first page should have held and did not.
-fn alive_there<S: Sql + ?Sized>(conn: &S, page: &Page, sheet: &Sheet) -> Result<Vec<Erasure>, ShelfError> {
-    let Wanted::Buckets(buckets) = &page.pull.wanted else { return Ok(Vec::new()) };
-    if page.pull.after.is_some() {
-        return Ok(Vec::new());
-    }
-    let erased: BTreeSet<DocId> = sheet.erased.iter().map(|erasure| erasure.tombstone.doc).collect();
-    let mut mine = erase::erasures(conn, &page.pull.shelf)?;
-    mine.retain(|mine| buckets.contains(&bucket(&mine.tombstone.doc)) && !erased.contains(&mine.tombstone.doc));
-    Ok(mine)
 }
 
 fn take_entry<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, kept: &Kept, with: &Taking<'_, S>) -> Result<(), ShelfError> {

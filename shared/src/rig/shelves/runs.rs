@@ -11,7 +11,7 @@ use super::{
     lives, quarantine,
 };
 use crate::{
-    documents::Writer,
+    documents::{DocId, Writer},
     ids::BoxId,
     journal::Entry,
     replica::{
@@ -183,6 +183,8 @@ struct Brought {
     /// Entries that are new here, with their names.
     entries: Vec<(Origin, u64, Entry)>,
     buried: Vec<Erasure>,
+    /// Of which erased documents which changes were.
+    traces: Vec<(DocId, Vec<[u8; 16]>)>,
     /// Numbers of what is of somebody erased.
     hashed: Vec<u64>,
 }
@@ -246,7 +248,7 @@ pub fn commit_run<S: Sql + ?Sized>(
                 line::keep_entry(conn, line.line, place, item, with.now)?;
                 Kept::Whole
             }
-            Item::First { .. } | Item::Change { .. } | Item::Entry { .. } | Item::Erased(_) => {
+            Item::First { .. } | Item::Change { .. } | Item::Entry { .. } | Item::Erased(_) | Item::Traces { .. } => {
                 take_item(&mut desk, (&run.origin, line.line, place), writer, item, &mut brought)?
             }
         };
@@ -268,7 +270,10 @@ pub fn commit_run<S: Sql + ?Sized>(
     erase::clear_late(conn, &run.shelf, &cleared.erased)?;
     // After everything of this run is held, so that what it says of them goes too.
     for erasure in &brought.buried {
-        erase::bury(conn, &run.shelf, erasure, with.project)?;
+        erase::hear(conn, &run.shelf, erasure, with)?;
+    }
+    for (doc, changes) in &brought.traces {
+        erase::learn(conn, &run.shelf, run.origin.box_id, (doc, changes), with)?;
     }
     quarantine::taken(conn, &chain)?;
     Ok(Mark { shelf: run.shelf.clone(), origin: run.origin, number: run.last(), chain })
@@ -303,6 +308,10 @@ fn take_item<S: Sql + ?Sized>(
         Item::Erased(_) if writer == Writer::Box => Err(refused("only the coordinator erases")),
         Item::Erased(erasure) => {
             brought.buried.push(erasure.clone());
+            Ok(Kept::Whole)
+        }
+        Item::Traces { doc, changes } => {
+            brought.traces.push((*doc, changes.clone()));
             Ok(Kept::Whole)
         }
         Item::Gone { .. } | Item::Former { .. } => Err(refused("an item stands for another that it cannot be")),

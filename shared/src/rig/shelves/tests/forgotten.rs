@@ -167,6 +167,65 @@ fn what_waited_in_vain_is_known_for_what_it_is() {
 }
 
 #[test]
+fn a_box_says_of_whom_its_changes_were_when_nobody_else_can() {
+    let (cloud, one, two, three) = (Site::new(1), Site::new(2), Site::new(3), Site::new(4));
+    let class = ClassId::from_bytes([8; 16]);
+    let stone = Tombstone { doc: class::join(class, person(1).id).doc, pseudonym: Some(pseudonym(1)) };
+    let word = |at: i64| Edit::of(stone.doc).with("name", Scalar::Text(format!("{PLANTED} {at}")));
+    one.edit(1, &word(1));
+    two.hear_own(&one, 2);
+    two.edit(3, &word(3));
+    // One waits in vain, what stands on it waits in turn; and so at another box.
+    for site in [&cloud, &three] {
+        site.hear_own(&two, 4);
+        fold::drop_past(&site.conn, &shelf(), Stamp(200 * DAY)).expect("in vain");
+    }
+    two.edit(201 * DAY, &word(201));
+    cloud.hear_own(&two, 201 * DAY);
+    three.hear_own(&two, 201 * DAY);
+    erase(&cloud.conn, &cloud.author, &shelf(), Stamp(202 * DAY), stone, &cloud.seen).expect("erase");
+    // It is told of the end before it tells of the beginning.
+    one.hear_own(&cloud, 203 * DAY);
+    three.hear_own(&cloud, 203 * DAY);
+    cloud.hear_own(&one, 203 * DAY);
+    assert!(!says(&one, 1) && says(&cloud, 1) && says(&three, 1), "nobody can know yet");
+    until_quiet(&[&cloud, &one, &two, &three], 204 * DAY);
+    for site in [&cloud, &one, &two, &three] {
+        assert!(!says(site, 1), "{:?}", site.author);
+        assert_eq!(site.count("SELECT (SELECT count(*) FROM replica_waiting) + count(*) FROM replica_given_up"), 0);
+        check_chains(site);
+    }
+    agree(&[&cloud, &one, &two, &three]);
+}
+
+#[test]
+fn a_box_cannot_say_whose_the_changes_of_another_were() {
+    let (cloud, one, two) = (Site::new(1), Site::new(2), Site::new(3));
+    one.edit(1, &named("V1"));
+    two.hear_own(&one, 2);
+    two.edit(3, &named("V2"));
+    cloud.hear_own(&two, 4);
+    erase_one(&cloud, 5, 1);
+    // A thief says that what waits was of somebody erased.
+    let mine = hashes::names_of(&two.conn, &shelf(), &the_case()).expect("names");
+    let thief = Site::new(5);
+    let lie = Item::Traces { doc: tombstone(1).doc, changes: mine.clone() };
+    line::append(&thief.conn, &shelf(), &thief.author.origin, Stamp(6), &lie).expect("append");
+    cloud.hear_own(&thief, 7);
+    assert_eq!(cloud.count("SELECT count(*) FROM replica_waiting"), 1);
+    cloud.hear_own(&one, 8);
+    assert_eq!(cloud.text(&the_case(), "name"), "V2");
+    // Of an own change, of nobody erased, and once it is known: all the same.
+    for (at, doc) in [(9, tombstone(1).doc), (10, the_case()), (11, Person::doc(person(9).id))] {
+        let lie = Item::Traces { doc, changes: mine.clone() };
+        line::append(&two.conn, &shelf(), &two.author.origin, Stamp(at), &lie).expect("append");
+    }
+    until_quiet(&[&cloud, &one, &two], 12);
+    assert_eq!(cloud.text(&the_case(), "name"), "V2");
+    agree(&[&cloud, &one, &two]);
+}
+
+#[test]
 fn what_comes_late_leaves_only_its_hash() {
     let (cloud, one, two) = (Site::new(1), Site::new(2), Site::new(3));
     // Of a class one may write at a box; it stands for a person here.

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::documents::{Document, Tablet};
+use crate::documents::{Document, Scalar, Tablet};
 
 /// Begins anew every document of the shelf that has more than one change.
 fn roll(cloud: &Site, at: i64) -> usize {
@@ -57,6 +57,28 @@ fn a_document_of_many_changes_is_begun_anew_at_once() {
         1
     );
     assert_eq!(epoch_of(&cloud, &the_case()), 1);
+}
+
+#[test]
+fn a_document_of_long_fields_is_not_begun_anew_for_ever() {
+    let cloud = Site::new(1);
+    let doc = DocId::new(Kind::Catalogue, [8; 16]);
+    let long = |n: usize, text: &str| Edit::of(doc).with(format!("item:{n}"), Scalar::Text(text.repeat(8_000)));
+    for n in 0..12 {
+        cloud.edit(1, &long(n, "a"));
+    }
+    let grown = |at| roll_over(&cloud.conn, &cloud.author, &shelf(), (Stamp(at), Stamp(0)), &cloud.seen).expect("roll");
+    assert_eq!(grown(2), 0, "it is as long as what it says");
+    for text in ["b", "c"] {
+        for n in 0..6 {
+            cloud.edit(3, &long(n, text));
+        }
+    }
+    assert_eq!((grown(4), grown(5)), (0, 0), "little would be saved");
+    for n in 0..4 {
+        cloud.edit(6, &long(n, "d"));
+    }
+    assert_eq!((grown(7), grown(8)), (1, 0));
 }
 
 #[test]
@@ -171,7 +193,7 @@ fn a_box_begins_no_epoch() {
             epoch,
             &{
                 let mut fields = Fields::default();
-                fields.insert("name".into(), crate::documents::Scalar::Text("mine".into()));
+                fields.insert("name".into(), Scalar::Text("mine".into()));
                 fields
             },
             actor,
@@ -242,7 +264,7 @@ proptest! {
                 }
                 Act::Expire(who, what) => {
                     let site = &sites[usize::from(who)];
-                    let expires = crate::documents::Scalar::Int(what.into());
+                    let expires = Scalar::Int(what.into());
                     site.edit(at, &Edit::of(the_badge()).with("expires", expires));
                 }
                 Act::Join(who, what) => {
@@ -253,7 +275,7 @@ proptest! {
                 }
                 Act::Lose(who) => {
                     let lost = Edit::of(Tablet::doc(TabletId::from_bytes([4; 16])));
-                    let lost = lost.with("lost", crate::documents::Scalar::Flag(true));
+                    let lost = lost.with("lost", Scalar::Flag(true));
                     sites[usize::from(who)].edit(at, &lost);
                 }
                 Act::Roll => assert!(roll(&sites[0], at) < 9),

@@ -2,8 +2,9 @@
 
 use super::*;
 use crate::{
-    documents::{Tablet, strip},
+    documents::{Scalar, Tablet, strip},
     journal::CredentialKind,
+    keys::sha256,
     replica::{Loose, page::PAGE_BYTES},
 };
 
@@ -79,6 +80,50 @@ fn a_snapshot_is_what_all_runs_come_to() {
     }
     agree(&[&cloud, &by_runs, &by_pages]);
     assert_eq!(by_pages.exposure(), Exposure::default());
+}
+
+#[test]
+fn tombstones_stand_on_as_many_pages_as_they_need() {
+    let cloud = Site::new(1);
+    let names: Vec<[u8; 16]> =
+        (0..2_000_u32).map(|n| *sha256(&n.to_le_bytes()).first_chunk().expect("a hash is longer")).collect();
+    let stone = |n: u8| Tombstone { doc: Person::doc(person(n).id), pseudonym: None };
+    for n in 0..60 {
+        let own = names.iter().map(|name| name.map(|byte| byte ^ n)).collect();
+        let erasure = Erasure::sign(&shelf(), stone(n), own, &cloud.author.key);
+        erase::hear(&cloud.conn, &shelf(), &erasure, &cloud.taking(1)).expect("hear");
+    }
+    cloud.edit(2, &person(30).edit());
+    cloud.edit(2, &person(99).edit());
+    cloud.edit(2, &named("V1"));
+    let school = Site::new(2);
+    assert!(school.pull(&cloud, 3) > 3);
+    agree(&[&cloud, &school]);
+    assert_eq!((school.digest(), school.text(&the_case(), "name")), (cloud.digest(), "V1".into()));
+    // A coordinator that lost them all hears of each again.
+    let restored = Site::new(1);
+    restored.edit(4, &named("V1"));
+    repair(&school, &restored, 5);
+    assert!((0..60).all(|n| is_erased(&restored.conn, &shelf(), &stone(n).doc).expect("read")));
+}
+
+#[test]
+fn a_document_that_was_begun_anew_too_often_is_told_as_it_is_now() {
+    let cloud = Site::new(1);
+    let doc = DocId::new(Kind::Catalogue, [8; 16]);
+    let text = |at: i64| format!("{at}").repeat(7_000);
+    for at in 1..160 {
+        cloud.edit(at, &Edit::of(doc).with("item:a", Scalar::Text(text(at % 10))));
+        cloud.edit(at, &named(if at % 2 == 0 { "V1" } else { "V2" }));
+        if at % 20 == 0 || at < 70 {
+            roll(&cloud, at);
+        }
+    }
+    let school = Site::new(2);
+    school.pull(&cloud, 200);
+    agree(&[&cloud, &school]);
+    let past = |site: &Site| site.count("SELECT count(*) FROM replica_documents WHERE state = 1");
+    assert!(past(&school) > 1 && past(&school) < past(&cloud), "{} of {}", past(&school), past(&cloud));
 }
 
 #[test]
@@ -255,11 +300,9 @@ fn nobody_hands_over_what_somebody_else_made() {
         one.close(6);
         one.runs(&one.author.origin).iter().flat_map(|run| run.items().expect("items")).collect()
     };
-    let loose = |item: &Item, doc: DocId| match item {
-        Item::First { bytes, .. } | Item::Change { bytes } => {
-            Loose { doc, epoch: 0, cut: Vec::new(), bytes: bytes.clone() }
-        }
-        Item::Entry { .. } | Item::Erased(_) | Item::Gone { .. } | Item::Former { .. } => panic!("no change"),
+    let loose = |item: &Item, doc: DocId| {
+        let bytes = item.change().expect("a change");
+        Loose { doc, epoch: 0, cut: Vec::new(), bytes }
     };
     let mend = |from: &Site, changes: &[Loose]| {
         let from = from.author.origin.box_id;
