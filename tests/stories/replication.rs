@@ -186,7 +186,7 @@ fn sealing(who: u8) -> Result<Sealing> {
     let secret = |who: u8| SealSecret::from_bytes([who; 32]);
     let (side, other) = if who == CLOUD { (Side::Coordinator, BOX) } else { (Side::Box, CLOUD) };
     let held = Held { own: [(0, secret(who))].into(), theirs: [(0, secret(other).public()?)].into() };
-    Ok(Sealing::new(side, Arc::new(move || Some(held.clone())), Arc::new(|_, _| {}))?)
+    Ok(Sealing::new(side, Arc::new(move || Some(held.clone())), Arc::new(|_| {}))?)
 }
 
 /// A batch as whoever has the box's keys could send it.
@@ -244,7 +244,7 @@ impl End {
             },
             timings: Timings::for_keep_alive(Duration::from_secs(4)),
             vitals: None,
-            on_clone: Arc::new(|_, _| {}),
+            on_clone: Arc::new(|_| {}),
         };
         let status = replication.start(events, batches, &tasks);
         let contact = status.clone();
