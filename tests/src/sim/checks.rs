@@ -152,10 +152,14 @@ impl World {
             for row in &rows {
                 let (name, life): ([u8; 16], i64) = (row.array(0)?, row.int(1)?);
                 let number = u64::try_from(row.int(2)?)?;
+                // What stood in no run of its own life was said again by a later one, in a run that may be lost.
+                let origin = Origin { box_id: BoxId::from_bytes(name), incarnation: life.cast_unsigned() };
+                let marks = node.disk.marks()?;
+                let held = marks.iter().find(|mark| mark.shelf == *shelf && mark.origin == origin);
+                let said_again = held.is_none_or(|mark| mark.number < number);
                 let of = |l: &pages::Lost| {
-                    *l.origin.box_id.as_bytes() == name
-                        && l.origin.incarnation.cast_signed() == life
-                        && (l.first..=l.last).contains(&number)
+                    let same = l.origin == origin && (l.first..=l.last).contains(&number);
+                    same || said_again && l.origin.box_id == origin.box_id && l.origin != origin
                 };
                 if lost.iter().any(of) {
                     return Ok(true);

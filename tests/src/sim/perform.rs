@@ -43,8 +43,15 @@ impl Node {
                 };
             }
             Output::Serve(pull) => {
-                let page = pages::serve(&*self.disk.base(), pull)?;
-                return Ok(vec![Input::Served(page)]);
+                let served = self.commit(now, out, |conn, with| {
+                    shelves::close_runs(conn, with.author, with.now)?;
+                    pages::serve(conn, pull)
+                })?;
+                if let Some(Ok(page)) = served {
+                    let mut inputs = self.stored(link, out)?;
+                    inputs.push(Input::Served(page));
+                    return Ok(inputs);
+                }
             }
             Output::Take { page, adopt } => {
                 let pull = page.pull.clone();

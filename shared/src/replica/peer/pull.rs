@@ -6,7 +6,7 @@
 //! Only the coordinator is pulled from: a saved document is taken from it alone. Of the territory's shelf all runs are
 //! kept everywhere, and none is pulled: any box can give its coordinator back what it wrote there, and prove it.
 
-use super::{Alert, Key, Known, MAX_REMEMBERED, Output, Peer, marks, session::doubled};
+use super::{Alert, Key, Known, MAX_REMEMBERED, Output, Peer, end, marks, session::doubled};
 use crate::{
     documents::DocId,
     replica::{
@@ -129,6 +129,16 @@ impl Peer {
         // A cursor that does not move would never end.
         page.next = page.next.filter(|next| page.pull.after.is_none_or(|after| *next > after));
         let shelf = page.pull.shelf.clone();
+        // What the coordinator wrote is believed by its runs: a change that came on a page alone nobody could give back to
+        // one that lost it. They come; then documents are compared again.
+        let untold = |mark: &Mark| {
+            let key = (mark.shelf.clone(), mark.origin);
+            mark.origin.box_id == self.config.rights.coordinator && mark.number > end(&self.held, &key).number
+        };
+        if pulling.wanted != Wanted::Everything && page.marks.iter().any(untold) {
+            self.pulling.remove(&shelf);
+            return;
+        }
         if pulling.marks.is_none() {
             pulling.heads = std::mem::take(&mut page.heads);
         }

@@ -148,9 +148,19 @@ impl<D: Store> Driver<D> {
         }
     }
 
+    /// What is pending is closed in the same act: a change that a page told, and no run, nobody could give back to a
+    /// coordinator that lost it.
     async fn serve(&mut self, pull: Pull) -> Option<Input> {
-        match self.with.store.read(move |conn| pages::serve(conn, pull)).await {
-            Ok(page) => Some(Input::Served(page)),
+        let (author, stamp) = (self.with.author.clone(), self.with.clock.stamp());
+        let served = self.with.store.commit(move |conn| {
+            let closed = shelves::close_runs(conn, &author, stamp)?;
+            Ok::<_, ShelfError>((closed, pages::serve(conn, pull)?))
+        });
+        match served.await {
+            Ok((closed, page)) => {
+                self.with.news.tell_of(&closed);
+                Some(Input::Served(page))
+            }
             Err(error) => {
                 self.failed("a page of documents could not be read", &error);
                 None
