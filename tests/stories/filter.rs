@@ -112,6 +112,16 @@ async fn code(source: &str, to: SocketAddr, name: &str) -> u8 {
     send(source, to, &question(name, false)).await.map_or(u8::MAX, |answer| answer[3] & 0x0f)
 }
 
+/// Asks again when nothing comes, as a tablet does: what a flood filled the socket with is dropped by the kernel.
+async fn insist(source: &str, to: SocketAddr, bytes: &[u8]) -> u8 {
+    for _ in 0..3 {
+        if let Some(answer) = send(source, to, bytes).await {
+            return answer[3] & 0x0f;
+        }
+    }
+    u8::MAX
+}
+
 fn lists(dir: &Path) -> Lists {
     for (category, names) in [("games", "jeux.example\n"), ("adult", "adult.example\nBÜCHER.example\n")] {
         fs::create_dir_all(dir.join(category)).expect("folder");
@@ -264,7 +274,7 @@ async fn hostile_packets_get_a_code_or_silence_and_the_next_child_an_answer() {
     drop(socket.send_to(&vec![0xff; 60_000], morning.at).await);
     let mut two = sound.clone();
     two[5] = 2;
-    assert_eq!(send("127.9.0.2", morning.at, &two).await.map(|answer| answer[3] & 0x0f), Some(FORMAT_ERROR));
-    assert_eq!(code("127.9.0.1", morning.at, "example.org").await, FOUND);
+    assert_eq!(insist("127.9.0.2", morning.at, &two).await, FORMAT_ERROR);
+    assert_eq!(insist("127.9.0.1", morning.at, &question("example.org", false)).await, FOUND);
     morning.end().await;
 }

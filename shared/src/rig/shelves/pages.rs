@@ -529,7 +529,8 @@ pub fn mend<S: Sql + ?Sized>(
     };
     let lives: BTreeMap<[u8; 16], Origin> =
         origins("replica_lines")?.into_iter().map(|life| (life.actor(), life)).collect();
-    let lost_of = origins("replica_lost")?;
+    // A life says again what its former lives could not: what a lost run carried may be of any life of its box.
+    let lost_of: BTreeSet<BoxId> = origins("replica_lost")?.into_iter().map(|life| life.box_id).collect();
     // Nobody else can have made one that is proved; which changes it names is not.
     let key = with.author.key.public();
     for Erasure { tombstone, proof, .. } in lacking.erased.iter().filter(|erasure| erasure.is_proved(shelf, &key)) {
@@ -543,7 +544,7 @@ pub fn mend<S: Sql + ?Sized>(
         // What was held here once is known by its hash, whoever made it.
         let was_here = hashes::was_here(conn, shelf, &chunk.hash, doc)?;
         let life = lives.get(&chunk.actor);
-        let Some(origin) = life.filter(|life| was_here || life.box_id == from || lost_of.contains(life)) else {
+        let Some(origin) = life.filter(|life| was_here || life.box_id == from || lost_of.contains(&life.box_id)) else {
             let why = "a change handed over is another's, and was never here";
             quarantine::bytes(conn, &sender, bytes, why, with.now)?;
             continue;
