@@ -188,7 +188,8 @@ impl World {
 
     /// Lets things happen until `end`, or until all is settled.
     fn until(&mut self, end: Elapsed, settles: bool) -> Result<()> {
-        let mut look = self.now.after(LOOK_EVERY);
+        // What a disk that was replaced since said before is heard too.
+        let mut look = self.now.after(net::LONGEST_ON_ITS_WAY);
         while let Some((at, happening)) = self.net.next(end) {
             self.now = at;
             self.happen(happening)?;

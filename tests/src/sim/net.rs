@@ -50,6 +50,12 @@ pub(super) enum Blow {
     Attack(u8),
 }
 
+/// What a message takes, and what a fault adds to it at most, in milliseconds.
+const ON_ITS_WAY_MS: u64 = 50;
+const DELAY_MS: u64 = 5_000;
+/// By then everything that was sent has arrived, or never will.
+pub(super) const LONGEST_ON_ITS_WAY: Duration = Duration::from_millis(ON_ITS_WAY_MS + DELAY_MS);
+
 #[derive(Debug)]
 pub(super) struct Net {
     /// Each in percent.
@@ -171,9 +177,9 @@ impl Net {
                     *byte ^= 1 << self.dice.below(8);
                 }
             }
-            let mut wait = Duration::from_millis(5).saturating_add(self.moment(45));
+            let mut wait = Duration::from_millis(5).saturating_add(self.moment(ON_ITS_WAY_MS - 5));
             if self.falls(Fault::Delay) {
-                wait = wait.saturating_add(self.moment(5_000));
+                wait = wait.saturating_add(self.moment(DELAY_MS));
             }
             self.at(now.after(wait), Happening::Arrive { to, link, bytes });
         }

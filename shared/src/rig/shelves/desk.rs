@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
     Author, Project, ShelfError, epochs,
+    erase::Late,
     hashes::{self, Waiting},
     library::{self, Place, State, Taken},
     quarantine,
@@ -56,8 +57,10 @@ pub(super) struct Desk<'a, 'b, S: ?Sized> {
     /// Changes held since the desk was made.
     came: Vec<[u8; 32]>,
     changed: BTreeMap<DocId, Fields>,
-    /// Erased documents of which something came.
+    /// Erased documents of which something came that may stand in a run.
     erased: BTreeSet<DocId>,
+    /// What came of erased documents.
+    late: Late,
     /// The line and the end of the run in hand.
     run: Option<(i64, u64)>,
 }
@@ -68,13 +71,16 @@ pub(super) struct Cleared {
     pub(super) changed: BTreeMap<DocId, Fields>,
     /// Erased documents of which something came that may stand in a run.
     pub(super) erased: BTreeSet<DocId>,
+    /// All that came of erased documents and was not known.
+    pub(super) late: Late,
 }
 
 impl<'a, 'b, S: Sql + ?Sized> Desk<'a, 'b, S> {
     /// A desk for a run, of this line and with this end, or for what comes otherwise.
     pub(super) fn new(conn: &'a S, shelf: &'a Shelf, with: &'a Taking<'b, S>, run: Option<(i64, u64)>) -> Self {
         let (slots, queued, came, changed) = (BTreeMap::new(), BTreeMap::new(), Vec::new(), BTreeMap::new());
-        Self { conn, shelf, with, slots, queued, came, changed, erased: BTreeSet::new(), run }
+        let (erased, late) = (BTreeSet::new(), Late::new());
+        Self { conn, shelf, with, slots, queued, came, changed, erased, late, run }
     }
 
     /// Documents have got changes otherwise, and some read differently for it.
@@ -124,7 +130,9 @@ impl<'a, 'b, S: Sql + ?Sized> Desk<'a, 'b, S> {
 
     /// A change of somebody erased: it is known from now on, and not kept.
     fn drop_late(&mut self, chunk: &Chunk, place: Place) -> Result<Kept, ShelfError> {
-        hashes::keep_hash(self.conn, self.shelf, &chunk.hash, place.row)?;
+        if hashes::keep_hash(self.conn, self.shelf, &chunk.hash, place.row)? {
+            self.late.insert((place.doc, hashes::name(self.shelf, &chunk.hash)));
+        }
         self.came.push(chunk.hash);
         Ok(Kept::Hash)
     }
@@ -177,7 +185,8 @@ impl<'a, 'b, S: Sql + ?Sized> Desk<'a, 'b, S> {
         if place.state == State::Forgotten {
             // Whoever made it in an epoch that long gone has written it again. It is known from now on, and not kept.
             self.came.push(change.chunk.hash);
-            return hashes::keep_hash(self.conn, self.shelf, &change.chunk.hash, place.row);
+            hashes::keep_hash(self.conn, self.shelf, &change.chunk.hash, place.row)?;
+            return Ok(());
         }
         let slot = match self.slots.entry(place.row) {
             std::collections::btree_map::Entry::Occupied(held) => held.into_mut(),
@@ -244,11 +253,12 @@ impl<'a, 'b, S: Sql + ?Sized> Desk<'a, 'b, S> {
             self.settle()?;
             epochs::carry_what_waited(self.conn, self.shelf, self.with, &mut self.changed)?;
             let came = std::mem::take(&mut self.came);
-            let hashes::Released { waited, erased } = hashes::released(self.conn, self.shelf, &came)?;
-            let ended = waited.is_empty() && erased.is_empty();
-            self.erased.extend(erased);
+            let hashes::Released { waited, late } = hashes::released(self.conn, self.shelf, &came)?;
+            let ended = waited.is_empty() && late.is_empty();
+            self.erased.extend(late.iter().map(|(doc, _)| *doc));
+            self.late.extend(late);
             if ended {
-                return Ok(Cleared { changed: self.changed, erased: self.erased });
+                return Ok(Cleared { changed: self.changed, erased: self.erased, late: self.late });
             }
             for Waiting { writer, run, bytes } in waited {
                 self.run = run;

@@ -17,7 +17,7 @@ use crate::{
     ids::BoxId,
     journal::Entry,
     keys::sha256,
-    replica::{Erasure, Item, Run, Shelf, Tombstone},
+    replica::{Erasure, Item, Run, Shelf, Tombstone, tombstone::MAX_ERASED_CHANGES},
     rig::{
         sql::{Sql, values},
         writer::StoreError,
@@ -27,6 +27,9 @@ use crate::{
 
 /// Rows looked at in one statement.
 const AT_ONCE: u32 = 500;
+
+/// Changes that were found to be of erased documents after their tombstones, by their names.
+pub(super) type Late = BTreeSet<(DocId, [u8; 16])>;
 
 /// Erases a document everywhere: at once here, and wherever the shelf is replicated. The coordinator's alone. Once
 /// erased, it changes nothing.
@@ -49,23 +52,56 @@ pub fn erase<S: Sql + ?Sized>(
         return Ok(None);
     }
     let erasure = Erasure::sign(shelf, tombstone, hashes::names_of(conn, shelf, &tombstone.doc)?, &author.key);
-    bury(conn, shelf, &erasure, project)?;
-    line::append(conn, shelf, &author.origin, now, &Item::Erased(erasure)).map(Some)
+    let Buried { late, .. } = bury(conn, shelf, &erasure, project)?;
+    let number = line::append(conn, shelf, &author.origin, now, &Item::Erased(erasure))?;
+    tell(conn, shelf, &late, author, now)?;
+    Ok(Some(number))
 }
 
-/// Sets a tombstone and clears what it stands for; false when it stood already.
-pub(super) fn bury<S: Sql + ?Sized>(
+/// The coordinator tells everybody which changes were of erased documents, as soon as it knows. It hands them on as
+/// hashes, so that whoever gets what stands on them from somebody else could not know of whom that is.
+pub(super) fn tell<S: Sql + ?Sized>(
+    conn: &S,
+    shelf: &Shelf,
+    late: &Late,
+    author: &Author,
+    now: Stamp,
+) -> Result<(), ShelfError> {
+    if author.writer == Writer::Box {
+        return Ok(());
+    }
+    let late: Vec<&(DocId, [u8; 16])> = late.iter().collect();
+    for of_one in late.chunk_by(|(one, _), (next, _)| one == next) {
+        let place = of_one.first().map(|(doc, _)| library::current(conn, shelf, doc)).transpose()?.flatten();
+        let Some(place) = place.filter(|place| place.state == State::Erased) else { continue };
+        let told = erasure(conn, shelf, &place)?;
+        for some in of_one.chunks(MAX_ERASED_CHANGES) {
+            let changes = some.iter().map(|(_, name)| *name).collect();
+            line::append(conn, shelf, &author.origin, now, &Item::Erased(Erasure { changes, ..told.clone() }))?;
+        }
+    }
+    Ok(())
+}
+
+/// What comes of a tombstone.
+struct Buried {
+    /// It is new here.
+    first: bool,
+    late: Late,
+}
+
+/// Sets a tombstone and clears what it stands for.
+fn bury<S: Sql + ?Sized>(
     conn: &S,
     shelf: &Shelf,
     erasure: &Erasure,
     project: &dyn Project<S>,
-) -> Result<bool, ShelfError> {
+) -> Result<Buried, ShelfError> {
     let Erasure { tombstone, changes, proof } = erasure;
     let doc = &tombstone.doc;
     match library::current(conn, shelf, doc)? {
         Some(place) if place.state == State::Erased => {
-            known_since(conn, shelf, changes, &place)?;
-            return Ok(false);
+            return Ok(Buried { first: false, late: known_since(conn, shelf, changes, &place)? });
         }
         Some(_) => {}
         None if library::epoch(conn, shelf, doc, 0)?.is_some() => {}
@@ -100,30 +136,29 @@ pub(super) fn bury<S: Sql + ?Sized>(
         "DELETE FROM replica_overridden WHERE shelf = ?1 AND kind = ?2 AND id = ?3",
         values![shelf.as_key(), doc.kind.code(), &doc.id],
     )?;
-    let mut found = clear_waiting(conn, shelf)?;
-    found.remove(doc);
-    clear_late(conn, shelf, &found)?;
+    let late = clear_waiting(conn, shelf)?;
+    clear_late(conn, shelf, &late.iter().map(|(of, _)| *of).filter(|of| of != doc).collect())?;
     clear_entries(conn, shelf, tombstone)?;
     clear_runs(conn, shelf, tombstone)?;
     clear_pending(conn, shelf, tombstone)?;
     clear_quarantine(conn, shelf, tombstone)?;
     project.erased(conn, shelf, tombstone)?;
-    Ok(true)
+    Ok(Buried { first: true, late })
 }
 
-/// More changes are known to be of a document that is erased.
+/// More changes are known to be of a document that is erased; and others with them.
 fn known_since<S: Sql + ?Sized>(
     conn: &S,
     shelf: &Shelf,
     changes: &[[u8; 16]],
     place: &Place,
-) -> Result<(), ShelfError> {
-    if hashes::keep_names(conn, changes, place.row)? {
-        let mut found = clear_waiting(conn, shelf)?;
-        found.insert(place.doc);
-        clear_late(conn, shelf, &found)?;
+) -> Result<Late, ShelfError> {
+    if !hashes::keep_names(conn, changes, place.row)? {
+        return Ok(Late::new());
     }
-    Ok(())
+    let late = clear_waiting(conn, shelf)?;
+    clear_late(conn, shelf, &late.iter().map(|(doc, _)| *doc).chain([place.doc]).collect())?;
+    Ok(late)
 }
 
 /// A box hears a tombstone. Changes of its own that were on their way may be known as what they are to nobody who has
@@ -133,9 +168,10 @@ pub(super) fn hear<S: Sql + ?Sized>(
     shelf: &Shelf,
     erasure: &Erasure,
     with: &Taking<'_, S>,
-) -> Result<(), ShelfError> {
-    if !bury(conn, shelf, erasure, with.project)? || with.author.writer != Writer::Box {
-        return Ok(());
+) -> Result<Late, ShelfError> {
+    let Buried { first, late } = bury(conn, shelf, erasure, with.project)?;
+    if !first || with.author.writer != Writer::Box {
+        return Ok(late);
     }
     let doc = erasure.tombstone.doc;
     let mut changes = hashes::names_of(conn, shelf, &doc)?;
@@ -143,28 +179,23 @@ pub(super) fn hear<S: Sql + ?Sized>(
     if !changes.is_empty() {
         line::append(conn, shelf, &with.author.origin, with.now, &Item::Traces { doc, changes })?;
     }
-    Ok(())
+    Ok(late)
 }
 
-/// The coordinator hears from a box which changes were of a document that it erased. It believes a box about its own,
-/// and tells everybody of those that nobody could know.
+/// The coordinator hears from a box which changes were of a document that it erased. It believes a box about its own.
 pub(super) fn learn<S: Sql + ?Sized>(
     conn: &S,
     shelf: &Shelf,
     from: BoxId,
     (doc, changes): (&DocId, &[[u8; 16]]),
     with: &Taking<'_, S>,
-) -> Result<(), ShelfError> {
+) -> Result<Late, ShelfError> {
     let erased = library::current(conn, shelf, doc)?.filter(|place| place.state == State::Erased);
-    let (Some(place), Writer::Coordinator) = (erased, with.author.writer) else { return Ok(()) };
+    let (Some(place), Writer::Coordinator) = (erased, with.author.writer) else { return Ok(Late::new()) };
     let own = hashes::waited_of(conn, shelf, from, changes)?;
-    if own.is_empty() {
-        return Ok(());
-    }
-    known_since(conn, shelf, &own, &place)?;
-    let told = Item::Erased(Erasure { changes: own, ..erasure(conn, shelf, &place)? });
-    line::append(conn, shelf, &with.author.origin, with.now, &told)?;
-    Ok(())
+    let mut late = known_since(conn, shelf, &own, &place)?;
+    late.extend(own.into_iter().map(|name| (*doc, name)));
+    Ok(late)
 }
 
 /// Whether an item is of an erased document, or names an erased person.
@@ -237,16 +268,15 @@ fn clear_entries<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, tombstone: &Tombstone
     }
 }
 
-/// Changes that wait, or waited in vain, and are found to be of somebody erased: their hashes stay. Gives of whom they are;
-/// they may stand in runs.
-fn clear_waiting<S: Sql + ?Sized>(conn: &S, shelf: &Shelf) -> Result<BTreeSet<DocId>, ShelfError> {
+/// Changes that wait, or waited in vain, and are found to be of somebody erased: their names stay. They may stand in runs.
+fn clear_waiting<S: Sql + ?Sized>(conn: &S, shelf: &Shelf) -> Result<Late, ShelfError> {
     let mut waiting = hashes::all_waiting(conn, shelf)?;
-    let mut of = BTreeSet::new();
+    let mut late = Late::new();
     loop {
         let mut left = Vec::new();
         let claimed = hashes::claim_given_up(conn, shelf)?;
         let ended = (waiting.len(), claimed.is_empty());
-        of.extend(claimed.into_iter().map(|(_, doc)| doc));
+        late.extend(claimed);
         for (place, bytes) in waiting {
             let chunk = Chunk::read(&dress(&bytes))?;
             let known = hashes::find(conn, shelf, &chunk.hash)?;
@@ -258,13 +288,13 @@ fn clear_waiting<S: Sql + ?Sized>(conn: &S, shelf: &Shelf) -> Result<BTreeSet<Do
                 Some(found) => {
                     hashes::keep_hash(conn, shelf, &chunk.hash, found.row)?;
                     hashes::wait_no_longer(conn, place)?;
-                    of.insert(found.doc);
+                    late.insert((found.doc, hashes::name(shelf, &chunk.hash)));
                 }
                 None => left.push((place, bytes)),
             }
         }
         if (left.len(), true) == ended {
-            return Ok(of);
+            return Ok(late);
         }
         waiting = left;
     }

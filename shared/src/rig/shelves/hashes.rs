@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 
 use super::{
     ShelfError,
+    erase::Late,
     library::{PLACE, Place, place_at},
     line::{number, origin_at, sql},
 };
@@ -28,7 +29,7 @@ const KEEP_NAME: &str = "INSERT INTO replica_hashes (name, doc) VALUES (?1, ?2) 
 pub(super) const MAX_WAITING: u64 = 1_000;
 
 /// The name of a change on a shelf.
-fn name(shelf: &Shelf, hash: &[u8; 32]) -> [u8; 16] {
+pub(super) fn name(shelf: &Shelf, hash: &[u8; 32]) -> [u8; 16] {
     let mut bytes = shelf.as_key().as_bytes().to_vec();
     bytes.extend(hash);
     sha256(&bytes).first_chunk().copied().unwrap_or_default()
@@ -45,13 +46,17 @@ pub(super) fn find<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, hash: &[u8; 32]) ->
 
 /// Remembers of which row a change is.
 pub(super) fn keep<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, change: &[u8], row: i64) -> Result<(), ShelfError> {
-    keep_hash(conn, shelf, &sha256(strip(change).unwrap_or_default()), row)
+    keep_hash(conn, shelf, &sha256(strip(change).unwrap_or_default()), row).map(|_| ())
 }
 
-/// … by the hash of the change.
-pub(super) fn keep_hash<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, hash: &[u8; 32], row: i64) -> Result<(), ShelfError> {
-    conn.execute(KEEP_NAME, values![&name(shelf, hash), row])?;
-    Ok(())
+/// … by the hash of the change; whether it was unknown.
+pub(super) fn keep_hash<S: Sql + ?Sized>(
+    conn: &S,
+    shelf: &Shelf,
+    hash: &[u8; 32],
+    row: i64,
+) -> Result<bool, ShelfError> {
+    Ok(conn.execute(KEEP_NAME, values![&name(shelf, hash), row])? > 0)
 }
 
 /// Whether a change was held here once, or came in a run of whoever made it and waited in vain.
@@ -178,7 +183,7 @@ pub(super) fn waited_of<S: Sql + ?Sized>(
 
 /// What waited in vain for a change of an erased document is of that document; gives the names that are known from now on,
 /// and of whom. All of them may stand in runs.
-pub(super) fn claim_given_up<S: Sql + ?Sized>(conn: &S, shelf: &Shelf) -> Result<Vec<([u8; 16], DocId)>, ShelfError> {
+pub(super) fn claim_given_up<S: Sql + ?Sized>(conn: &S, shelf: &Shelf) -> Result<Late, ShelfError> {
     let rows = conn.query(
         &format!(
             "SELECT {PLACE}, g.name FROM replica_given_up g JOIN replica_hashes h ON h.name IN (g.dep, g.name)
@@ -186,12 +191,12 @@ pub(super) fn claim_given_up<S: Sql + ?Sized>(conn: &S, shelf: &Shelf) -> Result
         ),
         values![shelf.as_key()],
     )?;
-    let mut claimed = Vec::new();
+    let mut claimed = Late::new();
     for row in &rows {
         let (place, name): (Place, [u8; 16]) = (place_at(row)?, row.array(5)?);
         conn.execute(KEEP_NAME, values![&name, place.row])?;
         conn.execute("DELETE FROM replica_given_up WHERE name = ?1", values![&name])?;
-        claimed.push((name, place.doc));
+        claimed.insert((place.doc, name));
     }
     Ok(claimed)
 }
@@ -232,27 +237,23 @@ pub(super) fn wait_no_longer<S: Sql + ?Sized>(conn: &S, place: i64) -> Result<()
 pub(super) struct Released {
     /// In the order in which it came; it waits no longer.
     pub(super) waited: Vec<Waiting>,
-    /// Erased documents of which something was given up, that may stand in a run.
-    pub(super) erased: BTreeSet<DocId>,
+    /// What was given up, of erased documents; it may stand in a run.
+    pub(super) late: Late,
 }
 
 /// What waited for these changes, and for those that are known with them.
 pub(super) fn released<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, came: &[[u8; 32]]) -> Result<Released, ShelfError> {
-    let mut names: Vec<[u8; 16]> = came.iter().map(|hash| name(shelf, hash)).collect();
-    let mut erased = BTreeSet::new();
-    for (name, doc) in claim_given_up(conn, shelf)? {
-        names.push(name);
-        erased.insert(doc);
-    }
+    let late = claim_given_up(conn, shelf)?;
+    let names = came.iter().map(|hash| name(shelf, hash)).chain(late.iter().map(|(_, name)| *name));
     let any = conn.first("SELECT place FROM replica_waiting WHERE shelf = ?1 LIMIT 1", values![shelf.as_key()])?;
     if any.is_none() {
-        return Ok(Released { waited: Vec::new(), erased });
+        return Ok(Released { waited: Vec::new(), late });
     }
     let mut released = Vec::new();
-    for name in &names {
+    for name in names {
         let rows = conn.query(
             "DELETE FROM replica_waiting WHERE shelf = ?1 AND dep = ?2 RETURNING place, by_box, bytes, line, number",
-            values![shelf.as_key(), name],
+            values![shelf.as_key(), &name],
         )?;
         for row in &rows {
             let writer = if row.truth(1)? { Writer::Box } else { Writer::Coordinator };
@@ -261,5 +262,5 @@ pub(super) fn released<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, came: &[[u8; 32
         }
     }
     released.sort_by_key(|(place, _)| *place);
-    Ok(Released { waited: released.into_iter().map(|(_, waiting)| waiting).collect(), erased })
+    Ok(Released { waited: released.into_iter().map(|(_, waiting)| waiting).collect(), late })
 }

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::{
     ShelfError,
     desk::{Desk, Taking},
-    epochs, erase, hashes,
+    epochs,
+    erase::{self, Late},
+    hashes,
     library::{self, PLACE, Place, State, Taken, place_at},
     line, lives, quarantine, runs,
 };
@@ -533,9 +535,10 @@ pub fn mend<S: Sql + ?Sized>(
     let lost_of: BTreeSet<BoxId> = origins("replica_lost")?.into_iter().map(|life| life.box_id).collect();
     // Nobody else can have made one that is proved; which changes it names is not.
     let key = with.author.key.public();
+    let mut late = Late::new();
     for Erasure { tombstone, proof, .. } in lacking.erased.iter().filter(|erasure| erasure.is_proved(shelf, &key)) {
         let erasure = Erasure { tombstone: *tombstone, changes: Vec::new(), proof: proof.clone() };
-        erase::bury(conn, shelf, &erasure, with.project)?;
+        late.extend(erase::hear(conn, shelf, &erasure, with)?);
     }
     let mut desk = Desk::new(conn, shelf, with, None);
     let sender = from.to_string();
@@ -560,6 +563,8 @@ pub fn mend<S: Sql + ?Sized>(
     }
     let cleared = desk.clear(|bytes, why| quarantine::bytes(conn, &sender, bytes, &why.to_string(), with.now))?;
     erase::clear_late(conn, shelf, &cleared.erased)?;
+    late.extend(cleared.late);
+    erase::tell(conn, shelf, &late, with.author, with.now)?;
     for (doc, fields) in &cleared.changed {
         with.project.document(conn, shelf, doc, fields)?;
     }

@@ -269,12 +269,14 @@ pub fn commit_run<S: Sql + ?Sized>(
     line::advance(conn, line.line, run.last(), &chain)?;
     erase::clear_late(conn, &run.shelf, &cleared.erased)?;
     // After everything of this run is held, so that what it says of them goes too.
+    let mut late = cleared.late;
     for erasure in &brought.buried {
-        erase::hear(conn, &run.shelf, erasure, with)?;
+        late.extend(erase::hear(conn, &run.shelf, erasure, with)?);
     }
     for (doc, changes) in &brought.traces {
-        erase::learn(conn, &run.shelf, run.origin.box_id, (doc, changes), with)?;
+        late.extend(erase::learn(conn, &run.shelf, run.origin.box_id, (doc, changes), with)?);
     }
+    erase::tell(conn, &run.shelf, &late, with.author, with.now)?;
     quarantine::taken(conn, &chain)?;
     Ok(Mark { shelf: run.shelf.clone(), origin: run.origin, number: run.last(), chain })
 }
