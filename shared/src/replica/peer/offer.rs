@@ -6,7 +6,7 @@ use crate::{
         batch::{MAX_RUNS, Message},
         rights::{Reason, Side},
         run::Run,
-        shelf::Mark,
+        shelf::{Mark, Shelf},
     },
     time::Elapsed,
 };
@@ -23,8 +23,7 @@ pub(super) struct Flight {
 }
 
 impl Peer {
-    /// Asks the store for the next runs to send: those of my former lives first, then of this one, because others' may rest
-    /// on them.
+    /// Asks the store for the next runs to send: those of my former lives first, because others' may rest on them.
     pub(super) fn offer(&mut self, now: Elapsed, out: &mut Vec<Output>) {
         let bytes: usize = self.in_flight.iter().map(|f| f.bytes).sum();
         let full = bytes >= WINDOW_BYTES || self.in_flight.len() >= WINDOW_MESSAGES;
@@ -32,13 +31,13 @@ impl Peer {
             return;
         }
         let own = self.config.own;
-        let lacks = |(key, held): &(&Key, &End)| {
-            self.config.rights.may_send(&key.0, &key.1).is_ok()
-                && !self.blocked.contains(key)
+        let sends = |key: &Key| {
+            let told = key.1 != own || !self.silenced && !self.awaits_former_lives(&key.0);
+            told && !self.blocked.contains(key)
                 && !self.pulled.contains(&key.0)
-                && (!self.silenced || key.1 != own)
-                && held.number > self.sent_up_to(key).number
+                && self.config.rights.may_send(&key.0, &key.1).is_ok()
         };
+        let lacks = |(key, held): &(&Key, &End)| held.number > self.sent_up_to(key).number && sends(key);
         let rank = |key: &Key| (key.1.box_id != own.box_id, key.1 == own);
         let next = self.held.iter().filter(lacks).map(|(key, _)| key).min_by_key(|key| (rank(key), *key)).cloned();
         let Some(key) = next else { return };
@@ -46,6 +45,19 @@ impl Peer {
         let (shelf, origin) = key.clone();
         self.fetching = Some((key, after));
         out.push(Output::Fetch { shelf, origin, after, max_bytes: MESSAGE_BYTES });
+    }
+
+    /// Whether what my former lives wrote there is not held by the other end yet. What I write now may rest on it: were it
+    /// acknowledged before, and this disk lost then, it would wait for ever for what nobody has.
+    fn awaits_former_lives(&self, shelf: &Shelf) -> bool {
+        let own = self.config.own;
+        self.held.iter().any(|(key, held)| {
+            let former = key.0 == *shelf && key.1.box_id == own.box_id && key.1 != own;
+            former
+                && !self.blocked.contains(key)
+                && held.number > end(&self.theirs, key).number
+                && self.config.rights.may_send(&key.0, &key.1).is_ok()
+        })
     }
 
     /// Sends what was read, as far as it continues what they hold and is known to be durable.

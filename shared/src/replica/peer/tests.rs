@@ -422,6 +422,35 @@ fn what_is_lost_is_sent_again() {
 }
 
 #[test]
+fn what_my_former_life_wrote_is_held_there_before_anything_that_may_rest_on_it() {
+    let (now, a, mut b) = met();
+    let mut next = End::living(BOX, 2);
+    next.runs = a.runs.clone();
+    let never_sent = End::new(BOX).write_as(BOX, BOX, "of the life before");
+    next.runs.insert((school(), origin(BOX)), vec![never_sent]);
+    next.write_as(BOX, BOX, "new");
+    next.peer = Peer::new(next.peer.config.clone(), next.peer.dice.clone(), next.marks());
+    b.tell(now, Input::Connected);
+    b.said.clear();
+    next.tell(now, Input::Connected);
+    let told = std::cell::RefCell::new(Vec::new());
+    let first_is_lost = |m: &Message| {
+        let Message::Runs(runs) = m else { return true };
+        told.borrow_mut().extend(runs.iter().map(|run| run.origin.incarnation));
+        told.borrow().len() > 1
+    };
+    let mut at = now;
+    for _ in 0..20 {
+        carry(at, &mut next, &mut b, first_is_lost);
+        at = next.wake.min(b.wake);
+        next.tell(at, Input::Tick);
+        b.tell(at, Input::Tick);
+    }
+    assert_eq!(told.into_inner(), [1, 1, 2], "first, again, and only then what came after it");
+    assert_eq!(next.marks(), b.marks());
+}
+
+#[test]
 fn repeated_and_reordered_runs_change_nothing() {
     let (now, mut a, mut b) = met();
     let runs: Vec<Run> = (0..4).map(|n| a.write_as(BOX, BOX, &format!("entry {n}"))).collect();
@@ -562,6 +591,35 @@ fn equal_marks_with_unequal_digests_are_repaired() {
     assert_eq!(a.docs, b.docs);
     let pages = b.seen.iter().filter(|o| matches!(o, Output::Send(Message::Page(_)))).count();
     assert_eq!(pages, 2, "only what differs is told");
+    assert!(a.peer.alerts().is_empty() && b.peer.alerts().is_empty());
+}
+
+#[test]
+fn a_page_that_outran_its_runs_is_asked_for_again() {
+    let (mut now, mut a, mut b) = met();
+    a.docs = (1..=2).map(|n| (doc(n), n)).collect();
+    b.docs = (1..=2).map(|n| (doc(n), n + 1)).collect();
+    a.digest = [1; 32];
+    let before = a.docs.clone();
+    while !a.peer.is_pulling() {
+        now = a.wake.min(b.wake);
+        a.tell(now, Input::Tick);
+        b.tell(now, Input::Tick);
+        carry(now, &mut a, &mut b, |m| !matches!(m, Message::Pull(_)));
+    }
+    // Meanwhile the coordinator writes: its page tells of it, and its runs are lost.
+    b.write(now, "what only the page tells");
+    while a.peer.is_pulling() {
+        carry(now, &mut a, &mut b, |m| !matches!(m, Message::Runs(_)));
+        now = a.wake.min(b.wake);
+        a.tell(now, Input::Tick);
+        b.tell(now, Input::Tick);
+    }
+    assert!(b.seen.iter().any(|o| matches!(o, Output::Send(Message::Page(_)))));
+    assert_eq!(a.docs, before, "nobody could give it back to a coordinator that lost it");
+    pass(now, secs(100), &mut a, &mut b);
+    b.docs.remove(&doc(7));
+    assert_eq!((&a.docs, a.marks()), (&b.docs, b.marks()));
     assert!(a.peer.alerts().is_empty() && b.peer.alerts().is_empty());
 }
 

@@ -145,6 +145,10 @@ impl<'a, 'b, S: Sql + ?Sized> Desk<'a, 'b, S> {
     }
 
     fn place(&mut self, writer: Writer, change: Received, bytes: &[u8]) -> Result<Kept, ShelfError> {
+        // Of somebody erased it may be known by its own name, though not what it stands on.
+        if let Some(found) = self.find(&change.chunk.hash)?.filter(|found| found.state == State::Erased) {
+            return self.drop_late(&change.chunk, found);
+        }
         let (mut place, mut missing): (Option<Place>, _) = (None, None);
         for dep in &change.chunk.deps {
             match self.find(dep)? {

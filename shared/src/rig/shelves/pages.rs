@@ -285,9 +285,9 @@ fn take_copies<S: Sql + ?Sized>(
 ) -> Result<Copies, ShelfError> {
     let mut brought = Copies::default();
     for copy in copies {
-        let place = place_for(conn, shelf, copy, with)?.filter(|place| place.state != State::Forgotten);
-        let Some(place) = place else { continue };
-        brought.came.extend(merge(conn, shelf, copy, place, &mut brought.changed)?);
+        if let Some(place) = place_for(conn, shelf, copy, with)?.filter(|place| place.state != State::Forgotten) {
+            brought.came.extend(merge(conn, shelf, copy, place, &mut brought.changed)?);
+        }
         if compares && copy.cut.is_none() {
             brought.lack.extend(lacking(conn, shelf, copy)?);
         }
@@ -362,10 +362,13 @@ fn leave<S: Sql + ?Sized>(conn: &S, copy: &Copy, place: Place) -> Result<(), She
 
 /// What a copy lacks of the document here.
 fn lacking<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, copy: &Copy) -> Result<Vec<Loose>, ShelfError> {
-    let Some(place) = library::epoch(conn, shelf, &copy.doc, copy.epoch)? else { return Ok(Vec::new()) };
-    let mut theirs = Document::new(copy.doc.kind);
-    theirs.merge_saved(&copy.saved)?;
-    let mut lacking = loose(conn, shelf, place, &theirs.heads())?;
+    let mut lacking = Vec::new();
+    let same = library::epoch(conn, shelf, &copy.doc, copy.epoch)?;
+    if let Some(place) = same.filter(|place| matches!(place.state, State::Current | State::Past)) {
+        let mut theirs = Document::new(copy.doc.kind);
+        theirs.merge_saved(&copy.saved)?;
+        lacking = loose(conn, shelf, place, &theirs.heads())?;
+    }
     // They know nothing of an epoch that was begun since.
     if let Some(current) = library::current(conn, shelf, &copy.doc)?.filter(|current| current.epoch > copy.epoch) {
         lacking.extend(loose(conn, shelf, current, &[])?);

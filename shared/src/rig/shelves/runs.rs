@@ -237,11 +237,13 @@ pub fn commit_run<S: Sql + ?Sized>(
                 if life == with.author.origin && number > former.last {
                     return Err(ShelfError::Fork { held: line.held });
                 }
-                // A box that took a snapshot keeps no entries of before.
-                if matches!(said, Item::Entry { .. }) && number <= former.held && with.author.writer == Writer::Box {
-                    Kept::Whole
-                } else {
-                    take_item(&mut desk, (&life, former.line, number), writer, &said, &mut brought)?
+                match &said {
+                    // A box that took a snapshot keeps no entries of before; the run that says them again it does.
+                    Item::Entry { body, .. } if number <= former.held && with.author.writer == Writer::Box => {
+                        let of_erased = erase::is_about_the_erased(conn, &run.shelf, &Entry::decode(body)?)?;
+                        if of_erased { Kept::Hash } else { Kept::Whole }
+                    }
+                    said => take_item(&mut desk, (&life, former.line, number), writer, said, &mut brought)?,
                 }
             }
             Item::Gone { .. } => {

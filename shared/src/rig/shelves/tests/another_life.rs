@@ -144,13 +144,36 @@ fn an_erased_person_does_not_come_back_with_an_old_disk() {
     agree(&[&cloud, &old]);
     agree(&[&cloud, &pending]);
     for site in [&cloud, &old, &pending] {
-        assert!(words(site).is_empty(), "{:?}: {:?}", site.author, words(site));
-        for mark in site.marks() {
-            for run in site.kept(&mark.origin) {
-                for item in run.items().expect("items") {
-                    let said = item.said_before().map_or(item, |(_, _, said)| said);
-                    assert!(!matches!(said, Item::Entry { .. }), "{said:?}");
-                }
+        says_nothing(site);
+    }
+}
+
+#[test]
+fn a_sister_keeps_nothing_that_is_said_again_of_an_erased_person() {
+    let (cloud, school, sister) = (Site::new(1), Site::new(2), Site::new(3));
+    cloud.edit(1, &person(1).edit());
+    until_quiet(&[&cloud, &school, &sister], 2);
+    school.note(3, &seen_person(1));
+    let old = school.copy(77);
+    sister.hear(&school, 4);
+    let stone = Tombstone { doc: Person::doc(person(1).id), pseudonym: Some([1; 16]) };
+    erase(&cloud.conn, &cloud.author, &shelf(), Stamp(5), stone, &cloud.seen).expect("erase");
+    sister.hear(&cloud, 6);
+    // The old disk does not know that this was heard, nor that the person is gone.
+    sister.hear_own(&old, 7);
+    says_nothing(&sister);
+    until_quiet(&[&cloud, &old, &sister], 8);
+    agree(&[&cloud, &old, &sister]);
+}
+
+/// No journal and no run says anything.
+fn says_nothing(site: &Site) {
+    assert!(words(site).is_empty(), "{:?}: {:?}", site.author, words(site));
+    for mark in site.marks() {
+        for run in site.kept(&mark.origin) {
+            for item in run.items().expect("items") {
+                let said = item.said_before().map_or(item, |(_, _, said)| said);
+                assert!(!matches!(said, Item::Entry { .. }), "{said:?}");
             }
         }
     }

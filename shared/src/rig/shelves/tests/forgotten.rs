@@ -199,6 +199,45 @@ fn a_box_says_of_whom_its_changes_were_when_nobody_else_can() {
 }
 
 #[test]
+fn what_was_handed_on_as_a_hash_is_known_for_what_it_is() {
+    let (cloud, one, two) = (Site::new(1), Site::new(2), Site::new(3));
+    let class = ClassId::from_bytes([8; 16]);
+    let stone = Tombstone { doc: class::join(class, person(1).id).doc, pseudonym: Some(pseudonym(1)) };
+    let word = |at: i64| Edit::of(stone.doc).with("name", Scalar::Text(format!("{PLANTED} {at}")));
+    one.edit(1, &word(1));
+    until_quiet(&[&cloud, &one, &two], 2);
+    erase(&cloud.conn, &cloud.author, &shelf(), Stamp(3), stone, &cloud.seen).expect("erase");
+    two.hear_own(&cloud, 4);
+    // One goes on writing, unknowing; its sister gets this from the coordinator, and what follows from it.
+    one.edit(5, &word(5));
+    cloud.hear_own(&one, 6);
+    for run in cloud.runs_after(&one.author.origin, two.held(&one.author.origin)) {
+        two.take(&run, 7).expect("take");
+    }
+    one.edit(8, &word(8));
+    two.hear_own(&one, 9);
+    assert!(says(&two, 1), "of a hash alone nobody can tell");
+    two.hear_own(&cloud, 10);
+    assert!(!says(&two, 1));
+    // And at one that is told of it before it comes, and not what it stands on.
+    let three = Site::new(4);
+    three.hear_own(&cloud, 10);
+    cloud.hear_own(&one, 10);
+    three.hear_own(&cloud, 10);
+    for run in cloud.runs_after(&one.author.origin, 0).iter().take(2) {
+        three.take(run, 10).expect("take");
+    }
+    three.hear_own(&one, 10);
+    assert!(!says(&three, 1));
+    until_quiet(&[&cloud, &one, &two, &three], 11);
+    for site in [&cloud, &one, &two, &three] {
+        assert!(!says(site, 1), "{:?}", site.author);
+        check_chains(site);
+    }
+    agree(&[&cloud, &one, &two, &three]);
+}
+
+#[test]
 fn a_box_cannot_say_whose_the_changes_of_another_were() {
     let (cloud, one, two) = (Site::new(1), Site::new(2), Site::new(3));
     one.edit(1, &named("V1"));

@@ -359,6 +359,47 @@ fn what_nobody_keeps_any_more_is_noted_as_lost() {
 }
 
 #[test]
+fn a_coordinator_believes_its_boxes_about_all_its_lives_when_it_lost_one() {
+    let (cloud, one) = (Site::new(1), Site::new(2));
+    cloud.edit(1, &named("V1"));
+    one.hear(&cloud, 2);
+    let old = cloud.copy(77);
+    // What a life could not close into a run, the next one says again.
+    cloud.edit(3, &named("V2"));
+    let next = cloud.copy(78);
+    next.edit(4, &person(1).edit());
+    one.hear(&next, 5);
+    assert_eq!(one.text(&the_case(), "name"), "V2");
+    // The old disk is back, and no box keeps the runs of the life that it never heard of.
+    let head = next.runs(&next.author.origin).pop().expect("a run");
+    let head = Run { payload: Vec::new(), ..head };
+    old.act(|| pages::skip(&old.conn, &head, &old.taking(6))).expect("skip");
+    repair(&one, &old, 7);
+    assert_eq!(quarantine::count(&old.conn).expect("count"), 0);
+    assert_eq!(old.text(&the_case(), "name"), "V2");
+    agree(&[&old, &one]);
+}
+
+#[test]
+fn an_epoch_that_the_coordinator_lost_comes_back_from_a_box_that_let_the_last_one_go() {
+    let (cloud, one) = (Site::new(1), Site::new(2));
+    cloud.edit(1, &named("V1"));
+    cloud.edit(2, &named("V2"));
+    one.hear(&cloud, 3);
+    let old = cloud.copy(77);
+    roll(&cloud, 10);
+    cloud.edit(20, &named("V3"));
+    one.hear(&cloud, 21);
+    assert_eq!(fold::drop_past(&one.conn, &shelf(), Stamp(200 * DAY)).expect("drop"), 1);
+    // The box keeps documents, and no runs of it any more.
+    let head = Run { payload: Vec::new(), ..cloud.runs(&cloud.author.origin).pop().expect("a run") };
+    old.act(|| pages::skip(&old.conn, &head, &old.taking(201 * DAY))).expect("skip");
+    repair(&one, &old, 202 * DAY);
+    agree(&[&old, &one]);
+    assert_eq!((old.text(&the_case(), "name"), quarantine::count(&old.conn).expect("count")), ("V3".into(), 0));
+}
+
+#[test]
 fn when_too_many_changes_wait_the_oldest_gives_way_and_is_found_again() {
     let (cloud, one, two) = (Site::new(1), Site::new(2), Site::new(3));
     one.edit(1, &named("V"));
