@@ -100,7 +100,7 @@ impl Speaker {
         let others = origins(&world.coordinator, &world.hostile);
         let theirs = hearer.marks();
         let smith = Smith { origin, copies, erased, heads, next: next.clone(), key, others, theirs };
-        let mend = Lacking { changes: smith.loose(), erased: smith.erased.clone() };
+        let mend = Lacking { lives: Vec::new(), changes: smith.loose(), erased: smith.erased.clone() };
         let nack = Message::Nack { shelf: school(), origin: hearer.author.origin, first: 1, reason: Reason::Items };
         let marks = speaker.marks();
         let own = smith.heads.iter().find(|head| head.origin == origin).expect("own").clone();
@@ -206,7 +206,7 @@ impl Speaker {
             }
         }
         let shelf = if hand.once_in(10) { hand.pick(&[Shelf::Territory, other_school()]).clone() } else { school() };
-        Message::Mend(shelf, Lacking { changes, erased: Vec::new() })
+        Message::Mend(shelf, Lacking { changes, ..Lacking::default() })
     }
 
     /// True changes beside tombstones of which none is what it says.
@@ -215,7 +215,7 @@ impl Speaker {
         let erased = std::iter::repeat_with(|| self.smith.erasure(hand)).take(many).collect();
         let changes = if hand.once_in(2) { self.smith.loose() } else { Vec::new() };
         let shelf = if hand.once_in(10) { hand.pick(&[Shelf::Territory, other_school()]).clone() } else { school() };
-        Message::Mend(shelf, Lacking { changes, erased })
+        Message::Mend(shelf, Lacking { lives: Vec::new(), changes, erased })
     }
 
     fn change_inside(&self, hand: &Hand) -> Run {

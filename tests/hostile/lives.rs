@@ -85,7 +85,7 @@ fn of_many_lives_a_bounded_number_is_remembered() {
     let items = history(life(HOSTILE, 78), DocId::new(Kind::Case, [77; 16]), (0..MAX_LOOSE).map(|n| n.to_string()));
     let changes = items.into_iter().filter_map(loose).collect();
     let ticks = watch::processor();
-    let mend = Message::Mend(school(), Lacking { changes, erased: Vec::new() });
+    let mend = Message::Mend(school(), Lacking { changes, ..Lacking::default() });
     assert!(link.hears(sealed(&link, &[mend])).finished);
     let ticks = watch::processor() - ticks;
     println!("a mend of {MAX_LOOSE} changes takes {} ms of the processor", ticks * 10);
@@ -175,7 +175,7 @@ fn what_was_lost_is_not_buried_under_what_a_box_gives_up() {
     assert!(link.hears(sealed(&link, &[Message::Skip(head(theirs, 5, COORDINATOR))])).finished);
     let doc = DocId::new(Kind::Case, [77; 16]);
     let changes = history(theirs, doc, ["lost".to_owned()].into_iter()).into_iter().filter_map(loose).collect();
-    let mend = Message::Mend(school(), Lacking { changes, erased: Vec::new() });
+    let mend = Message::Mend(school(), Lacking { changes, ..Lacking::default() });
     assert!(link.hears(sealed(&link, &[mend])).finished);
     let there = site.store.with(|conn| shelves::document(conn, &school(), &doc)).expect("document");
     assert_eq!(there.and_then(|fields| fields.text("name").map(str::to_owned)).as_deref(), Some("lost"));

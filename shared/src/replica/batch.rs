@@ -183,6 +183,7 @@ fn within_limits(message: &Message) -> Result<(), BatchError> {
         Message::Buckets(_, sums) => most("sums", sums.len(), BUCKETS),
         Message::Differ(_, buckets) => most("buckets", buckets.len(), BUCKETS),
         Message::Mend(_, lacking) => {
+            most("lives", lacking.lives.len(), MAX_LOOSE)?;
             most("changes", lacking.changes.len(), MAX_LOOSE)?;
             most("tombstones", lacking.erased.len(), MAX_LOOSE)?;
             lacking.changes.iter().try_for_each(|c| most("bytes in one change", c.bytes.len(), MAX_ITEM_BYTES))?;

@@ -110,6 +110,8 @@ pub struct Loose {
 /// What the other end lacks.
 #[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Lacking {
+    /// Whose the changes are: they name the lives that made them by a hash only.
+    pub lives: Vec<Origin>,
     /// Changes of documents.
     pub changes: Vec<Loose>,
     /// Tombstones.
@@ -119,7 +121,7 @@ pub struct Lacking {
 impl Lacking {
     /// In pieces, each of which fits in a message.
     pub fn in_pieces(self) -> Vec<Self> {
-        let mut pieces = Pieces::default();
+        let mut pieces = Pieces { lives: self.lives, ..Pieces::default() };
         for erasure in self.erased {
             pieces.room_for(erasure.changes.len().saturating_mul(16)).erased.push(erasure);
         }
@@ -127,13 +129,16 @@ impl Lacking {
             let bytes = change.cut.len().saturating_mul(32).saturating_add(change.bytes.len());
             pieces.room_for(bytes).changes.push(change);
         }
-        pieces.full.extend(Some(pieces.last).filter(|last| *last != Self::default()));
+        if pieces.count > 0 {
+            pieces.end_one();
+        }
         pieces.full
     }
 }
 
 #[derive(Default)]
 struct Pieces {
+    lives: Vec<Origin>,
     full: Vec<Lacking>,
     last: Lacking,
     count: usize,
@@ -146,10 +151,16 @@ impl Pieces {
         self.count = self.count.saturating_add(1);
         self.bytes = self.bytes.saturating_add(bytes);
         if self.count > MAX_LOOSE || (self.bytes > PAGE_BYTES && self.count > 1) {
-            self.full.push(std::mem::take(&mut self.last));
+            self.end_one();
             (self.count, self.bytes) = (1, bytes);
         }
         &mut self.last
+    }
+
+    fn end_one(&mut self) {
+        let piece = std::mem::take(&mut self.last);
+        let lives = if piece.changes.is_empty() { Vec::new() } else { self.lives.clone() };
+        self.full.push(Lacking { lives, ..piece });
     }
 }
 
@@ -186,7 +197,7 @@ pub fn bucket(doc: &DocId) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{documents::Kind, replica::Tombstone};
+    use crate::{documents::Kind, ids::BoxId, replica::Tombstone};
 
     #[test]
     fn what_lacks_goes_in_pieces_that_fit() {
@@ -198,12 +209,14 @@ mod tests {
             proof: vec![2; 64],
         };
         let pieces = |changes: Vec<Loose>, erased: Vec<Erasure>| {
-            let all = Lacking { changes, erased };
+            let lives = vec![Origin { box_id: BoxId::from_bytes([3; 16]), incarnation: 4 }];
+            let all = Lacking { lives, changes, erased };
             let pieces = all.clone().in_pieces();
-            let mut again = Lacking::default();
+            let mut again = Lacking { lives: all.lives.clone(), ..Lacking::default() };
             for piece in &pieces {
                 again.changes.extend(piece.changes.iter().cloned());
                 again.erased.extend(piece.erased.iter().cloned());
+                assert_eq!(piece.lives.is_empty(), piece.changes.is_empty());
             }
             assert_eq!(again, all);
             pieces.iter().map(|piece| piece.changes.len() + piece.erased.len()).collect::<Vec<_>>()

@@ -328,7 +328,7 @@ impl Peer {
             Message::Nack { shelf, origin, first: _, reason } => self.turned_down(now, (shelf, origin), reason, out),
             Message::Skip(head) => self.told_to_skip(now, head, out),
             Message::Pull(pull) => self.asked_for_page(now, pull, out),
-            Message::Page(page) => self.take_page(page, out),
+            Message::Page(page) => self.take_page(now, page, out),
             Message::Buckets(shelf, sums) => self.asked_to_compare(shelf, sums, out),
             Message::Differ(shelf, buckets) => self.told_what_differs(now, shelf, buckets, out),
             Message::Mend(shelf, lacking) => self.told_to_mend(shelf, lacking, out),

@@ -98,7 +98,7 @@ impl World {
                 let erased = vec![Erasure::sign(&shelf, tombstone, vec![[1; 16]], &key)];
                 Some(Message::Mend(
                     shelf,
-                    Lacking { changes: vec![Loose { doc, epoch, cut: Vec::new(), bytes }], erased },
+                    Lacking { lives: Vec::new(), changes: vec![Loose { doc, epoch, cut: Vec::new(), bytes }], erased },
                 ))
             }
             11 => Some(Message::Buckets(shelf, (0..256).map(|_| dice.u64()).collect())),

@@ -79,7 +79,11 @@ fn messages() -> Vec<Message> {
         Message::Differ(school(), vec![9, 200]),
         Message::Mend(
             school(),
-            Lacking { changes: vec![Loose { doc, epoch: 0, cut: Vec::new(), bytes: vec![6; 40] }], erased },
+            Lacking {
+                lives: vec![origin()],
+                changes: vec![Loose { doc, epoch: 0, cut: Vec::new(), bytes: vec![6; 40] }],
+                erased,
+            },
         ),
     ]
 }

@@ -121,7 +121,7 @@ impl Peer {
         }
     }
 
-    pub(super) fn take_page(&mut self, mut page: Page, out: &mut Vec<Output>) {
+    pub(super) fn take_page(&mut self, now: Elapsed, mut page: Page, out: &mut Vec<Output>) {
         let Some(pulling) = self.pulling.get_mut(&page.pull.shelf) else { return };
         if pulling.taking.is_some() || pulling.ask(&page.pull.shelf) != page.pull {
             return;
@@ -137,6 +137,8 @@ impl Peer {
         };
         if pulling.wanted != Wanted::Everything && page.marks.iter().any(untold) {
             self.pulling.remove(&shelf);
+            self.session.answered();
+            self.session.hello_by(now.after(self.config.timings.greet_max));
             return;
         }
         if pulling.marks.is_none() {

@@ -185,7 +185,7 @@ impl End {
                         bytes: vec![1],
                     }];
                     let mend = if page.pull.wanted == Wanted::Everything { Vec::new() } else { mend };
-                    let mend = Lacking { changes: mend, erased: Vec::new() };
+                    let mend = Lacking { changes: mend, ..Lacking::default() };
                     self.tell(now, Input::Taken { pull: page.pull, mend });
                 }
                 Output::Sum(shelf) => self.tell(now, Input::Summed(shelf, self.sums())),
@@ -617,7 +617,7 @@ fn a_page_that_outran_its_runs_is_asked_for_again() {
     }
     assert!(b.seen.iter().any(|o| matches!(o, Output::Send(Message::Page(_)))));
     assert_eq!(a.docs, before, "nobody could give it back to a coordinator that lost it");
-    pass(now, secs(100), &mut a, &mut b);
+    pass(now, secs(600), &mut a, &mut b);
     b.docs.remove(&doc(7));
     assert_eq!((&a.docs, a.marks()), (&b.docs, b.marks()));
     assert!(a.peer.alerts().is_empty() && b.peer.alerts().is_empty());

@@ -11,7 +11,8 @@ use super::{
     ShelfError,
     erase::Late,
     library::{PLACE, Place, place_at},
-    line::{number, origin_at, sql},
+    line::{number, sql},
+    lives,
 };
 use crate::{
     documents::{Chunk, DocId, Writer, dress, strip},
@@ -150,19 +151,16 @@ fn give_up<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, row: &Row) -> Result<Vec<u8
     Ok(bytes.to_vec())
 }
 
-/// Those of these names that are of changes which a box made in any of its lives, and that wait or waited in vain.
+/// Those of these names that are of changes about which a box is believed, and that wait or waited in vain.
 pub(super) fn waited_of<S: Sql + ?Sized>(
     conn: &S,
     shelf: &Shelf,
     from: BoxId,
     names: &[[u8; 16]],
 ) -> Result<Vec<[u8; 16]>, ShelfError> {
-    let lives = conn.query(
-        "SELECT box, incarnation FROM replica_lines WHERE shelf = ?1 AND box = ?2",
-        values![shelf.as_key(), from.as_bytes()],
-    )?;
-    let lives: BTreeSet<[u8; 16]> =
-        lives.iter().map(|row| Ok(origin_at(row, 0)?.actor())).collect::<Result<_, ShelfError>>()?;
+    let believed = lives::believed(conn, shelf, from)?;
+    let known = lives::known(conn, shelf)?.into_iter().filter(|life| believed.contains(&life.box_id));
+    let lives: BTreeSet<[u8; 16]> = known.map(|life| life.actor()).collect();
     let mut made = BTreeSet::new();
     for (_, bytes) in all_waiting(conn, shelf)? {
         let chunk = Chunk::read(&dress(&bytes))?;

@@ -6,6 +6,8 @@
 //! stood in no run yet nobody can tell how it was closed later. The next life says it again in its own line, with the name
 //! it had: whoever holds it already knows it by that name, so that nothing is lost and nothing is doubled.
 
+use std::collections::BTreeSet;
+
 use super::{
     Author, ShelfError,
     line::{self, KIND_ENTRY, Line, number, sql},
@@ -93,6 +95,26 @@ fn say_line_again<S: Sql + ?Sized>(
     )?;
     conn.execute("UPDATE replica_lines SET last = held WHERE line = ?1", values![line.line])?;
     Ok(())
+}
+
+/// Whose changes a box may tell of: its own, and those of whom runs were lost here. A life says again what its former lives
+/// could not: what a lost run carried may be of any life of its box.
+pub(super) fn believed<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, from: BoxId) -> Result<BTreeSet<BoxId>, ShelfError> {
+    let lost = conn.query("SELECT DISTINCT box FROM replica_lost WHERE shelf = ?1", values![shelf.as_key()])?;
+    let mut believed = BTreeSet::from([from]);
+    for row in &lost {
+        believed.insert(BoxId::from_bytes(row.array(0)?));
+    }
+    Ok(believed)
+}
+
+/// All lives that are known on a shelf, also those of which nothing is held.
+pub(super) fn known<S: Sql + ?Sized>(conn: &S, shelf: &Shelf) -> Result<Vec<Origin>, ShelfError> {
+    let rows = conn.query(
+        "SELECT box, incarnation FROM replica_lines WHERE shelf = ?1 ORDER BY box, incarnation",
+        values![shelf.as_key()],
+    )?;
+    rows.iter().map(|row| line::origin_at(row, 0)).collect()
 }
 
 /// The line of a former life that something is said again of.

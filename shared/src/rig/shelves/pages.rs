@@ -18,7 +18,7 @@ use crate::{
     keys::sha256,
     replica::{
         Copy, Erasure, Item, Kept, Lacking, Loose, Mark, Origin, Page, Pull, Run, Sheet, Shelf, Wanted,
-        page::{MAX_PAGE_BYTES, PAGE_BYTES, bucket},
+        page::{MAX_LOOSE, MAX_PAGE_BYTES, PAGE_BYTES, bucket},
     },
     rig::{
         sql::{Row, Sql, values},
@@ -120,7 +120,12 @@ impl Found {
 
 /// How far each line is in the documents: before the first run of which something waits.
 fn marks_in_documents<S: Sql + ?Sized>(conn: &S, shelf: &Shelf) -> Result<Vec<Mark>, ShelfError> {
-    let mut marks = Vec::new();
+    // Of a life of which nothing is held, but that others said something again of, the name alone.
+    let held: BTreeSet<Origin> =
+        line::marks(conn)?.into_iter().filter(|m| m.shelf == *shelf).map(|m| m.origin).collect();
+    let silent = lives::known(conn, shelf)?.into_iter().filter(|life| !held.contains(life));
+    let mut marks: Vec<Mark> =
+        silent.map(|origin| Mark { shelf: shelf.clone(), origin, number: 0, chain: [0; 32] }).collect();
     for mut mark in line::marks(conn)?.into_iter().filter(|mark| mark.shelf == *shelf) {
         let Some(line) = line::find(conn, shelf, &mark.origin)? else { continue };
         if let Some(waits) = hashes::first_waiting(conn, line.line)? {
@@ -259,12 +264,25 @@ pub fn take<S: Sql + ?Sized>(
     for kept in &sheet.entries {
         take_entry(conn, shelf, kept, with)?;
     }
+    if !lack.changes.is_empty() {
+        lack.lives = makers(conn, shelf, &lack.changes)?;
+    }
     if let Some(marks) = adopt {
         let head = |mark: &Mark| page.heads.iter().find(|run| run.hash() == mark.chain);
         lives::say_again(conn, with.author)?;
         marks.iter().try_for_each(|mark| adopt_mark(conn, mark, head(mark), with))?;
     }
     Ok(lack)
+}
+
+/// The lives that made these changes, as far as they are known here.
+fn makers<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, changes: &[Loose]) -> Result<Vec<Origin>, ShelfError> {
+    let mut actors = BTreeSet::new();
+    for change in changes {
+        actors.insert(Chunk::read(&dress(&change.bytes))?.actor);
+    }
+    let made = |life: &Origin| actors.contains(&life.actor());
+    Ok(lives::known(conn, shelf)?.into_iter().filter(made).take(MAX_LOOSE).collect())
 }
 
 /// What the copies of one document brought.
@@ -528,14 +546,10 @@ pub fn mend<S: Sql + ?Sized>(
     with: &Taking<'_, S>,
 ) -> Result<(), ShelfError> {
     conn.guard(shelf.as_key())?;
-    let origins = |table: &str| -> Result<BTreeSet<Origin>, ShelfError> {
-        let sql = format!("SELECT DISTINCT box, incarnation FROM {table} WHERE shelf = ?1");
-        conn.query(&sql, values![shelf.as_key()])?.iter().map(|row| line::origin_at(row, 0)).collect()
-    };
+    let believed = lives::believed(conn, shelf, from)?;
+    let told = lacking.lives.iter().filter(|life| believed.contains(&life.box_id));
     let lives: BTreeMap<[u8; 16], Origin> =
-        origins("replica_lines")?.into_iter().map(|life| (life.actor(), life)).collect();
-    // A life says again what its former lives could not: what a lost run carried may be of any life of its box.
-    let lost_of: BTreeSet<BoxId> = origins("replica_lost")?.into_iter().map(|life| life.box_id).collect();
+        lives::known(conn, shelf)?.iter().chain(told).map(|life| (life.actor(), *life)).collect();
     // Nobody else can have made one that is proved; which changes it names is not.
     let key = with.author.key.public();
     let mut late = Late::new();
@@ -550,11 +564,12 @@ pub fn mend<S: Sql + ?Sized>(
         // What was held here once is known by its hash, whoever made it.
         let was_here = hashes::was_here(conn, shelf, &chunk.hash, doc)?;
         let life = lives.get(&chunk.actor);
-        let Some(origin) = life.filter(|life| was_here || life.box_id == from || lost_of.contains(&life.box_id)) else {
+        let Some(origin) = life.filter(|life| was_here || believed.contains(&life.box_id)) else {
             let why = "a change handed over is another's, and was never here";
             quarantine::bytes(conn, &sender, bytes, why, with.now)?;
             continue;
         };
+        lives::line_of(conn, shelf, origin)?;
         let coordinators = origin.box_id == with.author.origin.box_id;
         let writer = if coordinators { Writer::Coordinator } else { Writer::Box };
         if chunk.deps.is_empty() {

@@ -306,7 +306,7 @@ fn nobody_hands_over_what_somebody_else_made() {
     };
     let mend = |from: &Site, changes: &[Loose]| {
         let from = from.author.origin.box_id;
-        let lacking = Lacking { changes: changes.to_vec(), erased: Vec::new() };
+        let lacking = Lacking { changes: changes.to_vec(), ..Lacking::default() };
         cloud.act(|| pages::mend(&cloud.conn, &shelf(), from, &lacking, &cloud.taking(7)))
     };
     let all = [loose(&items[0], the_case()), loose(&items[1], the_case()), loose(&items[2], the_badge())];
@@ -364,9 +364,10 @@ fn a_coordinator_believes_its_boxes_about_all_its_lives_when_it_lost_one() {
     cloud.edit(1, &named("V1"));
     one.hear(&cloud, 2);
     let old = cloud.copy(77);
-    // What a life could not close into a run, the next one says again.
-    cloud.edit(3, &named("V2"));
-    let next = cloud.copy(78);
+    // What a life could not close into a run, the next one says again. The old disk knows neither.
+    let between = cloud.copy(79);
+    between.edit(3, &named("V2"));
+    let next = between.copy(78);
     next.edit(4, &person(1).edit());
     one.hear(&next, 5);
     assert_eq!(one.text(&the_case(), "name"), "V2");
