@@ -66,7 +66,6 @@ fn a_batch_of_holes_is_a_bounded_number_of_rows() {
 
 /// What compresses well on the disk of the coordinator is large for everybody else: it must still be handed on.
 #[test]
-#[ignore = "known hole: a document is kept deflated, and may be too large for a page when it is not"]
 fn a_document_that_a_box_may_write_can_be_handed_on() {
     let world = World::new();
     let watch = Watch::start();
