@@ -237,13 +237,19 @@ pub fn commit_run<S: Sql + ?Sized>(
                 if life == with.author.origin && number > former.last {
                     return Err(ShelfError::Fork { held: line.held });
                 }
-                match &said {
-                    // A box that took a snapshot keeps no entries of before; the run that says them again it does.
-                    Item::Entry { body, .. } if number <= former.held && with.author.writer == Writer::Box => {
-                        let of_erased = erase::is_about_the_erased(conn, &run.shelf, &Entry::decode(body)?)?;
-                        if of_erased { Kept::Hash } else { Kept::Whole }
-                    }
-                    said => take_item(&mut desk, (&life, former.line, number), writer, said, &mut brought)?,
+                // A box that took a snapshot keeps no entries of before; the run that says them again it does.
+                let of_before = if let Item::Entry { body, .. } = &said
+                    && number <= former.held
+                    && with.author.writer == Writer::Box
+                {
+                    Some(Entry::decode(body)?)
+                } else {
+                    None
+                };
+                match of_before {
+                    Some(entry) if erase::is_about_the_erased(conn, &run.shelf, &entry)? => Kept::Hash,
+                    Some(_) => Kept::Whole,
+                    None => take_item(&mut desk, (&life, former.line, number), writer, &said, &mut brought)?,
                 }
             }
             Item::Gone { .. } => {
