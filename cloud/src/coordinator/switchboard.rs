@@ -13,7 +13,7 @@ use preau_shared::{
     rig::{
         apply::Bench,
         link::{self, LinkSender, Unsent},
-        replicate::{Envelope, LinkEvent, News, Replication},
+        replicate::{Carrier, Envelope, LinkEvent, News, Replication},
         shelves::{self, Author, ShelfError},
         task::Tasks,
         writer::StoreError,
@@ -39,8 +39,6 @@ use crate::{
 
 /// Messages of one box that wait to be applied; one more is dropped, and the box sends it again.
 pub(crate) const MAX_WAITING: usize = 32;
-/// Messages to one box that wait for the connection.
-pub(crate) const MAX_LEAVING: usize = 16;
 /// Contacts are written down at most so often.
 const NOTE_CONTACTS_EVERY: Duration = Duration::from_secs(30);
 /// Revoked boxes are looked for so often.
@@ -262,7 +260,6 @@ impl Switchboard {
             return Some(inbound.clone());
         }
         let (inbound, receiver) = mpsc::channel(MAX_WAITING);
-        let (outbound, leaving) = mpsc::channel(MAX_LEAVING);
         let common = &self.common;
         let sealing = match common.seals.hop(box_id) {
             Ok(sealing) => sealing,
@@ -296,8 +293,8 @@ impl Switchboard {
             vitals: None,
             on_clone: common.on_clone.clone(),
         };
-        common.links.put(box_id, replication.start(receiver, outbound, &self.tasks));
-        self.tasks.spawn("messages to a box", carry_down(self.link.clone(), says, leaving));
+        let down = Down { link: self.link.clone(), topic: says };
+        common.links.put(box_id, replication.start(receiver, down, &self.tasks));
         if self.connected && inbound.try_send(LinkEvent::Connected).is_err() {
             // A new queue has room.
             return None;
@@ -350,13 +347,21 @@ impl Switchboard {
     }
 }
 
-/// Publishes what a box's replication says; ends with it.
-async fn carry_down(link: LinkSender, topic: String, mut leaving: mpsc::Receiver<Vec<u8>>) {
-    while let Some(bytes) = leaving.recv().await {
-        match link.publish(&topic, bytes).await {
-            // Without a connection nothing leaves; the replication says it again.
-            Ok(()) | Err(Unsent::Down) => {}
-            Err(Unsent::TooLarge) => tracing::error!("a batch larger than a packet was made and dropped"),
+/// Publishes what a box's replication says.
+struct Down {
+    link: LinkSender,
+    topic: String,
+}
+
+impl Carrier for Down {
+    async fn carry(&self, batch: Vec<u8>) -> bool {
+        match self.link.publish(&self.topic, batch).await {
+            Ok(()) => true,
+            Err(Unsent::Down) => false,
+            Err(Unsent::TooLarge) => {
+                tracing::error!("a batch larger than a packet was made and dropped");
+                false
+            }
         }
     }
 }

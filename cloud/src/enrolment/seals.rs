@@ -22,7 +22,7 @@ use preau_shared::{
     keys::KeyError,
     replica::{
         SealPublic, SealSecret, Sealing, Shelf, Side,
-        sealing::{Held, KEPT},
+        sealing::{Held, KEPT, Numbered, keep_newest},
     },
     rig::{
         keep,
@@ -72,8 +72,8 @@ pub(crate) struct Seals(Arc<Inner>);
 
 struct Inner {
     ground: Ground,
-    own: RwLock<BTreeMap<u32, SealSecret>>,
-    boxes: RwLock<BTreeMap<BoxId, BTreeMap<u32, SealPublic>>>,
+    own: RwLock<Numbered<SealSecret>>,
+    boxes: RwLock<BTreeMap<BoxId, Numbered<SealPublic>>>,
     hops: Mutex<BTreeMap<BoxId, Arc<Sealing>>>,
     /// Seen and not yet written down.
     uses: Mutex<BTreeMap<BoxId, u32>>,
@@ -136,7 +136,7 @@ impl Seals {
     /// [`KeyError`] when there is none.
     pub(crate) fn newest(&self) -> Result<(u32, SealPublic), KeyError> {
         let own = self.0.own.read().unwrap_or_else(PoisonError::into_inner);
-        let (number, secret) = own.last_key_value().ok_or(KeyError)?;
+        let (number, secret) = own.last().ok_or(KeyError)?;
         Ok((*number, secret.public()?))
     }
 
@@ -339,9 +339,7 @@ impl Seals {
             let fresh = |(_, box_id, number, public): seals::Announced| {
                 let keys = known.entry(box_id).or_default();
                 let new = keys.insert(number, public).is_none();
-                while keys.len() > KEPT {
-                    keys.pop_first();
-                }
+                keep_newest(keys);
                 new.then_some(box_id)
             };
             news.into_iter().filter_map(fresh).collect()

@@ -25,7 +25,7 @@ use super::{
 const READERS: usize = 4;
 /// What the connection that writes keeps of the file, in KiB (negative, as SQLite wants it): a little of each school is
 /// written now and then, and the system keeps what was read.
-const CACHE: i64 = -500;
+const CACHE: i64 = -200;
 
 /// A SQLite file of this coordinator alone, or a PostgreSQL that several coordinators may share.
 #[derive(Debug, Clone)]

@@ -1,7 +1,6 @@
 //! The box's own sealing keys: one small file, the two newest, written before anybody hears of them.
 
 use std::{
-    collections::BTreeMap,
     io,
     path::{Path, PathBuf},
 };
@@ -10,7 +9,10 @@ use data_encoding::HEXLOWER;
 use preau_shared::{
     dice::Dice,
     keys::KeyError,
-    replica::{SealPublic, SealSecret, sealing::KEPT},
+    replica::{
+        SealPublic, SealSecret,
+        sealing::{KEPT, Numbered},
+    },
     rig::keep,
 };
 use serde::{Deserialize, Serialize};
@@ -78,7 +80,7 @@ impl OwnSeals {
     ///
     /// # Errors
     /// [`SealsError::Damaged`].
-    pub(crate) fn secrets(&self) -> Result<BTreeMap<u32, SealSecret>, SealsError> {
+    pub(crate) fn secrets(&self) -> Result<Numbered<SealSecret>, SealsError> {
         let secret = |kept: &Kept| {
             let bytes = HEXLOWER.decode(kept.secret.as_bytes()).ok()?.try_into().ok()?;
             Some((kept.number, SealSecret::from_bytes(bytes)))
@@ -92,7 +94,7 @@ impl OwnSeals {
     /// [`SealsError`].
     pub(crate) fn newest(&self) -> Result<(u32, SealPublic), SealsError> {
         let secrets = self.secrets()?;
-        let (number, secret) = secrets.last_key_value().ok_or_else(|| SealsError::Damaged(self.path.clone()))?;
+        let (number, secret) = secrets.last().ok_or_else(|| SealsError::Damaged(self.path.clone()))?;
         Ok((*number, secret.public()?))
     }
 
@@ -136,7 +138,7 @@ mod tests {
         again.draw(2, &dice).expect("drawn");
         again.draw(3, &dice).expect("drawn");
         let read = OwnSeals::read(&path).expect("readable").expect("there");
-        assert_eq!(read.secrets().expect("secrets").into_keys().collect::<Vec<_>>(), [1, 2]);
+        assert_eq!(read.secrets().expect("secrets").keys().copied().collect::<Vec<_>>(), [1, 2]);
         assert_eq!((read.newest().expect("newest").0, read.beside()), (2, 3));
         assert_eq!(std::fs::metadata(&path).expect("there").permissions().mode() & 0o777, 0o600);
         for wrong in ["[]", "{}", r#"[{"number":1,"beside":1,"secret":"00"}]"#] {

@@ -10,10 +10,9 @@
 //!
 //! An older key is dropped when its end withdraws it, which it does after all others have used the newer.
 
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
-};
+use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use litemap::LiteMap;
 
 use super::{
     rights::Side,
@@ -34,13 +33,16 @@ pub const NOTICE_BYTES: usize = 4 + 32 + 64;
 
 const NIBBLE: u32 = 0x0f;
 
-/// What one end holds of a hop, by number.
+/// Keys by number: one or two, for each of thousands of hops.
+pub type Numbered<K> = LiteMap<u32, K>;
+
+/// What one end holds of a hop.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Held {
     /// Its own keys.
-    pub own: BTreeMap<u32, SealSecret>,
+    pub own: Numbered<SealSecret>,
     /// The other end's.
-    pub theirs: BTreeMap<u32, SealPublic>,
+    pub theirs: Numbered<SealPublic>,
 }
 
 /// Reads what is held now; `None` when it cannot be read, which changes nothing.
@@ -170,9 +172,10 @@ impl Sealing {
 impl State {
     fn of(side: Side, held: Held, used: Option<u32>, only: Option<u8>) -> Result<Self, KeyError> {
         // Nothing heard yet: the oldest of mine is the one that they know if they know any.
-        let mine = used.filter(|number| held.own.contains_key(number)).or_else(|| held.own.keys().next().copied());
+        let mine =
+            used.filter(|number| held.own.contains_key(number)).or_else(|| held.own.first().map(|(number, _)| *number));
         let fallback = only.and_then(|nibble| by_nibble(held.theirs.keys(), nibble));
-        let theirs = fallback.or_else(|| held.theirs.keys().next_back().copied());
+        let theirs = fallback.or_else(|| held.theirs.last().map(|(number, _)| *number));
         let (Some(mine), Some(theirs)) = (mine, theirs) else { return Err(KeyError) };
         let mut hops = Vec::new();
         for (own, secret) in &held.own {
@@ -205,13 +208,13 @@ fn newest(mut held: Held) -> Held {
     held
 }
 
-/// An older key of the same name as the newest goes too: whoever was away for sixteen changes.
-fn keep_newest<K>(keys: &mut BTreeMap<u32, K>) {
-    while keys.len() > KEPT {
-        keys.pop_first();
-    }
+/// Leaves the newest [`KEPT`]. An older key of the same name as the newest goes too: whoever was away for sixteen changes.
+pub fn keep_newest<K>(keys: &mut Numbered<K>) {
+    let surplus = keys.len().saturating_sub(KEPT);
+    let older: Vec<u32> = keys.keys().take(surplus).copied().collect();
+    older.iter().for_each(|number| drop(keys.remove(number)));
     let same = |a: &u32, b: &u32| a & NIBBLE == b & NIBBLE;
-    if let (Some(oldest), Some(newest)) = (keys.keys().next().copied(), keys.keys().next_back().copied())
+    if let (Some((&oldest, _)), Some((&newest, _))) = (keys.first(), keys.last())
         && oldest != newest
         && same(&oldest, &newest)
     {
@@ -269,8 +272,8 @@ mod tests {
     impl Party {
         fn new(side: Side, own: &SealSecret, theirs: &SealSecret) -> Self {
             let held = Arc::new(Mutex::new(Held {
-                own: [(1, own.clone())].into(),
-                theirs: [(1, theirs.public().expect("public"))].into(),
+                own: Numbered::from_iter([(1, own.clone())]),
+                theirs: Numbered::from_iter([(1, theirs.public().expect("public"))]),
             }));
             let proved = Arc::new(Mutex::new(Vec::new()));
             let (seen, told) = (held.clone(), proved.clone());
@@ -353,7 +356,7 @@ mod tests {
         a_box.sealing.refresh();
         // Its key is found again: the first batch under it ends the exception.
         let with_new = Party::new(Side::Coordinator, &new, &secret(1));
-        with_new.held.lock().expect("held").own = [(2, new.clone())].into();
+        with_new.held.lock().expect("held").own = Numbered::from_iter([(2, new.clone())]);
         with_new.sealing.refresh();
         assert_eq!((with_new.says(&a_box), a_box.sealing.pair()), (Ok(()), (1, 2)));
     }

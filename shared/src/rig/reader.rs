@@ -34,7 +34,7 @@ impl Reader {
                 let connection = Connection::open_with_flags(path, flags)?;
                 connection.set_prepared_statement_cache_capacity(64);
                 connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
-                connection.execute_batch("PRAGMA query_only=ON; PRAGMA busy_timeout=5000; PRAGMA cache_size=-500;")?;
+                connection.execute_batch("PRAGMA query_only=ON; PRAGMA busy_timeout=5000; PRAGMA cache_size=-200;")?;
                 Ok(Mutex::new(connection))
             })
             .collect();

@@ -4,6 +4,7 @@
 //! the peer's; what a run does to documents is `rig::shelves`'. Own items become runs in [`close_runs`], one task per
 //! program; the links of a shelf hear of what became durable on it by [`News`].
 
+mod carrier;
 mod drive;
 mod envelope;
 mod news;
@@ -16,7 +17,7 @@ use tokio::{
     time::{sleep, timeout},
 };
 
-pub use self::{envelope::Envelope, news::News};
+pub use self::{carrier::Carrier, envelope::Envelope, news::News};
 use super::{
     apply::Bench,
     shelves::{self, Author, Project, ShelfError},
@@ -144,11 +145,11 @@ impl<D: Store> Replication<D> {
     pub fn start(
         self,
         inbound: mpsc::Receiver<LinkEvent>,
-        outbound: mpsc::Sender<Vec<u8>>,
+        carrier: impl Carrier,
         tasks: &Tasks,
     ) -> watch::Receiver<LinkStatus> {
         let (say, status) = watch::channel(LinkStatus::default());
-        tasks.spawn("replication", drive::run(self, (inbound, outbound), say, tasks.stopping()));
+        tasks.spawn("replication", drive::run(self, inbound, carrier, say, tasks.stopping()));
         status
     }
 }

@@ -69,8 +69,8 @@ fn seal_key(id: BoxId) -> SealSecret {
 /// The keys of the hop, as the two agreed on them at the claim.
 fn sealing(side: Side) -> Result<Sealing> {
     let (mine, theirs) = if side == Side::Box { (BOX, COORDINATOR) } else { (COORDINATOR, BOX) };
-    let (own, theirs) = ([(0, seal_key(mine))].into(), [(0, seal_key(theirs).public()?)].into());
-    let held = Held { own, theirs };
+    let (own, theirs) = ([(0, seal_key(mine))], [(0, seal_key(theirs).public()?)]);
+    let held = Held { own: own.into_iter().collect(), theirs: theirs.into_iter().collect() };
     Ok(Sealing::new(side, Arc::new(move || Some(held.clone())), Arc::new(|_| {}))?)
 }
 

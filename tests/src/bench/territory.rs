@@ -255,7 +255,8 @@ impl Claimed {
     pub fn sealing(&self) -> Result<Sealing> {
         let theirs = HEXLOWER.decode(self.grant.seal_key.as_bytes())?;
         let theirs = SealPublic(theirs.try_into().ok().context("32 bytes")?);
-        let held = Held { own: [(0, self.seal.clone())].into(), theirs: [(self.grant.seal_number, theirs)].into() };
+        let (own, theirs) = ([(0, self.seal.clone())], [(self.grant.seal_number, theirs)]);
+        let held = Held { own: own.into_iter().collect(), theirs: theirs.into_iter().collect() };
         Ok(Sealing::new(Side::Box, Arc::new(move || Some(held.clone())), Arc::new(|_| {}))?)
     }
 

@@ -98,8 +98,8 @@ impl World {
             dice: dice.clone(),
         };
         let seals = Seals::open(ground).await.expect("keys");
-        let theirs = [(1, seals.newest().expect("newest").1)].into();
-        let held = Arc::new(Mutex::new(Held { own: [(0, secret)].into(), theirs }));
+        let theirs = [(1, seals.newest().expect("newest").1)].into_iter().collect();
+        let held = Arc::new(Mutex::new(Held { own: [(0, secret)].into_iter().collect(), theirs }));
         let looking = held.clone();
         let look = Arc::new(move || Some(looking.lock().expect("held").clone()));
         let end = Sealing::new(Side::Box, look, Arc::new(|_| {})).expect("the box's end");
@@ -221,7 +221,7 @@ async fn a_box_tells_its_new_key_and_nobody_tells_it_for_the_box() {
         let act = move |conn: &Tx| shelves::edit(conn, &by, &shelf, Stamp(0), &edit, &Projection);
         world.store.commit::<_, ShelfError>(act).await.expect("told");
         world.tend().await;
-        assert_eq!(lock(&world.seals.0.boxes).get(&BOX).map(BTreeMap::len), Some(known));
+        assert_eq!(lock(&world.seals.0.boxes).get(&BOX).map(Numbered::len), Some(known));
     }
     world.held.lock().expect("held").own.insert(1, secret);
     world.end.refresh();

@@ -5,7 +5,7 @@ use std::{collections::VecDeque, time::Duration};
 use tokio::sync::{mpsc, watch};
 
 use super::{
-    CARRIER_PATIENCE, LinkEvent, LinkStatus, NEWS_EVERY, Replication, ShelfError, Side, Store, sleep, timeout,
+    CARRIER_PATIENCE, Carrier, LinkEvent, LinkStatus, NEWS_EVERY, Replication, ShelfError, Side, Store, sleep, timeout,
 };
 use crate::{
     replica::{Input, Mark, Message, Output, Peer, Shelf, Vitals, batch, peer::Config},
@@ -16,14 +16,14 @@ use crate::{
 /// Wait before what is held is read again, when it could not be.
 pub(super) const READ_AGAIN: Duration = Duration::from_secs(1);
 
-pub(super) struct Driver<D: Store> {
+pub(super) struct Driver<D: Store, C> {
     pub(super) with: Replication<D>,
     peer: Peer,
     pub(super) marks: Vec<Mark>,
     /// What the other end was last noted to hold, and what was held here then: what it says of a line that is not here says
     /// something once the line is.
     pub(super) acknowledged: (Vec<Mark>, Vec<Mark>),
-    outbound: mpsc::Sender<Vec<u8>>,
+    carrier: C,
     pub(super) status: LinkStatus,
     say: watch::Sender<LinkStatus>,
     wake: Elapsed,
@@ -40,50 +40,32 @@ enum Event {
     End,
 }
 
-/// One link, until the program stops or the carrier goes.
-pub(super) async fn run<D: Store>(
+/// One link, until the program stops or what comes ends.
+///
+/// Thousands of links wait: each is a pointer to its driver and what it waits for. What an event takes is many times
+/// that, and lasts only as long.
+pub(super) fn run<D: Store, C: Carrier>(
     with: Replication<D>,
-    (inbound, outbound): (mpsc::Receiver<LinkEvent>, mpsc::Sender<Vec<u8>>),
+    mut inbound: mpsc::Receiver<LinkEvent>,
+    carrier: C,
     say: watch::Sender<LinkStatus>,
     mut stop: Stop,
-) {
-    let shelves = with.shelves();
-    let marks = loop {
-        let of = shelves.clone();
-        match with.store.read(move |conn| shelves::marks_of(conn, &of)).await {
-            Ok(marks) => break marks,
-            Err(error) => tracing::error!(link = ?with.rights, %error, "what is held cannot be read; trying again"),
-        }
+) -> impl Future<Output = ()> + Send {
+    let [mut territory, mut school] = with.shelves().map(|shelf| with.news.of(&shelf));
+    let mut opening = stop.clone();
+    let opened = Box::pin(async move {
         tokio::select! {
-            () = sleep(READ_AGAIN) => {}
-            () = stop.wait() => return,
+            driver = Driver::open(with, carrier, say) => Some(driver),
+            () = opening.wait() => None,
         }
-    };
-    let mut driver = Driver::new(with, marks, outbound, say);
-    driver.run(inbound, stop).await;
-}
-
-impl<D: Store> Driver<D> {
-    fn new(
-        with: Replication<D>,
-        marks: Vec<Mark>,
-        outbound: mpsc::Sender<Vec<u8>>,
-        say: watch::Sender<LinkStatus>,
-    ) -> Self {
-        let config = Config { own: with.author.origin, rights: with.rights.clone(), timings: with.timings };
-        let peer = Peer::new(config, with.dice.clone(), marks.clone());
-        let (status, wake) = (LinkStatus::default(), with.clock.elapsed());
-        let (acknowledged, told, anew) = (Default::default(), None, false);
-        Self { with, peer, marks, acknowledged, outbound, status, say, wake, told, anew }
-    }
-
-    async fn run(&mut self, mut inbound: mpsc::Receiver<LinkEvent>, mut stop: Stop) {
-        let [mut territory, mut school] = self.with.shelves().map(|shelf| self.with.news.of(&shelf));
+    });
+    async move {
+        let Some(mut driver) = opened.await else { return };
         // When the next news of what became durable are told; several ticks are one piece of news.
         let mut news_at: Option<Elapsed> = None;
         loop {
-            let now = self.with.clock.elapsed();
-            let next = news_at.map_or(self.wake, |at| at.min(self.wake));
+            let now = driver.with.clock.elapsed();
+            let next = news_at.map_or(driver.wake, |at| at.min(driver.wake));
             let durable =
                 |news: Result<(), watch::error::RecvError>| if news.is_ok() { Event::Durable } else { Event::End };
             let event = tokio::select! {
@@ -96,10 +78,28 @@ impl<D: Store> Driver<D> {
             if matches!(event, Event::End) {
                 return;
             }
-            // Thousands of links wait: what an event takes is many times what waiting takes, and lasts only as long.
-            Box::pin(self.happened(event, now, &mut news_at)).await;
-            self.publish();
+            Box::pin(driver.happened(event, now, &mut news_at)).await;
+            driver.publish();
         }
+    }
+}
+
+impl<D: Store, C: Carrier> Driver<D, C> {
+    /// Reads what is held, again and again until it can be read.
+    async fn open(with: Replication<D>, carrier: C, say: watch::Sender<LinkStatus>) -> Box<Self> {
+        let marks = loop {
+            let of = with.shelves();
+            match with.store.read(move |conn| shelves::marks_of(conn, &of)).await {
+                Ok(marks) => break marks,
+                Err(error) => tracing::error!(link = ?with.rights, %error, "what is held cannot be read; trying again"),
+            }
+            sleep(READ_AGAIN).await;
+        };
+        let config = Config { own: with.author.origin, rights: with.rights.clone(), timings: with.timings };
+        let peer = Peer::new(config, with.dice.clone(), marks.clone());
+        let (status, wake) = (LinkStatus::default(), with.clock.elapsed());
+        let (acknowledged, told, anew) = (Default::default(), None, false);
+        Box::new(Self { with, peer, marks, acknowledged, carrier, status, say, wake, told, anew })
     }
 
     async fn happened(&mut self, event: Event, now: Elapsed, news_at: &mut Option<Elapsed>) {
@@ -230,7 +230,7 @@ impl<D: Store> Driver<D> {
         let body = batch::encode(message, vitals.as_ref().filter(|_| news)).map_err(|why| why.to_string());
         match body.and_then(|body| self.with.envelope.wrap(&*self.with.dice, body)) {
             Ok(bytes) => {
-                if matches!(timeout(CARRIER_PATIENCE, self.outbound.send(bytes)).await, Ok(Ok(()))) {
+                if timeout(CARRIER_PATIENCE, self.carrier.carry(bytes)).await == Ok(true) {
                     self.told = vitals;
                 } else {
                     tracing::debug!(link = ?self.with.rights, "a batch found no room at the carrier");

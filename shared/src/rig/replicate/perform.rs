@@ -1,13 +1,13 @@
 //! What the peer asks of the store.
 
-use super::{Replication, ShelfError, Side, Store, drive::Driver, reason_of};
+use super::{Carrier, Replication, ShelfError, Side, Store, drive::Driver, reason_of};
 use crate::{
     ids::BoxId,
     replica::{Input, Item, Knowledge, Lacking, Mark, Output, Page, Pull, Reason, Run, Shelf},
     rig::shelves::{self, Following, Taking, fold, pages, quarantine},
 };
 
-impl<D: Store> Driver<D> {
+impl<D: Store, C: Carrier> Driver<D, C> {
     pub(super) async fn perform(&mut self, output: Output) -> Vec<Input> {
         match output {
             Output::Fetch { shelf, origin, after, max_bytes } => {
