@@ -65,7 +65,8 @@ fn sealing(side: Side) -> Sealing {
     // Between two boxes there are two keys as well, and nothing else is looked at here.
     let side = if side == Side::Box { side } else { Side::Coordinator };
     let (own, theirs) = if side == Side::Box { (box_key, cloud_key) } else { (cloud_key, box_key) };
-    let held = Held { own: [(1, own)].into(), theirs: [(1, theirs.public().expect("public"))].into() };
+    let (own, theirs) = ([(1, own)], [(1, theirs.public().expect("public"))]);
+    let held = Held { own: own.into_iter().collect(), theirs: theirs.into_iter().collect() };
     let look: Look = Arc::new(move || Some(held.clone()));
     let proved: Proved = Arc::new(|_| ());
     Sealing::new(side, look, proved).expect("keys")

@@ -185,7 +185,8 @@ fn run(shelf: Shelf, origin: Origin, key: &SigningKey) -> Result<Run> {
 fn sealing(who: u8) -> Result<Sealing> {
     let secret = |who: u8| SealSecret::from_bytes([who; 32]);
     let (side, other) = if who == CLOUD { (Side::Coordinator, BOX) } else { (Side::Box, CLOUD) };
-    let held = Held { own: [(0, secret(who))].into(), theirs: [(0, secret(other).public()?)].into() };
+    let (own, theirs) = ([(0, secret(who))], [(0, secret(other).public()?)]);
+    let held = Held { own: own.into_iter().collect(), theirs: theirs.into_iter().collect() };
     Ok(Sealing::new(side, Arc::new(move || Some(held.clone())), Arc::new(|_| {}))?)
 }
 

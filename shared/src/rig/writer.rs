@@ -16,7 +16,7 @@ pub const MAX_WAITING_ACTS: usize = 1_024;
 /// Acts in one commit: bounds how long the first waits for the last.
 pub const MAX_ACTS_PER_COMMIT: usize = 256;
 /// With nothing to write for so long, memory is given back.
-const REST_AFTER: Duration = Duration::from_secs(5);
+const REST_AFTER: Duration = Duration::from_secs(2);
 /// Statements kept prepared.
 const STATEMENT_CACHE: usize = 128;
 
