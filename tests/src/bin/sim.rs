@@ -8,8 +8,13 @@ use std::{
 };
 
 use anyhow::{Context as _, Result, bail};
+use mimalloc::MiMalloc;
 use preau_shared::{rig::clock::SystemClock, time::Clock as _};
 use preau_tests::sim::{self, Plan, Plant, Trim, Until};
+
+/// Twenty thousand school days are above all small allocations.
+#[global_allocator]
+static ALLOCATOR: MiMalloc = MiMalloc;
 
 const USAGE: &str =
     "usage: sim [--schedules N] [--first-seed N] [--until failure|end]   for example: sim --schedules 20000
