@@ -170,7 +170,7 @@ impl World {
     fn play(&mut self) -> Result<()> {
         for storm in 0..self.plan.storms {
             self.storm(storm)?;
-            let ends = self.now.after(Duration::from_secs(4)).after(self.net.moment(4_000));
+            let ends = self.now.after(Duration::from_secs(6)).after(self.net.moment(8_000));
             self.until(ends, false).with_context(|| format!("in storm {storm}"))?;
             self.trace(|| "calm".into());
             self.calm()?;
