@@ -108,7 +108,7 @@ fn fresh() -> Result<Connection> {
 #[derive(Debug, Clone)]
 pub(super) struct Disk {
     base: Arc<Mutex<Base>>,
-    /// What is held, read once after each act.
+    /// What is held, read once after each act that changed something.
     marks: Arc<Mutex<Option<Arc<[Mark]>>>>,
 }
 
@@ -157,6 +157,7 @@ impl Disk {
         act: impl FnOnce(&Base) -> Result<T, ShelfError>,
     ) -> Result<Result<T, ShelfError>> {
         let base = self.base();
+        let before = base.conn()?.total_changes();
         base.batch("BEGIN")?;
         if let End::Fail(after) = end {
             base.left.set(Some(after));
@@ -167,8 +168,11 @@ impl Disk {
             (Ok(_), End::Fail(_)) => Err(StoreError::Commit("the disk is full".into()).into()),
             (done, _) => done,
         };
-        base.batch(if done.is_ok() && end == End::Commit { "COMMIT" } else { "ROLLBACK" })?;
-        self.forget_marks();
+        let commits = done.is_ok() && end == End::Commit;
+        base.batch(if commits { "COMMIT" } else { "ROLLBACK" })?;
+        if commits && base.conn()?.total_changes() != before {
+            self.forget_marks();
+        }
         Ok(done)
     }
 

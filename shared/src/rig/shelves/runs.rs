@@ -272,7 +272,10 @@ pub fn commit_run<S: Sql + ?Sized>(
     for (origin, number, entry) in &brought.entries {
         with.project.entry(conn, &run.shelf, origin, *number, with.now, entry)?;
     }
-    let stored = run.without(|number, _| brought.hashed.contains(&number))?;
+    let stored = match brought.hashed[..] {
+        [] => None,
+        _ => run.without(|number, _| brought.hashed.contains(&number))?,
+    };
     let chain = store(conn, line.line, stored.as_ref().unwrap_or(run), (with.now, with.now, with.now))?;
     line::advance(conn, line.line, run.last(), &chain)?;
     erase::clear_late(conn, &run.shelf, &cleared.erased)?;
