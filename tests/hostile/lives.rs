@@ -8,7 +8,7 @@ use preau_shared::{
     replica::{
         Item, Lacking, Loose, Mark, Message, Origin, Run, batch::MAX_RUNS, page::MAX_LOOSE, run::CLOSE_AT_ITEMS,
     },
-    rig::shelves::{self, pages},
+    rig::shelves::{self, lost},
 };
 
 use crate::{
@@ -49,7 +49,7 @@ fn held_of(site: &Site, of: Origin) -> Option<Mark> {
 }
 
 fn lost_of(site: &Site, of: Origin) -> usize {
-    site.store.with(pages::lost).expect("lost").iter().filter(|lost| lost.origin == of).count()
+    site.store.with(lost::list).expect("lost").iter().filter(|lost| lost.origin == of).count()
 }
 
 /// Runs in which a box says things again of one life after the other.

@@ -14,10 +14,13 @@
 //! | [`epochs`] | a document is begun anew, and late edits of its past are carried over |
 //! | [`mod@erase`] | a document goes, with everything that was ever said of it |
 //! | [`pages`] | documents as they are, for whoever lacks them: snapshot and repair |
+//! | [`compare`] | what two ends lack of each other's documents |
+//! | [`lost`] | what nobody keeps any more |
 //! | [`fold`] | what everybody has is cut; who counts as everybody |
 //! | [`lives`] | every start is another life, and says again what a former one left half-done |
 //! | [`quarantine`] | what was refused, for people to look at |
 
+pub mod compare;
 mod desk;
 mod epochs;
 mod erase;
@@ -26,6 +29,7 @@ mod hashes;
 mod library;
 mod line;
 mod lives;
+pub mod lost;
 pub mod pages;
 pub mod quarantine;
 mod runs;

@@ -9,7 +9,7 @@ use preau_shared::{
     journal::Entry,
     replica::{Alert, Item, Mark, Origin, Run, Shelf},
     rig::{
-        shelves::{self, Following, pages, quarantine},
+        shelves::{self, Following, lost, quarantine},
         sql::{Row, Sql as _, values},
     },
 };
@@ -142,7 +142,7 @@ impl World {
 
     /// Whether the coordinator says itself that it lost an entry: it was restored from longer ago than boxes keep runs.
     fn is_lost(&self, node: &Node, shelf: &Shelf, body: &Vec<u8>) -> Result<bool> {
-        let lost = pages::lost(&*node.disk.base())?;
+        let lost = lost::list(&*node.disk.base())?;
         for other in self.standing() {
             let rows = other.disk.base().query(
                 "SELECT l.box, l.incarnation, i.number FROM replica_items i JOIN replica_lines l ON l.line = i.line
@@ -157,7 +157,7 @@ impl World {
                 let marks = node.disk.marks()?;
                 let held = marks.iter().find(|mark| mark.shelf == *shelf && mark.origin == origin);
                 let said_again = held.is_none_or(|mark| mark.number < number);
-                let of = |l: &pages::Lost| {
+                let of = |l: &lost::Lost| {
                     let same = l.origin == origin && (l.first..=l.last).contains(&number);
                     same || said_again && l.origin.box_id == origin.box_id && l.origin != origin
                 };
@@ -267,7 +267,7 @@ impl World {
         ensure!(fine, "something is in quarantine without a reason");
         // A stranger may give up what the stolen box wrote.
         let stolen: Vec<_> = self.stolen.iter().map(|n| id(Place::Box(*n))).collect();
-        let lost = pages::lost(&*base)?.into_iter().find(|lost| !stolen.contains(&lost.origin.box_id));
+        let lost = lost::list(&*base)?.into_iter().find(|lost| !stolen.contains(&lost.origin.box_id));
         ensure!(disks || lost.is_none(), "something is noted as lost without a reason: {lost:?}");
         drop(base);
         // An edit in an epoch that was let go of, or on what stood on a disk that was taken away, waits for its 120 days.

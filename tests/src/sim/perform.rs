@@ -5,7 +5,7 @@ use preau_shared::{
     replica::{Input, Knowledge, Mark, Output, Reason, Run, Shelf, Side},
     rig::{
         replicate::reason_of,
-        shelves::{self, Following, ShelfError, fold, pages, quarantine},
+        shelves::{self, Following, ShelfError, compare, fold, lost, pages, quarantine},
     },
     time::Elapsed,
 };
@@ -36,7 +36,7 @@ impl Node {
             Output::Survey => return self.survey(now, link, out),
             Output::Skip(head) => {
                 let (shelf, origin, first) = (head.shelf.clone(), head.origin, head.last());
-                return match self.commit(now, out, |conn, with| pages::skip(conn, &head, with))? {
+                return match self.commit(now, out, |conn, with| lost::skip(conn, &head, with))? {
                     Some(Ok(())) => self.stored(link, out),
                     Some(Err(error)) => Ok(vec![Input::Refused { shelf, origin, first, reason: reason_of(&error) }]),
                     None => Ok(Vec::new()),
@@ -68,7 +68,7 @@ impl Node {
             }
             Output::Mend(shelf, lacking) => {
                 let from = self.rights(link)?.box_id;
-                let mended = self.commit(now, out, |conn, with| pages::mend(conn, &shelf, from, &lacking, with))?;
+                let mended = self.commit(now, out, |conn, with| compare::mend(conn, &shelf, from, &lacking, with))?;
                 if let Some(Ok(())) = mended {
                     return self.stored(link, out);
                 }

@@ -3,7 +3,7 @@
 use axum::{Json, extract::State};
 use preau_shared::rig::{
     reply::Problem,
-    shelves::{ShelfError, pages, quarantine},
+    shelves::{ShelfError, lost, quarantine},
 };
 use serde_json::{Value, json};
 
@@ -13,7 +13,7 @@ use crate::web::{Web, caller::Administrator, problem};
 /// contents: what could not be proved or read is shown by its size and its reason.
 pub(in crate::web) async fn list(_: Administrator, State(web): State<Web>) -> Result<Json<Value>, Problem> {
     let now = web.app.clock.stamp();
-    let read = web.app.store.read(|conn| Ok::<_, ShelfError>((quarantine::list(conn)?, pages::lost(conn)?)));
+    let read = web.app.store.read(|conn| Ok::<_, ShelfError>((quarantine::list(conn)?, lost::list(conn)?)));
     let (kept, lost) = read.await.map_err(problem::shelf)?;
     let quarantined: Vec<Value> = kept
         .iter()

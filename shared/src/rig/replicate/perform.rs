@@ -4,7 +4,7 @@ use super::{Carrier, Replication, ShelfError, Side, Store, drive::Driver, reason
 use crate::{
     ids::BoxId,
     replica::{Input, Item, Knowledge, Lacking, Mark, Output, Page, Pull, Reason, Run, Shelf},
-    rig::shelves::{self, Following, Taking, fold, pages, quarantine},
+    rig::shelves::{self, Following, Taking, compare, fold, lost, pages, quarantine},
 };
 
 impl<D: Store, C: Carrier> Driver<D, C> {
@@ -139,7 +139,7 @@ impl<D: Store, C: Carrier> Driver<D, C> {
     async fn skip(&mut self, head: Run) -> Vec<Input> {
         let (shelf, origin, first) = (head.shelf.clone(), head.origin, head.last());
         tracing::error!(link = ?self.with.rights, %shelf, %origin, up_to = first, "items are lost: nobody keeps them any more");
-        match self.taking(move |conn, with| pages::skip(conn, &head, with)).await {
+        match self.taking(move |conn, with| lost::skip(conn, &head, with)).await {
             Ok(()) => self.stored().await,
             Err(error) => {
                 self.failed("what is lost could not be noted", &error);
@@ -188,7 +188,7 @@ impl<D: Store, C: Carrier> Driver<D, C> {
 
     async fn mend(&mut self, shelf: Shelf, lacking: Lacking) -> Vec<Input> {
         let (of, from, erases) = (shelf.clone(), self.with.rights.box_id, !lacking.erased.is_empty());
-        match self.taking(move |conn, with| pages::mend(conn, &of, from, &lacking, with)).await {
+        match self.taking(move |conn, with| compare::mend(conn, &of, from, &lacking, with)).await {
             Ok(()) => {
                 if erases {
                     self.with.store.scrub();

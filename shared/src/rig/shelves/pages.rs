@@ -3,25 +3,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::{
-    ShelfError,
+    ShelfError, compare,
     desk::{Desk, Taking},
-    epochs,
-    erase::{self, Late},
-    hashes,
-    library::{self, PLACE, Place, State, Taken, place_at},
+    epochs, erase, hashes,
+    library::{self, PLACE, Place, State, place_at},
     line, lives, quarantine, runs,
 };
 use crate::{
-    documents::{Chunk, DocId, Document, Fields, Writer, dress, strip},
-    ids::BoxId,
+    documents::{DocId, Document, Fields, strip},
     journal::{CredentialKind, Entry},
     keys::sha256,
     replica::{
         Copy, Erasure, Item, Kept, Lacking, Loose, Mark, Origin, Page, Pull, Run, Sheet, Shelf, Wanted,
-        page::{MAX_LOOSE, MAX_PAGE_BYTES, PAGE_BYTES, bucket},
+        page::{MAX_PAGE_BYTES, PAGE_BYTES},
     },
     rig::{
-        sql::{Row, Sql, values},
+        sql::{Sql, values},
         writer::StoreError,
     },
 };
@@ -142,7 +139,7 @@ fn marks_in_documents<S: Sql + ?Sized>(conn: &S, shelf: &Shelf) -> Result<Vec<Ma
 }
 
 /// The rows of the next documents, in order, all epochs of each: the newest first.
-fn rows_after<S: Sql + ?Sized>(
+pub(super) fn rows_after<S: Sql + ?Sized>(
     conn: &S,
     shelf: &Shelf,
     wanted: &Wanted,
@@ -252,7 +249,7 @@ pub fn take<S: Sql + ?Sized>(
         }
     }
     if compares {
-        unknown_there(conn, page, &sheet, &mut lack)?;
+        compare::unknown_there(conn, page, &sheet, &mut lack)?;
     }
     let mut desk = Desk::new(conn, shelf, with, None);
     desk.heard(came, changed);
@@ -265,7 +262,7 @@ pub fn take<S: Sql + ?Sized>(
         take_entry(conn, shelf, kept, with)?;
     }
     if !lack.changes.is_empty() {
-        lack.lives = makers(conn, shelf, &lack.changes)?;
+        lack.lives = compare::makers(conn, shelf, &lack.changes)?;
     }
     if let Some(marks) = adopt {
         let head = |mark: &Mark| page.heads.iter().find(|run| run.hash() == mark.chain);
@@ -273,16 +270,6 @@ pub fn take<S: Sql + ?Sized>(
         marks.iter().try_for_each(|mark| adopt_mark(conn, mark, head(mark), with))?;
     }
     Ok(lack)
-}
-
-/// The lives that made these changes, as far as they are known here.
-fn makers<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, changes: &[Loose]) -> Result<Vec<Origin>, ShelfError> {
-    let mut actors = BTreeSet::new();
-    for change in changes {
-        actors.insert(Chunk::read(&dress(&change.bytes))?.actor);
-    }
-    let made = |life: &Origin| actors.contains(&life.actor());
-    Ok(lives::known(conn, shelf)?.into_iter().filter(made).take(MAX_LOOSE).collect())
 }
 
 /// What the copies of one document brought.
@@ -307,7 +294,7 @@ fn take_copies<S: Sql + ?Sized>(
             brought.came.extend(merge(conn, shelf, copy, place, &mut brought.changed)?);
         }
         if compares && copy.cut.is_none() {
-            brought.lack.extend(lacking(conn, shelf, copy)?);
+            brought.lack.extend(compare::lacking(conn, shelf, copy)?);
         }
     }
     Ok(brought)
@@ -378,69 +365,6 @@ fn leave<S: Sql + ?Sized>(conn: &S, copy: &Copy, place: Place) -> Result<(), She
     epochs::note_cut(conn, place.row, &theirs.heads())
 }
 
-/// What a copy lacks of the document here.
-fn lacking<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, copy: &Copy) -> Result<Vec<Loose>, ShelfError> {
-    let mut lacking = Vec::new();
-    let same = library::epoch(conn, shelf, &copy.doc, copy.epoch)?;
-    if let Some(place) = same.filter(|place| matches!(place.state, State::Current | State::Past)) {
-        let mut theirs = Document::new(copy.doc.kind);
-        theirs.merge_saved(&copy.saved)?;
-        lacking = loose(conn, shelf, place, &theirs.heads())?;
-    }
-    // They know nothing of an epoch that was begun since.
-    if let Some(current) = library::current(conn, shelf, &copy.doc)?.filter(|current| current.epoch > copy.epoch) {
-        lacking.extend(loose(conn, shelf, current, &[])?);
-    }
-    Ok(lacking)
-}
-
-fn loose<S: Sql + ?Sized>(
-    conn: &S,
-    shelf: &Shelf,
-    place: Place,
-    theirs: &[[u8; 32]],
-) -> Result<Vec<Loose>, ShelfError> {
-    let mine: Taken = library::take(conn, place)?;
-    let (doc, epoch) = (mine.place.doc, mine.place.epoch);
-    let strip = |change: Vec<u8>| strip(&change).map(<[u8]>::to_vec).ok_or(library::UNREADABLE);
-    let left_behind = library::left_behind(conn, shelf, &place)?;
-    let mut lacking = Vec::new();
-    for change in mine.document.changes_since(theirs) {
-        let is_first = Chunk::read(&change)?.deps.is_empty();
-        let cut = if is_first { left_behind.clone() } else { Vec::new() };
-        lacking.push(Loose { doc, epoch, cut, bytes: strip(change)? });
-    }
-    Ok(lacking)
-}
-
-/// What stands in the compared buckets here, and the page should have held and did not.
-fn unknown_there<S: Sql + ?Sized>(conn: &S, page: &Page, sheet: &Sheet, lack: &mut Lacking) -> Result<(), ShelfError> {
-    let Wanted::Buckets(buckets) = &page.pull.wanted else { return Ok(()) };
-    let shelf = &page.pull.shelf;
-    let held: BTreeSet<DocId> = sheet.copies.iter().map(|copy| copy.doc).collect();
-    let erased: BTreeSet<DocId> = sheet.erased.iter().map(|erasure| erasure.tombstone.doc).collect();
-    let mut after = page.pull.after;
-    loop {
-        let rows = rows_after(conn, shelf, &page.pull.wanted, after)?;
-        let Some(last) = rows.last().map(|place| place.doc) else { return Ok(()) };
-        let within = |doc: &DocId| page.next.is_none_or(|next| *doc <= next) && buckets.contains(&bucket(doc));
-        for of_doc in rows.chunk_by(|one, next| one.doc == next.doc) {
-            let Some(newest) = of_doc.first().filter(|newest| within(&newest.doc)) else { continue };
-            match newest.state {
-                State::Erased if !erased.contains(&newest.doc) => {
-                    lack.erased.push(erase::erasure(conn, shelf, newest)?);
-                }
-                State::Current if !held.contains(&newest.doc) => lack.changes.extend(loose(conn, shelf, *newest, &[])?),
-                State::Erased | State::Current | State::Past | State::Forgotten => {}
-            }
-        }
-        if page.next.is_some_and(|next| next <= last) {
-            return Ok(());
-        }
-        after = Some(last);
-    }
-}
-
 fn take_entry<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, kept: &Kept, with: &Taking<'_, S>) -> Result<(), ShelfError> {
     let entry = Entry::decode(&kept.body)?;
     let line = line::open(conn, shelf, &kept.origin)?;
@@ -466,125 +390,4 @@ fn adopt_mark<S: Sql + ?Sized>(
         return Ok(());
     }
     runs::rest_on(conn, mark, head, with.now)
-}
-
-/// Notes that numbers up to the end of a run are lost, and goes on from there. The run has no items, but its signature.
-///
-/// # Errors
-/// [`ShelfError::Fork`] for numbers of my own; else when the store fails.
-pub fn skip<S: Sql + ?Sized>(conn: &S, head: &Run, with: &Taking<'_, S>) -> Result<(), ShelfError> {
-    let mark = Mark { shelf: head.shelf.clone(), origin: head.origin, number: head.last(), chain: head.hash() };
-    lives::say_again(conn, with.author)?;
-    let line = line::open(conn, &mark.shelf, &mark.origin)?;
-    if mark.origin == with.author.origin {
-        return Err(ShelfError::Fork { held: line.held });
-    }
-    if line.held >= mark.number {
-        return Ok(());
-    }
-    let (shelf, life) = (mark.shelf.as_key(), mark.origin);
-    let (held, last) = (line::sql(line.held), line::sql(mark.number));
-    // What follows a loss and is lost too is one loss.
-    let grown = conn.execute(
-        "UPDATE replica_lost SET last = ?5 WHERE shelf = ?1 AND box = ?2 AND incarnation = ?3 AND last = ?4",
-        values![shelf, life.box_id.as_bytes(), life.incarnation.cast_signed(), held, last],
-    )?;
-    if grown == 0 {
-        conn.execute(
-            "INSERT INTO replica_lost (shelf, box, incarnation, first, last, at) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-            values![
-                shelf,
-                life.box_id.as_bytes(),
-                life.incarnation.cast_signed(),
-                held.saturating_add(1),
-                last,
-                with.now.0
-            ],
-        )?;
-    }
-    runs::rest_on(conn, &mark, Some(head), with.now)
-}
-
-/// Numbers of an origin that nobody keeps any more.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Lost {
-    /// On which shelf,
-    pub shelf: Shelf,
-    /// of which origin,
-    pub origin: Origin,
-    /// from this number on,
-    pub first: u64,
-    /// up to this one.
-    pub last: u64,
-}
-
-/// What is lost on all shelves.
-///
-/// # Errors
-/// When the store cannot be read.
-pub fn lost<S: Sql + ?Sized>(conn: &S) -> Result<Vec<Lost>, ShelfError> {
-    let rows =
-        conn.query("SELECT shelf, box, incarnation, first, last FROM replica_lost ORDER BY place LIMIT 1000", &[])?;
-    let read = |row: &Row| -> Result<Lost, ShelfError> {
-        let (first, last) = (line::number(row.int(3)?), line::number(row.int(4)?));
-        Ok(Lost { shelf: line::shelf_at(row, 0)?, origin: line::origin_at(row, 1)?, first, last })
-    };
-    rows.iter().map(read).collect()
-}
-
-/// Takes changes that a box hands over because the copies here lack them: its own, judged as such, and others' that were
-/// held here before, or were lost here: a coordinator that knows that it lost them believes its boxes. What somebody else
-/// made otherwise cannot be proved, and goes aside.
-///
-/// # Errors
-/// [`ShelfError::Refused`] for a change that is not the box's to make; the act is rolled back.
-pub fn mend<S: Sql + ?Sized>(
-    conn: &S,
-    shelf: &Shelf,
-    from: BoxId,
-    lacking: &Lacking,
-    with: &Taking<'_, S>,
-) -> Result<(), ShelfError> {
-    conn.guard(shelf.as_key())?;
-    let believed = lives::believed(conn, shelf, from)?;
-    let told = lacking.lives.iter().filter(|life| believed.contains(&life.box_id));
-    let lives: BTreeMap<[u8; 16], Origin> =
-        lives::known(conn, shelf)?.iter().chain(told).map(|life| (life.actor(), *life)).collect();
-    // Nobody else can have made one that is proved; which changes it names is not.
-    let key = with.author.key.public();
-    let mut late = Late::new();
-    for Erasure { tombstone, proof, .. } in lacking.erased.iter().filter(|erasure| erasure.is_proved(shelf, &key)) {
-        let erasure = Erasure { tombstone: *tombstone, changes: Vec::new(), proof: proof.clone() };
-        late.extend(erase::hear(conn, shelf, &erasure, with)?);
-    }
-    let mut desk = Desk::new(conn, shelf, with, None);
-    let sender = from.to_string();
-    for Loose { doc, epoch, cut, bytes } in &lacking.changes {
-        let chunk = Chunk::read(&dress(bytes))?;
-        // What was held here once is known by its hash, whoever made it.
-        let was_here = hashes::was_here(conn, shelf, &chunk.hash, doc)?;
-        let life = lives.get(&chunk.actor);
-        let Some(origin) = life.filter(|life| was_here || believed.contains(&life.box_id)) else {
-            let why = "a change handed over is another's, and was never here";
-            quarantine::bytes(conn, &sender, bytes, why, with.now)?;
-            continue;
-        };
-        lives::line_of(conn, shelf, origin)?;
-        let coordinators = origin.box_id == with.author.origin.box_id;
-        let writer = if coordinators { Writer::Coordinator } else { Writer::Box };
-        if chunk.deps.is_empty() {
-            let first = Item::First { doc: *doc, epoch: *epoch, cut: cut.clone(), bytes: bytes.clone() };
-            desk.first(origin, writer, &first)?;
-        } else {
-            desk.change(origin, writer, bytes)?;
-        }
-    }
-    let cleared = desk.clear(|bytes, why| quarantine::bytes(conn, &sender, bytes, &why.to_string(), with.now))?;
-    erase::clear_late(conn, shelf, &cleared.erased)?;
-    late.extend(cleared.late);
-    erase::tell(conn, shelf, &late, with.author, with.now)?;
-    for (doc, fields) in &cleared.changed {
-        with.project.document(conn, shelf, doc, fields)?;
-    }
-    Ok(())
 }

@@ -27,7 +27,7 @@ fn repair(school: &Site, cloud: &Site, at: i64) {
         let page = serve(cloud, Wanted::Buckets(differ.clone()), after);
         let mend = school.act(|| pages::take(&school.conn, &page, None, &school.taking(at))).expect("take");
         let from = school.author.origin.box_id;
-        cloud.act(|| pages::mend(&cloud.conn, &shelf(), from, &mend, &cloud.taking(at))).expect("mend");
+        cloud.act(|| compare::mend(&cloud.conn, &shelf(), from, &mend, &cloud.taking(at))).expect("mend");
         after = page.next;
         if after.is_none() {
             return;
@@ -307,7 +307,7 @@ fn nobody_hands_over_what_somebody_else_made() {
     let mend = |from: &Site, changes: &[Loose]| {
         let from = from.author.origin.box_id;
         let lacking = Lacking { changes: changes.to_vec(), ..Lacking::default() };
-        cloud.act(|| pages::mend(&cloud.conn, &shelf(), from, &lacking, &cloud.taking(7)))
+        cloud.act(|| compare::mend(&cloud.conn, &shelf(), from, &lacking, &cloud.taking(7)))
     };
     let all = [loose(&items[0], the_case()), loose(&items[1], the_case()), loose(&items[2], the_badge())];
     mend(&two, &all).expect("aside");
@@ -346,16 +346,16 @@ fn what_nobody_keeps_any_more_is_noted_as_lost() {
     fold::prune(&school.conn, Stamp(60 * DAY)).expect("prune");
     let cut = runs_after(&school.conn, &shelf(), &school.author.origin, 1, usize::MAX).expect("runs");
     let Following::Cut(mark) = cut else { panic!("kept") };
-    cloud.act(|| pages::skip(&cloud.conn, &mark, &cloud.taking(70 * DAY))).expect("skip");
-    cloud.act(|| pages::skip(&cloud.conn, &mark, &cloud.taking(71 * DAY))).expect("once");
-    let lost = pages::Lost { shelf: shelf(), origin: school.author.origin, first: 2, last: 4 };
-    assert_eq!(pages::lost(&cloud.conn).expect("lost"), [lost]);
+    cloud.act(|| lost::skip(&cloud.conn, &mark, &cloud.taking(70 * DAY))).expect("skip");
+    cloud.act(|| lost::skip(&cloud.conn, &mark, &cloud.taking(71 * DAY))).expect("once");
+    let lost = lost::Lost { shelf: shelf(), origin: school.author.origin, first: 2, last: 4 };
+    assert_eq!(lost::list(&cloud.conn).expect("lost"), [lost]);
     // And it goes on.
     school.journal(72 * DAY);
     cloud.hear(&school, 72 * DAY);
     assert_eq!(cloud.held(&school.author.origin), 5);
     let own = Run { origin: cloud.author.origin, ..mark };
-    assert!(matches!(pages::skip(&cloud.conn, &own, &cloud.taking(73 * DAY)), Err(ShelfError::Fork { .. })));
+    assert!(matches!(lost::skip(&cloud.conn, &own, &cloud.taking(73 * DAY)), Err(ShelfError::Fork { .. })));
 }
 
 #[test]
@@ -374,7 +374,7 @@ fn a_coordinator_believes_its_boxes_about_all_its_lives_when_it_lost_one() {
     // The old disk is back, and no box keeps the runs of the life that it never heard of.
     let head = next.runs(&next.author.origin).pop().expect("a run");
     let head = Run { payload: Vec::new(), ..head };
-    old.act(|| pages::skip(&old.conn, &head, &old.taking(6))).expect("skip");
+    old.act(|| lost::skip(&old.conn, &head, &old.taking(6))).expect("skip");
     repair(&one, &old, 7);
     assert_eq!(quarantine::count(&old.conn).expect("count"), 0);
     assert_eq!(old.text(&the_case(), "name"), "V2");
@@ -394,7 +394,7 @@ fn an_epoch_that_the_coordinator_lost_comes_back_from_a_box_that_let_the_last_on
     assert_eq!(fold::drop_past(&one.conn, &shelf(), Stamp(200 * DAY)).expect("drop"), 1);
     // The box keeps documents, and no runs of it any more.
     let head = Run { payload: Vec::new(), ..cloud.runs(&cloud.author.origin).pop().expect("a run") };
-    old.act(|| pages::skip(&old.conn, &head, &old.taking(201 * DAY))).expect("skip");
+    old.act(|| lost::skip(&old.conn, &head, &old.taking(201 * DAY))).expect("skip");
     repair(&one, &old, 202 * DAY);
     agree(&[&old, &one]);
     assert_eq!((old.text(&the_case(), "name"), quarantine::count(&old.conn).expect("count")), ("V3".into(), 0));
