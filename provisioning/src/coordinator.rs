@@ -127,6 +127,9 @@ pub struct BadgeLine {
     /// PIN of staff; empty for pupils without one.
     #[serde(default)]
     pub second_factor: String,
+    /// The animal beside a pupil's name; empty for staff.
+    #[serde(default)]
+    pub animal: String,
 }
 
 #[derive(Deserialize)]

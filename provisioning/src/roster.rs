@@ -157,9 +157,9 @@ fn in_words(plan: &Value) -> String {
     text
 }
 
-/// Columns of a badges file (ARCHITECTURE §5.1).
-pub(crate) const BADGE_COLUMNS: [&str; 8] =
-    ["person_id", "given_name", "class", "level", "role", "badge_id", "payload", "second_factor"];
+/// Columns of a badges file (ARCHITECTURE §5.1), and the animal that stands on a printed badge.
+pub(crate) const BADGE_COLUMNS: [&str; 9] =
+    ["person_id", "given_name", "class", "level", "role", "badge_id", "payload", "second_factor", "animal"];
 
 /// Writes badges as CSV to a file that only its owner reads: a payload is all that a badge is.
 pub(crate) fn write_badges(file: &Path, badges: &[crate::coordinator::BadgeLine]) -> anyhow::Result<()> {
@@ -175,6 +175,7 @@ pub(crate) fn write_badges(file: &Path, badges: &[crate::coordinator::BadgeLine]
             &b.badge_id,
             &b.payload,
             &b.second_factor,
+            &b.animal,
         ])?;
     }
     write_secret(file, &csv.into_inner()?)

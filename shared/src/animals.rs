@@ -40,9 +40,7 @@ pub const SHARED: &[(&str, &str)] = &[
 pub fn drawing(word: &str) -> Option<&'static str> {
     let word = folded(word);
     let name = SHARED.iter().find(|(said, _)| *said == word).map_or(word.as_str(), |(_, drawn)| drawn);
-    let (_, from) = DRAWINGS.split_once(&format!("<symbol id=\"{name}\""))?;
-    let start = DRAWINGS.len().checked_sub(from.len())?.checked_sub("<symbol id=\"\"".len())?.checked_sub(name.len())?;
-    let symbol = DRAWINGS.get(start..)?;
+    let symbol = DRAWINGS.get(DRAWINGS.find(&format!("<symbol id=\"{name}\" "))?..)?;
     symbol.get(..symbol.find("</symbol>")?.checked_add("</symbol>".len())?)
 }
 
@@ -77,7 +75,7 @@ mod tests {
             let drawn = drawing(word).expect(word);
             assert!(drawn.starts_with(&format!("<symbol id=\"{name}\" ")) && drawn.ends_with("</symbol>"), "{drawn}");
         }
-        for unknown in ["", "licorne", "\"", "<symbol"] {
+        for unknown in ["", "zorille", "\"", "<symbol"] {
             assert_eq!(drawing(unknown), None, "{unknown}");
         }
     }

@@ -5,11 +5,13 @@
 //! | [`ids`], [`time`], [`dice`] | names, stamps and randomness as values |
 //! | [`keys`], [`badge`] | signatures and proofs; what a QR code holds |
 //! | [`refusal`], [`messages`] | expected answers that are not a yes; every sentence a person reads |
+//! | [`animals`], `print` | the drawing beside a name; badges on paper |
 //! | [`wire`] | bodies of the HTTP contracts, MQTT topics |
 //!
 //! Glossary: *UAI*, a school's national number; *ONDE*, the ministry's register of pupils; *ENT*, the pupils' online
 //! workspace; *DSI*, the city's IT department; *badge*, a pupil's printed QR code.
 
+pub mod animals;
 pub mod badge;
 pub mod blocklist;
 pub mod dice;
@@ -20,6 +22,8 @@ pub mod journal;
 pub mod keys;
 pub mod messages;
 pub mod policy;
+#[cfg(feature = "print")]
+pub mod print;
 pub mod refusal;
 pub mod replica;
 #[cfg(feature = "rig")]

@@ -52,8 +52,16 @@ async fn a_school_joins_imports_takes_back_and_closes() -> Result<()> {
     let path = file.to_str().context("a path")?;
     let preview = say(&pilot, &["roster", "import", &uai, path]).await?;
     ensure!(preview[0]["arrive"].as_array().is_some_and(|a| a.len() == 2), "{}", preview[0]);
-    let applied = say(&pilot, &["roster", "import", &uai, path, "--apply"]).await?;
+    let (csv, pdf) = (pilot.folder().join("badges.csv"), pilot.folder().join("badges.pdf"));
+    let (csv, pdf) = (csv.to_str().context("a path")?, pdf.to_str().context("a path")?);
+    let applied = say(&pilot, &["roster", "import", &uai, path, "--apply", "--badges", csv]).await?;
     ensure!(applied[1]["badges"] == 2, "{}", applied[1]);
+    let printed = Command::new(PREAU).args(["badge", "sheet", csv, "--class", "CP A", "--out", pdf]).output().await?;
+    ensure!(printed.status.success(), "{}", String::from_utf8_lossy(&printed.stderr));
+    ensure!(std::fs::read(pdf)?.starts_with(b"%PDF-"), "the badges are on paper");
+    let animals = std::fs::read_to_string(csv)?;
+    let animals: std::collections::BTreeSet<_> = animals.lines().skip(1).filter_map(|l| l.rsplit(',').next()).collect();
+    ensure!(animals.len() == 2 && !animals.contains(""), "each child of a class has an animal of her own: {animals:?}");
     let again = say(&pilot, &["roster", "import", &uai, path, "--apply"]).await?;
     ensure!(again[0]["empty"] == true, "the same file again changes nothing: {}", again[0]);
     let id = applied[1]["applied"].as_str().context("its name")?;
@@ -76,6 +84,7 @@ async fn misuse_is_told_apart_from_failure() -> Result<()> {
         (&["school", "add", "0900993A", "Wrong letter"][..], 2),
         (&["roster", "check", "/nowhere.csv"][..], 1),
         (&["status", "--dir", "/nowhere"][..], 1),
+        (&["badge", "sheet", "/nowhere.csv", "--out", "/nowhere.pdf"][..], 1),
     ] {
         let said = Command::new(PREAU).args(words).output().await?;
         let told = String::from_utf8_lossy(&said.stderr).into_owned();

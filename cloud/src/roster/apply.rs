@@ -209,15 +209,17 @@ impl<'a> Work<'a> {
                 let person = PersonId::draw(self.desk.dice.as_ref());
                 let mut pseudonym = [0; 16];
                 self.desk.dice.fill(&mut pseudonym);
-                self.new_person(person, pseudonym, None, line);
-                self.new_badge(person, line);
+                let animal = self.new_person(person, pseudonym, None, line);
+                self.new_badge(person, line, animal);
                 person
             }
             Whence::Back(person) => {
                 self.sheaf.add(names(*person, line).with("deleted", Scalar::Flag(false)));
                 let open = self.open_badges(&self.shelf.clone(), *person)?;
                 if open.is_empty() {
-                    self.new_badge(*person, line);
+                    let known = self.standing.people.get(person);
+                    let animal = known.map(|known| known.animal.clone()).unwrap_or_default();
+                    self.new_badge(*person, line, animal);
                 }
                 *person
             }
@@ -237,7 +239,7 @@ impl<'a> Work<'a> {
         let mut drawn = [0; 16];
         self.desk.dice.fill(&mut drawn);
         let (pseudonym, animal) = known.map_or((drawn, None), |p| (p.pseudonym, Some(p.animal)));
-        self.new_person(person, pseudonym, animal, line);
+        let animal = self.new_person(person, pseudonym, animal, line);
         if !self.carried.contains_key(there) {
             let badges = views(self.connection, &other, Kind::Badge, Badge::from_fields)?;
             self.carried.insert(there.clone(), badges);
@@ -245,7 +247,7 @@ impl<'a> Work<'a> {
         let badges = self.carried.get(there).map(Vec::as_slice).unwrap_or_default();
         let own: Vec<Edit> = badges.iter().filter(|b| b.person == person && is_open(b)).map(Badge::edit).collect();
         if own.is_empty() {
-            self.new_badge(person, line);
+            self.new_badge(person, line, animal);
         }
         for edit in own {
             self.sheaf.add(edit);
@@ -259,7 +261,8 @@ impl<'a> Work<'a> {
         Ok(badges)
     }
 
-    fn new_person(&mut self, id: PersonId, pseudonym: [u8; 16], animal: Option<String>, line: &Line) {
+    /// Gives her animal: the one she had, or one that nobody of her class has.
+    fn new_person(&mut self, id: PersonId, pseudonym: [u8; 16], animal: Option<String>, line: &Line) -> String {
         let class = self.classes.get(&folded(&line.class_name)).copied();
         let animal = match (animal, class.and_then(|class| self.herds.get_mut(&class))) {
             (Some(animal), Some(herd)) => {
@@ -281,9 +284,10 @@ impl<'a> Work<'a> {
             deleted: false,
         };
         self.sheaf.add(person.edit());
+        person.animal
     }
 
-    fn new_badge(&mut self, person: PersonId, line: &Line) {
+    fn new_badge(&mut self, person: PersonId, line: &Line, animal: String) {
         let (badge, payload) = self.desk.draw_badge(person);
         self.sheaf.add(badge.edit());
         self.back.badges.push(badge.id);
@@ -293,6 +297,7 @@ impl<'a> Work<'a> {
             class: line.class_name.clone(),
             level: line.level.clone(),
             role: Role::Pupil,
+            animal,
             badge_id: badge.id,
             payload,
         });

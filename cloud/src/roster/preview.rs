@@ -127,6 +127,8 @@ pub(crate) struct NewBadge {
     pub(crate) level: String,
     /// Pupil, teacher or head.
     pub(crate) role: Role,
+    /// The animal beside a pupil's name; empty for staff.
+    pub(crate) animal: String,
     /// Names the badge, for voiding it.
     pub(crate) badge_id: BadgeId,
     /// What its QR code holds.

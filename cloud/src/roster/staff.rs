@@ -217,6 +217,7 @@ impl Desk {
                 class: class.to_owned(),
                 level: String::new(),
                 role: line.role,
+                animal: String::new(),
                 badge_id: badge.id,
                 payload,
             });

@@ -15,7 +15,7 @@ use axum::{
     routing::get,
 };
 use preau_shared::{
-    keys,
+    animals, keys,
     messages::{Catalogue, Lang},
 };
 
@@ -51,8 +51,11 @@ macro_rules! assets {
     };
 }
 
-/// Every file that pages ask for, by its path under `edge/src/web/`.
-const ASSETS: &[Asset] = assets![
+/// Drawings of animals, the same on paper.
+const ANIMALS: Asset = Asset { name: "static/animals.svg", kind: "image/svg+xml", bytes: animals::DRAWINGS.as_bytes() };
+
+/// Every other file that pages ask for, by its path under `edge/src/web/`.
+const FILES: &[Asset] = assets![
     "static/base.css" is "text/css; charset=utf-8",
     "static/icon.svg" is "image/svg+xml",
     "static/animals.js" is "text/javascript; charset=utf-8",
@@ -63,7 +66,6 @@ const ASSETS: &[Asset] = assets![
     "static/steps.js" is "text/javascript; charset=utf-8",
     "static/scan.js" is "text/javascript; charset=utf-8",
     "static/words.js" is "text/javascript; charset=utf-8",
-    "static/vendor/fluent-emoji/animals.svg" is "image/svg+xml",
     "static/vendor/tabler-icons/icons.svg" is "image/svg+xml",
     "static/vendor/zxing-wasm/share.js" is "text/javascript; charset=utf-8",
     "static/vendor/zxing-wasm/reader/index.js" is "text/javascript; charset=utf-8",
@@ -83,9 +85,13 @@ const ASSETS: &[Asset] = assets![
     "teacher/screens.js" is "text/javascript; charset=utf-8",
 ];
 
+fn assets() -> impl Iterator<Item = &'static Asset> {
+    FILES.iter().chain([&ANIMALS])
+}
+
 /// Name of this version of the files.
 pub(crate) fn version() -> String {
-    let each: Vec<u8> = ASSETS.iter().flat_map(|a| keys::sha256(a.bytes)).collect();
+    let each: Vec<u8> = assets().flat_map(|a| keys::sha256(a.bytes)).collect();
     keys::sha256(&each).iter().take(VERSION_BYTES).map(|b| format!("{b:02x}")).collect()
 }
 
@@ -101,7 +107,7 @@ pub(crate) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
 }
 
 fn asset(name: &str, keep: bool) -> Response {
-    let Some(asset) = ASSETS.iter().find(|a| a.name == name) else {
+    let Some(asset) = assets().find(|a| a.name == name) else {
         return StatusCode::NOT_FOUND.into_response();
     };
     let cache = if keep { "public, max-age=31536000, immutable" } else { "no-cache" };
@@ -197,7 +203,7 @@ fn secure(headers: &mut HeaderMap) {
 #[cfg(test)]
 pub(crate) fn said_by(modules: &[&str]) -> std::collections::BTreeSet<String> {
     let mut keys = std::collections::BTreeSet::new();
-    for asset in ASSETS.iter().filter(|a| modules.iter().any(|m| a.name.starts_with(m)) && a.name.ends_with(".js")) {
+    for asset in assets().filter(|a| modules.iter().any(|m| a.name.starts_with(m)) && a.name.ends_with(".js")) {
         let text = std::str::from_utf8(asset.bytes).expect("modules are UTF-8");
         for rest in text.split("say(\"").skip(1) {
             keys.insert(rest.split('"').next().unwrap_or_default().to_owned());
@@ -212,7 +218,7 @@ mod tests {
 
     #[test]
     fn every_file_a_module_imports_is_served() {
-        for asset in ASSETS.iter().filter(|a| a.name.ends_with(".js")) {
+        for asset in assets().filter(|a| a.name.ends_with(".js")) {
             let text = std::str::from_utf8(asset.bytes).expect("UTF-8");
             for line in text.lines().filter(|l| l.starts_with("import ")) {
                 let from = line.rsplit('"').nth(1).unwrap_or_default();
@@ -226,24 +232,27 @@ mod tests {
                     }
                 }
                 let wanted = path.join("/");
-                assert!(ASSETS.iter().any(|a| a.name == wanted), "{} imports {wanted}", asset.name);
+                assert!(assets().any(|a| a.name == wanted), "{} imports {wanted}", asset.name);
             }
         }
     }
 
     #[test]
     fn every_animal_that_screens_know_is_drawn() {
-        let drawn = include_str!("static/vendor/fluent-emoji/animals.svg");
         let known = include_str!("static/animals.js");
         let list = known.split("const DRAWN = \"").nth(1).and_then(|t| t.split('"').next()).expect("the list");
         for animal in list.split(' ') {
-            assert!(drawn.contains(&format!("id=\"{animal}\"")), "{animal} has no drawing");
+            assert!(animals::drawing(animal).is_some(), "{animal} has no drawing");
+        }
+        for (word, drawn) in animals::SHARED {
+            let key = if word.contains('-') { format!("\"{word}\"") } else { (*word).to_owned() };
+            assert!(known.contains(&format!("{key}: \"{drawn}\"")), "screens do not know {word}");
         }
     }
 
     #[test]
     fn nothing_comes_from_elsewhere() {
-        let ours = ASSETS.iter().filter(|a| !a.name.contains("/vendor/") && !a.name.ends_with(".svg"));
+        let ours = assets().filter(|a| !a.name.contains("/vendor/") && !a.name.ends_with(".svg"));
         for asset in ours {
             let text = std::str::from_utf8(asset.bytes).expect("UTF-8");
             let text = text.replace("http://www.w3.org/2000/svg", "");

@@ -375,3 +375,8 @@ dsi-login-wrong = User or password is wrong.
 dsi-login-wait = Too many tries. Try again in { $seconds } seconds.
 dsi-login-again = The session is over: please sign in again.
 dsi-failed = The coordinator could not read its state. Reload; if it goes on, look at the service's log.
+
+## On paper
+
+print-found = Found a badge? Please bring it back to the school.
+print-foot = { $name } · page { $count } of { $total }

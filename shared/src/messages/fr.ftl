@@ -382,3 +382,8 @@ dsi-login-wrong = L'identifiant ou le mot de passe n'est pas le bon.
 dsi-login-wait = Trop d'essais. Recommencer dans { $seconds } secondes.
 dsi-login-again = La session est terminée : se connecter de nouveau.
 dsi-failed = La coordination n'a pas pu lire son état. Recharger ; si cela reste, regarder le journal du service.
+
+## On paper
+
+print-found = Badge perdu, badge rendu : merci de le rapporter à l'école.
+print-foot = { $name } · page { $count } sur { $total }

@@ -3,12 +3,7 @@
 //! A card says what helps a child to find it and an adult to give it back: the QR code, the given name, the animal, the
 //! class. No family name, nothing that opens anything but the code.
 
-use krilla::{
-    Document, SerializeSettings,
-    metadata::Metadata,
-    page::PageSettings,
-    surface::Surface,
-};
+use krilla::{Document, SerializeSettings, metadata::Metadata, page::PageSettings, surface::Surface};
 
 use super::{
     PrintError,
@@ -114,11 +109,8 @@ pub fn print(cards: &[Card], sheet: &Sheet<'_>, words: &Catalogue) -> Result<Vec
             draw(&mut surface, &faces, card, (sheet, place, words))?;
         }
         let (count, total) = (number.to_string(), pages.len().to_string());
-        let foot = words.say_with(
-            sheet.lang,
-            "print-foot",
-            &[("name", sheet.title), ("count", &count), ("total", &total)],
-        );
+        let foot =
+            words.say_with(sheet.lang, "print-foot", &[("name", sheet.title), ("count", &count), ("total", &total)]);
         let line = (10.0 * MM, A4.1 - FOOT, A4.0 - 20.0 * MM);
         write(&mut surface, &faces.regular, &foot, line, ((8.0, 5.0), Side::Middle));
         surface.finish();
@@ -160,7 +152,13 @@ fn draw(
             qr(surface, &card.payload, (x + (grid.wide - code) / 2.0, y, code))?;
             animal(surface, &card.animal, (x + 2.0 * MM, y + grid.high - 12.0 * MM, 10.0 * MM));
             let (beside, room) = (x + 13.0 * MM, grid.wide - 15.0 * MM);
-            write(surface, &faces.bold, &card.given_name, (beside, y + grid.high - 6.5 * MM, room), ((15.0, 7.0), Side::Left));
+            write(
+                surface,
+                &faces.bold,
+                &card.given_name,
+                (beside, y + grid.high - 6.5 * MM, room),
+                ((15.0, 7.0), Side::Left),
+            );
             let small = if card.note.is_empty() { &card.class } else { &card.note };
             write(surface, &faces.regular, small, (beside, y + grid.high - 2.5 * MM, room), ((8.0, 5.0), Side::Left));
         }

@@ -2,7 +2,7 @@
 
 import { drawing, el } from "./dom.js";
 
-const FILE = new URL("./vendor/fluent-emoji/animals.svg", import.meta.url).pathname;
+const FILE = new URL("./animals.svg", import.meta.url).pathname;
 const DRAWN = "abeille aigle ane baleine belier blaireau buffle calamar canard caniche castor cerf chameau chat chauve-souris chenille cheval chevre chien coccinelle cochon coq crabe crevette crocodile cygne dauphin dindon dinosaure dragon ecureuil elan elephant escargot flamant fourmi girafe gorille grenouille grillon hamster herisson hibou hippopotame homard kangourou koala lama lapin leopard lezard licorne lion loup loutre mouton oie oiseau ours ours-polaire panda paon papillon paresseux perroquet phoque pingouin poisson poule poulpe poussin raton-laveur renard requin rhinoceros sanglier serpent singe souris tigre tortue vache zebre";
 const KNOWN = new Set(DRAWN.split(" "));
 /** Words for animals that share a drawing. */

@@ -3,7 +3,14 @@ use crate::{badge::Badge, dice::Seeded};
 
 fn cards(count: usize) -> Vec<Card> {
     let dice = Seeded::new(1);
-    let names = ["Lina", "Zoë", "Jean-Baptiste-Emmanuel", "Œdipe", "N'Golo", "Maximilienne Rose Éléonore de la Vallée du Doubs"];
+    let names = [
+        "Lina",
+        "Zoë",
+        "Jean-Baptiste-Emmanuel",
+        "Œdipe",
+        "N'Golo",
+        "Maximilienne Rose Éléonore de la Vallée du Doubs",
+    ];
     let animals = ["lapin", "écureuil", "goéland", "licorne", "papillon"];
     let named = names.iter().cycle().zip(animals.iter().cycle());
     let card = |(name, animal): (&&str, &&str)| Card {
