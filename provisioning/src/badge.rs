@@ -5,12 +5,13 @@ use std::{
     process::ExitCode,
 };
 
-use anyhow::ensure;
+use anyhow::{Context as _, ensure};
 use clap::{Args, Subcommand};
 use preau_shared::{
+    badge::Badge,
     ids::BadgeId,
     messages::{Catalogue, Lang},
-    print::{self, Card, Layout, Sheet},
+    print::{self, Card, Layout, Sheet, Style},
     wire::VoidApplied,
 };
 use serde_json::json;
@@ -18,8 +19,7 @@ use serde_json::json;
 use crate::{
     coordinator::{BadgeLine, Reach},
     out::Reader,
-    roster::write_secret,
-    tablets::badges,
+    roster::{read_badges, write_secret},
 };
 
 /// Badges.
@@ -34,7 +34,8 @@ pub struct BadgeArgs {
 
 #[derive(Debug, Subcommand)]
 enum Act {
-    /// Print the badges of a file that `preau roster import --badges` wrote: cards to cut out, or labels, class by class.
+    /// Print the badges of a file that `preau roster import --badges` wrote: cards to cut out, or labels; each class
+    /// begins a page.
     #[command(
         after_help = "Example:\n  preau badge sheet badges.csv --class \"CP A\" --out cp-a.pdf\n  preau badge sheet badges.csv --labels --used 4 --out labels.pdf"
     )]
@@ -82,47 +83,56 @@ pub async fn run(args: BadgeArgs) -> anyhow::Result<ExitCode> {
         Act::Sheet { badges, out, class, labels, used, english, json } => {
             let layout = if labels { Layout::Labels } else { Layout::Cards };
             let lang = if english { Lang::En } else { Lang::Fr };
-            sheet(&badges, &out, class.as_deref(), (layout, used, lang), Reader::of(json))
+            sheet(&badges, &out, class.as_deref(), Style { layout, used, lang }, Reader::of(json))
         }
         Act::Void { badge_id, reach, json } => void(badge_id, reach, Reader::of(json)).await,
     }
 }
 
-fn sheet(
-    file: &Path,
-    out: &Path,
-    class: Option<&str>,
-    (layout, used, lang): (Layout, usize, Lang),
-    reader: Reader,
-) -> anyhow::Result<ExitCode> {
-    let mut lines = badges(file)?;
-    lines.retain(|line| class.is_none_or(|class| line.class == class));
+fn sheet(file: &Path, out: &Path, class: Option<&str>, style: Style, reader: Reader) -> anyhow::Result<ExitCode> {
+    let same =
+        |one: &Path, other: &Path| one.canonicalize().ok().is_some_and(|one| other.canonicalize().ok() == Some(one));
     ensure!(
-        !lines.is_empty(),
-        "{} holds no badge{}",
-        file.display(),
-        class.map(|c| format!(" of {c}")).unwrap_or_default()
+        !same(file, out),
+        "--out names the badges' own file, which is the only place where the codes stand: give another name"
     );
+    let mut lines = read_badges(file)?;
+    for line in &lines {
+        Badge::parse(&line.payload).with_context(|| {
+            format!("{}: the code of badge {} is damaged; nothing is printed", file.display(), line.badge_id)
+        })?;
+    }
     lines.sort_by(|one, next| (&one.class, &one.given_name).cmp(&(&next.class, &next.given_name)));
-    let card = |line: &BadgeLine| Card {
+    let classes = lines.chunk_by(|one, next| one.class == next.class);
+    let sheets: Vec<Sheet> = classes
+        .filter_map(|lines| {
+            let title = &lines.first()?.class;
+            let wanted = class.is_none_or(|class| class == title);
+            wanted.then(|| Sheet { title: title.clone(), cards: lines.iter().map(card).collect() })
+        })
+        .collect();
+    if let (Some(class), true) = (class, sheets.is_empty()) {
+        lines.dedup_by(|one, next| one.class == next.class);
+        let known: Vec<&str> = lines.iter().map(|line| line.class.as_str()).collect();
+        anyhow::bail!("{} holds no badge of class {class:?}; it has {known:?}", file.display());
+    }
+    let pdf = print::print(&sheets, style, &Catalogue::load()).with_context(|| format!("{}", file.display()))?;
+    write_secret(out, &pdf)?;
+    let count: usize = sheets.iter().map(|sheet| sheet.cards.len()).sum();
+    let (out_file, file) = (out.display(), file.display());
+    let text = format!("Badges: {count}, in {out_file}. Destroy it, and {file}, once they are printed.");
+    reader.report(&text, &json!({ "badges": count, "file": out }));
+    Ok(ExitCode::SUCCESS)
+}
+
+fn card(line: &BadgeLine) -> Card {
+    Card {
         payload: line.payload.clone(),
         given_name: line.given_name.clone(),
         animal: line.animal.clone(),
         class: line.class.clone(),
         note: String::new(),
-    };
-    let cards: Vec<Card> = lines.iter().map(card).collect();
-    let title = class.unwrap_or("Préau");
-    let pdf = print::print(&cards, &Sheet { title, layout, used, lang }, &Catalogue::load())?;
-    write_secret(out, &pdf)?;
-    let text = format!(
-        "{} badges in {}. Destroy it, and {}, once they are printed.",
-        cards.len(),
-        out.display(),
-        file.display()
-    );
-    reader.report(&text, &json!({ "badges": cards.len(), "file": out }));
-    Ok(ExitCode::SUCCESS)
+    }
 }
 
 async fn void(badge_id: BadgeId, reach: Reach, reader: Reader) -> anyhow::Result<ExitCode> {

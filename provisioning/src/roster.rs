@@ -12,7 +12,7 @@ use preau_shared::{ids::Uai, roster::onde};
 use serde_json::{Value, json};
 
 use crate::{
-    coordinator::Reach,
+    coordinator::{BadgeLine, Reach},
     out::{self, Reader},
 };
 
@@ -162,7 +162,7 @@ pub(crate) const BADGE_COLUMNS: [&str; 9] =
     ["person_id", "given_name", "class", "level", "role", "badge_id", "payload", "second_factor", "animal"];
 
 /// Writes badges as CSV to a file that only its owner reads: a payload is all that a badge is.
-pub(crate) fn write_badges(file: &Path, badges: &[crate::coordinator::BadgeLine]) -> anyhow::Result<()> {
+pub(crate) fn write_badges(file: &Path, badges: &[BadgeLine]) -> anyhow::Result<()> {
     let mut csv = csv::Writer::from_writer(Vec::new());
     csv.write_record(BADGE_COLUMNS)?;
     for b in badges {
@@ -181,9 +181,28 @@ pub(crate) fn write_badges(file: &Path, badges: &[crate::coordinator::BadgeLine]
     write_secret(file, &csv.into_inner()?)
 }
 
-/// Writes a file of mode 0600.
+/// Reads badges as [`write_badges`] writes them.
+///
+/// # Errors
+/// With the file, the line and what is wrong there.
+pub(crate) fn read_badges(file: &Path) -> anyhow::Result<Vec<BadgeLine>> {
+    let mut reader = csv::Reader::from_path(file).with_context(|| format!("cannot read {}", file.display()))?;
+    let lines: Result<_, csv::Error> = reader.deserialize().collect();
+    lines.with_context(|| {
+        format!("{} is not as `preau roster import --badges` writes it; was it saved by a spreadsheet?", file.display())
+    })
+}
+
+/// Writes a file of mode 0600, whatever the mode of one that stood there.
 pub(crate) fn write_secret(file: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    use std::{io::Write as _, os::unix::fs::OpenOptionsExt as _};
+    use std::{
+        io::Write as _,
+        os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _},
+    };
     let open = fs::OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(file);
-    open.and_then(|mut f| f.write_all(bytes)).with_context(|| format!("cannot write {}", file.display()))
+    let write = |mut f: fs::File| {
+        f.set_permissions(fs::Permissions::from_mode(0o600))?;
+        f.write_all(bytes)
+    };
+    open.and_then(write).with_context(|| format!("cannot write {}", file.display()))
 }

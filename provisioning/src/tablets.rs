@@ -26,8 +26,6 @@ use preau_shared::{dice::Dice, ids::Uai, rig, time::Clock};
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use crate::coordinator::BadgeLine;
-
 /// Tablets in a charging case.
 pub const TABLETS_PER_CASE: u16 = 15;
 
@@ -121,13 +119,4 @@ pub async fn run(args: TabletsArgs) -> anyhow::Result<ExitCode> {
 
 pub(crate) fn read(file: &Path) -> anyhow::Result<Vec<u8>> {
     fs::read(file).with_context(|| format!("cannot read {}", file.display()))
-}
-
-/// Reads a badges file.
-///
-/// # Errors
-/// When it is not what [`crate::roster`] writes.
-pub(crate) fn badges(file: &Path) -> anyhow::Result<Vec<BadgeLine>> {
-    let mut reader = csv::Reader::from_path(file).with_context(|| format!("cannot read {}", file.display()))?;
-    reader.deserialize().map(|line| line.context("a line of the badges file is not readable")).collect()
 }

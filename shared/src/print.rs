@@ -10,7 +10,7 @@
 pub mod badges;
 mod ink;
 
-pub use badges::{Card, Layout, Sheet, print};
+pub use badges::{Card, Layout, Sheet, Style, print};
 
 /// Why nothing was printed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -19,7 +19,7 @@ pub enum PrintError {
     #[error("there is no badge to print")]
     Nothing,
     /// More than [`badges::MAX_CARDS`].
-    #[error("at most {} badges are printed at once", badges::MAX_CARDS)]
+    #[error("at most {} badges are printed at once: print class by class", badges::MAX_CARDS)]
     TooMany,
     /// A payload that no QR code holds.
     #[error("the payload of a badge does not fit a QR code")]

@@ -19,6 +19,7 @@
 //! | `blows` | what strikes from outside |
 //! | `hostile` | what a stolen box tries |
 //! | `checks` | what must be true |
+//! | `told` | messages in short, for the eye |
 //! | `course` | many schedules; the smallest one that fails |
 
 mod acts;
@@ -32,6 +33,7 @@ mod node;
 mod perform;
 mod plan;
 mod rows;
+mod told;
 mod truth;
 mod wires;
 

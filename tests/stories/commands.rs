@@ -59,6 +59,13 @@ async fn a_school_joins_imports_takes_back_and_closes() -> Result<()> {
     let printed = Command::new(PREAU).args(["badge", "sheet", csv, "--class", "CP A", "--out", pdf]).output().await?;
     ensure!(printed.status.success(), "{}", String::from_utf8_lossy(&printed.stderr));
     ensure!(std::fs::read(pdf)?.starts_with(b"%PDF-"), "the badges are on paper");
+    for (words, told) in
+        [(["--class", "CM2", "--out", pdf], "CP A"), (["--class", "CP A", "--out", csv], "another name")]
+    {
+        let refused = Command::new(PREAU).args(["badge", "sheet", csv]).args(words).output().await?;
+        let why = String::from_utf8_lossy(&refused.stderr).into_owned();
+        ensure!(!refused.status.success() && why.contains(told), "{words:?}: {why}");
+    }
     let animals = std::fs::read_to_string(csv)?;
     let animals: std::collections::BTreeSet<_> = animals.lines().skip(1).filter_map(|l| l.rsplit(',').next()).collect();
     ensure!(animals.len() == 2 && !animals.contains(""), "each child of a class has an animal of her own: {animals:?}");

@@ -10,6 +10,8 @@ use anyhow::Context as _;
 use futures_util::future::join_all;
 use preau_shared::ids::Uai;
 
+use crate::roster;
+
 use super::{
     Rig, SchoolPlan, TABLETS_PER_CASE,
     device::{Device, Place, Trouble},
@@ -50,7 +52,7 @@ impl Case {
     /// The cases of a school: its tablets by fifteens, its pupils dealt out among them.
     pub(super) fn of_school(rig: &Rig, school: u8, plan: &SchoolPlan) -> anyhow::Result<Vec<Self>> {
         let authority = String::from_utf8(super::read(&plan.ca_file)?).context("the authority is not PEM")?;
-        let badges = super::badges(&plan.badges_file)?;
+        let badges = roster::read_badges(&plan.badges_file)?;
         let count = plan.tablets.div_ceil(TABLETS_PER_CASE);
         let staff: BTreeMap<String, BadgeLine> =
             badges.iter().filter(|b| b.role == "teacher").map(|b| (b.class.clone(), b.clone())).collect();

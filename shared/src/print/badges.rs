@@ -67,14 +67,21 @@ impl Layout {
     }
 }
 
-/// A set of badges to print.
+/// Badges that belong together: a class begins a page of its own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sheet {
+    /// Whose they are, for the foot of each page.
+    pub title: String,
+    /// In the order in which they are printed.
+    pub cards: Vec<Card>,
+}
+
+/// How they are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Sheet<'a> {
-    /// Whose they are, for the foot of each page: a class, a school.
-    pub title: &'a str,
-    /// How they stand.
+pub struct Style {
+    /// How badges stand on a page.
     pub layout: Layout,
-    /// Places of the first page that were used before.
+    /// Places of the very first page that were used before.
     pub used: usize,
     /// In which language.
     pub lang: Lang,
@@ -84,48 +91,54 @@ pub struct Sheet<'a> {
 ///
 /// # Errors
 /// [`PrintError`]; nothing is printed in part.
-pub fn print(cards: &[Card], sheet: &Sheet<'_>, words: &Catalogue) -> Result<Vec<u8>, PrintError> {
-    if cards.is_empty() {
+pub fn print(sheets: &[Sheet], style: Style, words: &Catalogue) -> Result<Vec<u8>, PrintError> {
+    let count: usize = sheets.iter().map(|sheet| sheet.cards.len()).sum();
+    if count == 0 {
         return Err(PrintError::Nothing);
     }
-    if cards.len() > MAX_CARDS {
+    if count > MAX_CARDS {
         return Err(PrintError::TooMany);
     }
     let faces = Faces::load()?;
-    let per_page = sheet.layout.per_page();
-    let used = sheet.used.checked_rem(per_page).unwrap_or(0);
-    let first = per_page.saturating_sub(used).min(cards.len());
-    let (on_first, others) = cards.split_at_checked(first).unwrap_or((cards, &[]));
-    let pages: Vec<(usize, &[Card])> =
-        std::iter::once((used, on_first)).chain(others.chunks(per_page).map(|cards| (0, cards))).collect();
     let mut document = Document::new_with(SerializeSettings { xmp_metadata: false, ..SerializeSettings::default() });
-    document.set_metadata(Metadata::new().title(sheet.title.to_owned()).language(sheet.lang.tag().to_owned()));
-    for (number, (used, cards)) in (1_usize..).zip(&pages) {
-        let settings = PageSettings::from_wh(A4.0, A4.1).ok_or_else(|| PrintError::Page("no page".into()))?;
-        let mut page = document.start_page_with(settings);
-        let mut surface = page.surface();
-        for (place, card) in (*used..).zip(*cards) {
-            let place = u16::try_from(place).map_err(|_| PrintError::TooMany)?;
-            draw(&mut surface, &faces, card, (sheet, place, words))?;
+    document.set_metadata(Metadata::new().language(style.lang.tag().to_owned()));
+    let mut used = style.used.checked_rem(style.layout.per_page()).unwrap_or(0);
+    for sheet in sheets.iter().filter(|sheet| !sheet.cards.is_empty()) {
+        let pages = pages(&sheet.cards, style.layout.per_page(), std::mem::take(&mut used));
+        for (number, (used, cards)) in (1_usize..).zip(&pages) {
+            let settings = PageSettings::from_wh(A4.0, A4.1).ok_or_else(|| PrintError::Page("no page".into()))?;
+            let mut page = document.start_page_with(settings);
+            let mut surface = page.surface();
+            for (place, card) in (*used..).zip(*cards) {
+                let place = u16::try_from(place).map_err(|_| PrintError::TooMany)?;
+                draw(&mut surface, &faces, card, (style, place, words))?;
+            }
+            let (count, total) = (number.to_string(), pages.len().to_string());
+            let facts = [("name", sheet.title.as_str()), ("count", &count), ("total", &total)];
+            let foot = words.say_with(style.lang, "print-foot", &facts);
+            let line = (10.0 * MM, A4.1 - FOOT, A4.0 - 20.0 * MM);
+            write(&mut surface, &faces.regular, &foot, line, ((8.0, 5.0), Side::Middle));
+            surface.finish();
+            page.finish();
         }
-        let (count, total) = (number.to_string(), pages.len().to_string());
-        let foot =
-            words.say_with(sheet.lang, "print-foot", &[("name", sheet.title), ("count", &count), ("total", &total)]);
-        let line = (10.0 * MM, A4.1 - FOOT, A4.0 - 20.0 * MM);
-        write(&mut surface, &faces.regular, &foot, line, ((8.0, 5.0), Side::Middle));
-        surface.finish();
-        page.finish();
     }
     document.finish().map_err(|error| PrintError::Page(format!("{error:?}")))
+}
+
+/// What stands on each page, and after how many places of it.
+fn pages(cards: &[Card], per_page: usize, used: usize) -> Vec<(usize, &[Card])> {
+    let first = per_page.saturating_sub(used).min(cards.len());
+    let (on_first, others) = cards.split_at_checked(first).unwrap_or((cards, &[]));
+    std::iter::once((used, on_first)).chain(others.chunks(per_page).map(|cards| (0, cards))).collect()
 }
 
 fn draw(
     surface: &mut Surface<'_>,
     faces: &Faces,
     card: &Card,
-    (sheet, place, words): (&Sheet<'_>, u16, &Catalogue),
+    (style, place, words): (Style, u16, &Catalogue),
 ) -> Result<(), PrintError> {
-    let grid = sheet.layout.grid();
+    let grid = style.layout.grid();
     let (column, row) = (place.checked_rem(grid.columns).unwrap_or(0), place.checked_div(grid.columns).unwrap_or(0));
     let along = |count: u16, each: f32, gap: f32| f32::from(count) * each + f32::from(count.saturating_sub(1)) * gap;
     let left = (A4.0 - along(grid.columns, grid.wide, grid.gap.0)) / 2.0;
@@ -133,17 +146,24 @@ fn draw(
     let x = left + f32::from(column) * (grid.wide + grid.gap.0);
     let y = top + f32::from(row) * (grid.high + grid.gap.1);
     cut_line(surface, (x, y, grid.wide, grid.high));
-    match sheet.layout {
+    match style.layout {
         Layout::Cards => {
             let code = 44.0 * MM;
             qr(surface, &card.payload, (x + MM, y + 2.0 * MM, code))?;
             let (beside, room) = (x + code + MM, grid.wide - code - 4.0 * MM);
             animal(surface, &card.animal, (beside + (room - 22.0 * MM) / 2.0, y + 4.0 * MM, 22.0 * MM));
             let middle = |size| (size, Side::Middle);
-            write(surface, &faces.bold, &card.given_name, (beside, y + 34.0 * MM, room), middle((22.0, 9.0)));
+            let sizes = (22.0, 9.0);
+            match faces.bold.broken(&card.given_name, room, 12.0) {
+                None => write(surface, &faces.bold, &card.given_name, (beside, y + 34.0 * MM, room), middle(sizes)),
+                Some((above, below)) => {
+                    write(surface, &faces.bold, &above, (beside, y + 31.0 * MM, room), middle((14.0, 9.0)));
+                    write(surface, &faces.bold, &below, (beside, y + 35.5 * MM, room), middle((14.0, 9.0)));
+                }
+            }
             write(surface, &faces.regular, &card.class, (beside, y + 40.0 * MM, room), middle((11.0, 7.0)));
             write(surface, &faces.regular, &card.note, (beside, y + 45.0 * MM, room), middle((9.0, 6.0)));
-            let found = words.say(sheet.lang, "print-found");
+            let found = words.say(style.lang, "print-found");
             let line = (x + 4.0 * MM, y + 51.0 * MM, grid.wide - 8.0 * MM);
             write(surface, &faces.regular, &found, line, ((7.0, 5.0), Side::Middle));
         }

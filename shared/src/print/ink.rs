@@ -86,6 +86,20 @@ impl Face {
         while cut.pop().is_some() && self.width(&cut, least) + self.width("…", least) > room {}
         (format!("{}…", cut.trim_end()), least)
     }
+
+    /// A text that does not fit at this size, broken where its lines come out most alike; none when it fits, or is one
+    /// word.
+    pub(super) fn broken(&self, text: &str, room: f32, size: f32) -> Option<(String, String)> {
+        let text = self.spoken(text);
+        if self.width(&text, size) <= room {
+            return None;
+        }
+        let ends = text.match_indices([' ', '-']).map(|(at, mark)| at.saturating_add(mark.len()));
+        let halves = ends.filter_map(|at| text.split_at_checked(at));
+        let wider = |(above, below): &(&str, &str)| self.width(above, size).max(self.width(below, size));
+        let (above, below) = halves.min_by(|one, other| wider(one).total_cmp(&wider(other)))?;
+        Some((above.trim_end().to_owned(), below.to_owned()))
+    }
 }
 
 /// Where a text stands in its room.
@@ -129,7 +143,7 @@ pub(super) fn qr(surface: &mut Surface<'_>, payload: &str, (x, y, side): (f32, f
         for run in line.chunk_by(|one, next| one == next) {
             let wide = u16::try_from(run.len()).unwrap_or(0);
             if run.first() == Some(&Color::Dark) {
-                dark.extend_rect(x + at(from), y + at(row), f32::from(wide) * module, module);
+                add_rect(&mut dark, (x + at(from), y + at(row), f32::from(wide) * module, module));
             }
             from = from.saturating_add(wide);
         }
@@ -141,15 +155,9 @@ pub(super) fn qr(surface: &mut Surface<'_>, payload: &str, (x, y, side): (f32, f
     Ok(())
 }
 
-trait Rects {
-    fn extend_rect(&mut self, x: f32, y: f32, wide: f32, high: f32);
-}
-
-impl Rects for PathBuilder {
-    fn extend_rect(&mut self, x: f32, y: f32, wide: f32, high: f32) {
-        if let Some(rect) = Rect::from_xywh(x, y, wide, high) {
-            self.push_rect(rect);
-        }
+fn add_rect(path: &mut PathBuilder, (x, y, wide, high): (f32, f32, f32, f32)) {
+    if let Some(rect) = Rect::from_xywh(x, y, wide, high) {
+        path.push_rect(rect);
     }
 }
 
@@ -182,9 +190,9 @@ pub(super) fn animal(surface: &mut Surface<'_>, word: &str, (x, y, side): (f32, 
 }
 
 /// Draws a dashed rectangle: where scissors go.
-pub(super) fn cut_line(surface: &mut Surface<'_>, (x, y, wide, high): (f32, f32, f32, f32)) {
+pub(super) fn cut_line(surface: &mut Surface<'_>, around: (f32, f32, f32, f32)) {
     let mut line = PathBuilder::new();
-    line.extend_rect(x, y, wide, high);
+    add_rect(&mut line, around);
     let Some(path) = line.finish() else { return };
     surface.set_fill(None);
     surface.set_stroke(Some(Stroke {
@@ -246,6 +254,16 @@ mod tests {
         let (name, size) = face.fitted(&"Maximilien-".repeat(8), 120.0, sizes);
         assert!(name.ends_with('…') && size == 9.0 && face.width(&name, size) <= 120.0, "{name}");
         assert_eq!(face.fitted("Zoë\u{202e}\n Œ’ 李", 300.0, sizes).0, "Zoë Œ’");
+    }
+
+    #[test]
+    fn a_long_name_breaks_between_its_words() {
+        let face = Faces::load().expect("type").bold;
+        let broken = |name| face.broken(name, 100.0, 12.0);
+        assert_eq!(broken("Lina"), None);
+        assert_eq!(broken("Jean-Baptiste-Emmanuel"), Some(("Jean-Baptiste-".into(), "Emmanuel".into())));
+        assert_eq!(broken("Rose Marie Éléonore"), Some(("Rose Marie".into(), "Éléonore".into())));
+        assert_eq!(broken("Maximilienneantoinette"), None);
     }
 
     #[test]

@@ -13,7 +13,7 @@ use preau_shared::{
     ids::{BoxId, Uai},
     journal::Entry,
     replica::{
-        Alert, Input, Keys, Mark, Message, Origin, Output, Peer, Rights, Run, Shelf, Timings, Tombstone, batch,
+        Alert, Input, Keys, Mark, Message, Origin, Output, Peer, Rights, Shelf, Timings, Tombstone, batch,
         peer::Config, rights::Gone,
     },
     rig::{
@@ -29,6 +29,7 @@ use super::{
     Fault, Place, Plan, Plant, checks,
     disk::{Base, Disk, End, Image},
     rows::Rows,
+    told::told,
     wires::{self, Wire, id},
 };
 
@@ -538,36 +539,4 @@ fn keys(plan: &Plan, (place, link): (Place, BoxId), uai: &Uai, (disk, revoked): 
 /// Whether an error is only that the disk is full.
 pub(super) fn is_full(error: &ShelfError) -> bool {
     matches!(error, ShelfError::Store(StoreError::Commit(_)))
-}
-
-/// A message in short.
-fn told(message: &Message) -> String {
-    let mark = |mark: &Mark| {
-        let [first, ..] = mark.chain;
-        format!("{}:{}={}#{first:02x}", mark.shelf, short(&mark.origin), mark.number)
-    };
-    let run = |run: &Run| format!("{}:{}={}..{}", run.shelf, short(&run.origin), run.first, run.last());
-    let marks = |marks: &[Mark]| marks.iter().map(mark).collect::<Vec<_>>().join(" ");
-    match message {
-        Message::Hello(hello) => {
-            let asks = if hello.answer_wanted { " asks" } else { "" };
-            let known = hello.knowledge.as_ref().map_or("in short".into(), |known| marks(&known.marks));
-            format!("hello{asks} {known}")
-        }
-        Message::Runs(runs) => {
-            format!("runs {}", runs.iter().map(run).collect::<Vec<_>>().join(" "))
-        }
-        Message::Have(have) => format!("have {}", marks(have)),
-        Message::Skip(head) => format!("skip {}", run(head)),
-        Message::Page(page) => format!("page {:?} next {:?} {}", page.pull, page.next, marks(&page.marks)),
-        Message::Nack { .. } | Message::Pull(_) | Message::Buckets(..) | Message::Differ(..) | Message::Mend(..) => {
-            let text = format!("{message:?}");
-            text.get(..text.floor_char_boundary(2_000)).unwrap_or_default().to_owned()
-        }
-    }
-}
-
-fn short(origin: &Origin) -> String {
-    let [first, ..] = origin.box_id.as_bytes();
-    format!("{first:02x}.{:016x}", origin.incarnation)
 }

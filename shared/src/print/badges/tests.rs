@@ -23,12 +23,16 @@ fn cards(count: usize) -> Vec<Card> {
     named.take(count).map(card).collect()
 }
 
-fn sheet(layout: Layout, used: usize) -> Sheet<'static> {
-    Sheet { title: "École des Tilleuls, CP/CE1", layout, used, lang: Lang::Fr }
+fn class(cards: Vec<Card>) -> Sheet {
+    Sheet { title: "École des Tilleuls, CP/CE1".into(), cards }
+}
+
+fn style(layout: Layout, used: usize) -> Style {
+    Style { layout, used, lang: Lang::Fr }
 }
 
 /// Pages of a PDF: its tree says how many.
-fn pages(pdf: &[u8]) -> usize {
+fn count_pages(pdf: &[u8]) -> usize {
     let text = String::from_utf8_lossy(pdf);
     let count = text.split("/Count ").nth(1).expect("a tree of pages");
     count.chars().take_while(char::is_ascii_digit).collect::<String>().parse().expect("a number")
@@ -46,26 +50,37 @@ fn a_class_takes_as_many_pages_as_it_needs() {
         (28, Layout::Labels, 3, 3),
         (12, Layout::Labels, 18, 1),
     ] {
-        let pdf = print(&cards(count), &sheet(layout, used), &words).expect("pdf");
+        let pdf = print(&[class(cards(count))], style(layout, used), &words).expect("pdf");
         assert!(pdf.starts_with(b"%PDF-"));
-        assert_eq!(pages(&pdf), wanted, "{count} {layout:?} after {used}");
+        assert_eq!(count_pages(&pdf), wanted, "{count} {layout:?} after {used}");
     }
+}
+
+#[test]
+fn each_class_begins_a_page_and_only_the_first_page_was_used() {
+    let words = Catalogue::load();
+    let classes = [class(cards(3)), class(vec![]), class(cards(12))];
+    let pdf = print(&classes, style(Layout::Cards, 8), &words).expect("pdf");
+    assert_eq!(count_pages(&pdf), 4);
 }
 
 #[test]
 fn equal_badges_give_equal_bytes_and_a_class_is_small() {
     let words = Catalogue::load();
-    let one = print(&cards(28), &sheet(Layout::Cards, 0), &words).expect("pdf");
-    assert_eq!(print(&cards(28), &sheet(Layout::Cards, 0), &words).expect("pdf"), one);
+    let one = print(&[class(cards(28))], style(Layout::Cards, 0), &words).expect("pdf");
+    assert_eq!(print(&[class(cards(28))], style(Layout::Cards, 0), &words).expect("pdf"), one);
     assert!(one.len() < 300_000, "{} bytes", one.len());
 }
 
 #[test]
 fn what_cannot_be_printed_is_said() {
     let words = Catalogue::load();
-    assert_eq!(print(&[], &sheet(Layout::Cards, 0), &words), Err(PrintError::Nothing));
-    assert_eq!(print(&cards(MAX_CARDS + 1), &sheet(Layout::Cards, 0), &words), Err(PrintError::TooMany));
+    assert_eq!(print(&[class(vec![])], style(Layout::Cards, 0), &words), Err(PrintError::Nothing));
+    assert_eq!(
+        print(&[class(cards(MAX_CARDS)), class(cards(1))], style(Layout::Cards, 0), &words),
+        Err(PrintError::TooMany)
+    );
     let mut long = cards(1);
     long[0].payload = "A".repeat(5_000);
-    assert_eq!(print(&long, &sheet(Layout::Cards, 0), &words), Err(PrintError::Payload));
+    assert_eq!(print(&[class(long)], style(Layout::Cards, 0), &words), Err(PrintError::Payload));
 }
