@@ -18,7 +18,7 @@ use preau_shared::{
 use rusqlite::Connection;
 
 use crate::{
-    classroom::live::Live,
+    classroom::{calls::Calls, live::Live},
     replica::vitals::{self, Health},
     sign_in::{factor::Factors, leave, lockout::Tries, staff::Touched, unrecorded::Unrecorded, welcome::Party},
     store::{self, Trouble, journal::Book, seal::Seal, seats::Seats, sessions, tablet_life},
@@ -97,6 +97,8 @@ pub(crate) struct Handles {
     pub(crate) seats: Arc<Seats>,
     /// Word of changes, for the screens.
     pub(crate) live: Live,
+    /// Children who wait for an adult.
+    pub(crate) calls: Calls,
     pub(crate) nonces: Nonces,
     pub(crate) proofs: Replays<Thumbprint>,
     pub(crate) tries: Tries,
@@ -143,6 +145,7 @@ impl App {
             health,
             seats: Arc::default(),
             live: Live::default(),
+            calls: Calls::default(),
             nonces,
             proofs: Replays::default(),
             tries: Tries::default(),

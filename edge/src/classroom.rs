@@ -1,4 +1,5 @@
 //! Who is on which tablet, and word of every change as it happens.
 
+pub(crate) mod calls;
 pub(crate) mod live;
 pub(crate) mod view;

@@ -9,6 +9,7 @@ pub(crate) mod classes;
 pub(crate) mod credentials;
 pub(crate) mod enrolment_windows;
 pub(crate) mod erased;
+pub(crate) mod factors;
 pub(crate) mod journal;
 pub(crate) mod people;
 pub(crate) mod policies;

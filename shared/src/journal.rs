@@ -63,9 +63,9 @@ pub enum CredentialKind {
     Pin,
     /// A password of staff.
     Password,
-    /// Pictures of a pupil.
+    /// Pictures of a pupil; no longer written: what a pupil chose stands in her document.
     Pictures,
-    /// Digits of a pupil.
+    /// Digits of a pupil; no longer written.
     Digits,
     /// Name and password of an account used on several tablets.
     Account,

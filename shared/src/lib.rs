@@ -3,7 +3,7 @@
 //! | module | its one idea |
 //! |---|---|
 //! | [`ids`], [`time`], [`dice`] | names, stamps and randomness as values |
-//! | [`keys`], [`badge`] | signatures and proofs; what a QR code holds |
+//! | [`keys`], [`badge`], [`second_factor`] | signatures and proofs; what a QR code holds; what a pupil knows |
 //! | [`refusal`], [`messages`] | expected answers that are not a yes; every sentence a person reads |
 //! | [`animals`], `print` | the drawing beside a name; badges on paper |
 //! | [`wire`] | bodies of the HTTP contracts, MQTT topics |
@@ -29,5 +29,6 @@ pub mod replica;
 #[cfg(feature = "rig")]
 pub mod rig;
 pub mod roster;
+pub mod second_factor;
 pub mod time;
 pub mod wire;

@@ -35,6 +35,10 @@ refusals! {
     SecondFactorRequired = "second_factor_required", 401;
     /// The second factor is wrong.
     SecondFactorWrong = "second_factor_wrong", 401;
+    /// A pupil gave a wrong second factor twice or more; her name rises in the teacher's list.
+    AdultCalled = "adult_called", 403;
+    /// A second factor that classmates would try first.
+    CodeTooSimple = "code_too_simple", 422;
     /// Too many wrong tries; a teacher lets in.
     LockedOut = "locked_out", 429;
     /// Account or password is wrong.

@@ -225,6 +225,9 @@ pub struct Environment {
     pub policy: PolicyView,
     /// Language of the screen.
     pub lang: String,
+    /// A code that the pupil is to choose first: `pictures` or `digits`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub choose_code: Option<String>,
 }
 
 /// A policy as it is shown.
@@ -354,6 +357,20 @@ pub struct PupilLine {
     pub badges: Vec<BadgeId>,
     /// Where she sits, if she does.
     pub session: Option<Seat>,
+    /// Where she waits for an adult, after a second factor that was wrong twice.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub calling: Option<Calling>,
+}
+
+/// A pupil who waits for an adult at a tablet.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct Calling {
+    /// At which tablet.
+    pub tablet_id: TabletId,
+    /// What is written on it.
+    pub tablet_name: String,
+    /// For how long, in seconds.
+    pub for_s: u64,
 }
 
 /// A live session as the teacher sees it.
@@ -389,6 +406,28 @@ pub struct LetIn {
     pub person_id: PersonId,
     /// Which free tablet.
     pub tablet_id: TabletId,
+    /// She chooses a new code there, with the adult beside her.
+    #[serde(default)]
+    pub new_code: bool,
+}
+
+/// `PUT /api/v1/sessions/current/code`: the pupil's new second factor.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct NewCode {
+    /// Digits, or picture names joined by `-`.
+    pub code: String,
+}
+
+/// What pupils of a level are asked for besides their badge.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LevelFactor {
+    /// *Niveau.*
+    pub level: String,
+    /// `none`, `pictures` or `digits`.
+    pub factor: String,
+    /// How many pupils have this level.
+    #[serde(default)]
+    pub pupils: u32,
 }
 
 /// Answer to [`LetIn`].

@@ -45,6 +45,13 @@ pub(crate) enum Change {
         /// Where it stands now.
         state: TabletState,
     },
+    /// A child waits for an adult.
+    Called {
+        /// Who.
+        person: PersonId,
+        /// At which tablet.
+        tablet: TabletId,
+    },
     /// Badges were made void or drawn.
     Badges,
     /// The box found the coordinator, or lost it.

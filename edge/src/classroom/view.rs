@@ -7,7 +7,7 @@ use preau_shared::{
     refusal::Refusal,
     rig::writer::StoreError,
     time::Stamp,
-    wire::{ClassLine, ClassView, PupilLine, Role, Seat, TabletState},
+    wire::{Calling, ClassLine, ClassView, PupilLine, Role, Seat, TabletState},
 };
 use rusqlite::Connection;
 
@@ -39,7 +39,7 @@ pub(crate) fn classes_of(app: &App, staff: &Human) -> Result<Vec<ClassLine>, Tro
 /// # Errors
 /// `not_found` when there is no such class, `forbidden` when it is another teacher's.
 pub(crate) fn class(app: &App, staff: &Human, id: ClassId) -> Result<ClassView, Trouble> {
-    let now = app.clock.stamp();
+    let (now, elapsed) = (app.clock.stamp(), app.clock.elapsed());
     let mut view = app.reader.read(|conn| {
         let class = may_see(conn, staff, id)?;
         let tablets = tablets::lines(conn)?;
@@ -47,7 +47,13 @@ pub(crate) fn class(app: &App, staff: &Human, id: ClassId) -> Result<ClassView, 
         let mut pupils = Vec::new();
         for pupil in classes::pupils(conn, id)? {
             let session = seat(conn, pupil.id, now, |tablet| names.get(&tablet).cloned())?;
-            pupils.push(PupilLine { badges: badges::valid_of(conn, pupil.id)?, person: pupil.view(), session });
+            let calling = app.calls.of(pupil.id, elapsed).map(|(tablet, waited)| Calling {
+                tablet_id: tablet,
+                tablet_name: names.get(&tablet).cloned().unwrap_or_default(),
+                for_s: waited.as_secs(),
+            });
+            let badges = badges::valid_of(conn, pupil.id)?;
+            pupils.push(PupilLine { badges, person: pupil.view(), session, calling });
         }
         Ok::<_, Trouble>(ClassView { class_id: id, name: class.name, pupils, tablets })
     })?;

@@ -1,16 +1,21 @@
 //! Documents and journal entries become rows, in the commit that stores them.
 
 use preau_shared::{
-    documents::{Badge, Catalogue, Class, DocId, Fields, Kind, Person, Policy, School, Tablet},
+    documents::{self, Badge, Catalogue, Class, DocId, Fields, Kind, Person, Policy, School, Tablet, person},
     journal::Entry,
     replica::{Origin, Shelf, Tombstone},
     rig::shelves::{Project, ShelfError},
+    second_factor::Factor,
     time::Stamp,
 };
 use rusqlite::Connection;
 
 use crate::{
-    store::{badges, catalogue, classes, credentials, erased, people, policies, school, tablets},
+    store::{
+        badges, catalogue, classes, credentials, erased, factors,
+        people::{self, Secrets},
+        policies, school, tablets,
+    },
     tablets::life,
 };
 
@@ -24,7 +29,9 @@ impl Project<Connection> for Rows {
         match doc.kind {
             Kind::Person => {
                 if let Some(person) = Person::from_fields(doc, fields) {
-                    people::project(conn, &person)?;
+                    let secret = |factor| person::secret(fields, factor);
+                    let (pictures, digits) = (secret(Factor::Pictures), secret(Factor::Digits));
+                    people::project(conn, &person, Secrets { pictures, digits })?;
                     if person.deleted {
                         credentials::forget(conn, person.id)?;
                     }
@@ -59,6 +66,7 @@ impl Project<Connection> for Rows {
             Kind::School => {
                 if let Some(school) = School::from_fields(doc, fields) {
                     school::project(conn, &school)?;
+                    factors::project(conn, &documents::school::factors(fields))?;
                 }
             }
             Kind::Case => {}

@@ -70,15 +70,14 @@ pub(crate) fn decide(way: &Way, facts: &Facts, said: &[Said], now: Option<Stamp>
     if opening.people.is_empty() { Err(Refusal::Malformed) } else { Ok(opening) }
 }
 
-/// Which of her secrets somebody is asked for on this way; empty when none.
+/// Which of her slow secrets somebody is asked for on this way; empty when none. A pupil's second factor is none of them.
 pub(crate) fn asked_of<'h>(way: &Way, holder: &'h Holder) -> Vec<&'h Credential> {
     use CredentialKind as Kind;
     let staff = holder.person.as_ref().is_some_and(Human::is_staff);
     let asked = |kind: CredentialKind| match (way, kind) {
         (Way::Badges(_), Kind::Pin | Kind::Password) => staff,
-        (Way::Badges(_), Kind::Pictures | Kind::Digits) => !staff,
         (Way::Account(_), Kind::Account) => true,
-        (Way::Badges(_), Kind::Account)
+        (Way::Badges(_), Kind::Pictures | Kind::Digits | Kind::Account)
         | (Way::Account(_), Kind::Pin | Kind::Password | Kind::Pictures | Kind::Digits)
         | (Way::Guest(_) | Way::LetIn(_), Kind::Pin | Kind::Password | Kind::Pictures | Kind::Digits | Kind::Account) => {
             false
@@ -109,7 +108,7 @@ pub(crate) fn admit(way: &Way, holder: &Holder, said: Said, now: Option<Stamp>) 
     let person = holder.person.as_ref().filter(|_| holder.enrolled).ok_or(Refusal::NotEnrolledHere)?;
     let asked = match way {
         // The badge of a teacher or of the head is never enough alone.
-        Way::Badges(_) => person.is_staff() || !asked_of(way, holder).is_empty(),
+        Way::Badges(_) => person.is_staff() || holder.factor.is_some(),
         Way::Account(_) => true,
         Way::Guest(_) | Way::LetIn(_) => false,
     };

@@ -25,14 +25,14 @@ use crate::{
     },
 };
 
-/// Opens a session for a pupil of this class on a free tablet.
+/// Opens a session for a pupil of this class on a free tablet; with `new_code` she chooses a new second factor in it.
 ///
 /// # Errors
 /// `not_found` when she is not of this class; `tablet_not_free`; 507 while the disk fails.
 pub(crate) async fn let_in(
     app: &App,
     class: ClassId,
-    person: PersonId,
+    (person, new_code): (PersonId, bool),
     tablet: TabletId,
 ) -> Result<SessionId, Trouble> {
     if app.unrecorded.state(tablet).is_some() {
@@ -54,6 +54,7 @@ pub(crate) async fn let_in(
                 class: None,
                 opened,
                 taken: false,
+                chooses: new_code,
             };
             let ended = scan::write(conn, book, &session, &opening, None)?;
             Ok((session, opening, ended))

@@ -76,8 +76,8 @@ impl Tries {
         Ok(())
     }
 
-    /// Counts a wrong try.
-    pub(crate) fn wrong(&self, names: &[Name], now: Elapsed) {
+    /// Counts a wrong try; gives how many the first of these names has now.
+    pub(crate) fn wrong(&self, names: &[Name], now: Elapsed) -> u32 {
         let mut tallies = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for name in names {
             let (_, window) = name.limit();
@@ -93,6 +93,7 @@ impl Tries {
                 tallies.remove(&oldest);
             }
         }
+        names.first().and_then(|first| tallies.get(first)).map_or(0, |tally| tally.wrong)
     }
 
     /// Forgets: the right secret came, or an adult let in.

@@ -9,6 +9,7 @@ use preau_shared::{
     journal::{Entry, Why},
     keys::{draw_token, sha256},
     refusal::Refusal,
+    second_factor::Secret,
     time::ClockQuality,
     wire::{SessionOpened, SignIn, TabletState},
 };
@@ -25,7 +26,7 @@ use crate::{
     classroom::live::Change,
     store::{
         Trouble,
-        badges::{Facts, Way, facts_for},
+        badges::{Facts, Holder, Way, facts_for},
         journal::Book,
         sessions::{self, Session},
         tablet_life::{self, Life},
@@ -35,6 +36,8 @@ use crate::{
 
 /// Badges on one tablet at most.
 pub(crate) const MAX_PAIR: usize = 3;
+/// At so many misses an adult is called.
+pub(crate) const CALLS_AT: u32 = 2;
 /// Longest account identifier that is looked at, in bytes.
 pub(crate) const MAX_LOGIN_BYTES: usize = 64;
 
@@ -60,7 +63,8 @@ pub(crate) async fn open(
     let facts = app.reader.read(|conn| facts_for(conn, tablet.tablet, &asked.way))?;
     let facts = in_memory_too(app, tablet, facts);
     let said = hear(app, tablet, &asked, &facts).await?;
-    let opening = decide(&asked.way, &facts, &said, app.trusted_now())?;
+    let opening =
+        decide(&asked.way, &facts, &said, app.trusted_now()).map_err(|refusal| asks(refusal, &facts, &said))?;
     let token = draw_token(app.dice.as_ref());
     let session = draw(app, tablet, &opening);
     match record(app, asked.way, said, session.clone(), &token).await {
@@ -120,6 +124,16 @@ async fn hear(app: &App, tablet: &Life, asked: &Asked, facts: &Facts) -> Result<
     let mut said = Vec::new();
     let usable = facts.tablet == TabletState::Free;
     for holder in &facts.holders {
+        let one = match facts.holders.len() {
+            // A password may hold spaces.
+            1 => asked.secret.as_deref(),
+            _ if holder.factor.is_some() => secrets.next(),
+            _ => None,
+        };
+        if let (true, Way::Badges(_), Some((factor, _))) = (usable, &asked.way, holder.factor) {
+            said.push(hear_pupil(app, tablet, holder, one).map_err(|refusal| Trouble::Asks { refusal, factor })?);
+            continue;
+        }
         let phcs: Vec<String> = asked_of(&asked.way, holder).iter().map(|c| c.phc.clone()).collect();
         let counted = counted(tablet, &asked.way, holder.person.as_ref().map(|p| p.id));
         let staff = holder.person.as_ref().is_some_and(|p| p.is_staff());
@@ -129,20 +143,49 @@ async fn hear(app: &App, tablet: &Life, asked: &Asked, facts: &Facts) -> Result<
             continue;
         }
         app.tries.check(&counted, now)?;
-        let one = match facts.holders.len() {
-            // A password may hold spaces.
-            1 => asked.secret.as_deref(),
-            _ => secrets.next(),
-        };
         let heard = app.factors.hear(one, phcs).await?;
         match heard {
-            Said::Wrong => app.tries.wrong(&counted, now),
+            Said::Wrong => {
+                app.tries.wrong(&counted, now);
+            }
             Said::Right => counted.iter().take(1).for_each(|name| app.tries.forget(*name)),
             Said::Nothing => {}
         }
         said.push(heard);
     }
     Ok(said)
+}
+
+/// A pupil's second factor. From the second miss on an adult is called; the child may go on trying until the count is
+/// full, and then for a while only the adult's tap opens.
+fn hear_pupil(app: &App, tablet: &Life, holder: &Holder, text: Option<&str>) -> Result<Said, Refusal> {
+    let (Some(person), Some((factor, known))) = (&holder.person, &holder.factor) else { return Ok(Said::Nothing) };
+    let Some(text) = text.filter(|text| !text.trim().is_empty()) else { return Ok(Said::Nothing) };
+    let (now, counted) = (app.clock.elapsed(), [Name::Person(person.id), Name::Tablet(tablet.tablet)]);
+    let full = app.tries.check(&counted, now).is_err();
+    let right = Secret::parse(*factor, text).is_ok_and(|given| given.keyed_hash(&app.badge_key, person.id).is(known));
+    if right && !full {
+        app.tries.forget(Name::Person(person.id));
+        return Ok(Said::Right);
+    }
+    if !full && app.tries.wrong(&counted, now) < CALLS_AT {
+        return Ok(Said::Wrong);
+    }
+    if app.calls.raise(person.id, tablet.tablet, now) {
+        app.live.tell(Change::Called { person: person.id, tablet: tablet.tablet });
+    }
+    Err(Refusal::AdultCalled)
+}
+
+/// Tells the tablet which pad to show.
+fn asks(refusal: Refusal, facts: &Facts, said: &[Said]) -> Trouble {
+    let asked = facts.holders.iter().zip(said).find(|(holder, said)| holder.factor.is_some() && **said != Said::Right);
+    match asked.and_then(|(holder, _)| holder.factor) {
+        Some((factor, _)) if [Refusal::SecondFactorRequired, Refusal::SecondFactorWrong].contains(&refusal) => {
+            Trouble::Asks { refusal, factor }
+        }
+        Some(_) | None => refusal.into(),
+    }
 }
 
 /// What a wrong secret counts against: the person or account first, then the tablet.
@@ -169,6 +212,7 @@ fn draw(app: &App, tablet: &Life, opening: &Opening) -> Session {
         class: opening.class.as_ref().map(|c| c.id),
         opened: app.clock.stamp(),
         taken: false,
+        chooses: false,
     }
 }
 
@@ -218,6 +262,7 @@ pub(crate) fn write(
 pub(crate) fn seat(app: &App, session: &Session, opening: &Opening, address: Option<IpAddr>) {
     let party = Party { people: opening.people.clone(), class: opening.class.clone() };
     app.seats.sit(party.sitting(session), address, app.clock.elapsed());
+    app.calls.settle(&session.people, session.tablet);
     app.live.tell(Change::Opened { session: session.id, tablet: session.tablet, people: session.people.clone() });
 }
 

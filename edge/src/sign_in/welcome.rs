@@ -11,6 +11,7 @@ use preau_shared::{
 };
 use rusqlite::Connection;
 
+use super::code;
 use crate::store::{
     catalogue,
     classes::{self, ClassRow},
@@ -74,13 +75,13 @@ pub(crate) fn opened(
         token,
         person: people.first().cloned().unwrap_or_else(guest),
         people: if people.is_empty() { vec![guest()] } else { people },
-        environment: environment(conn, party)?,
+        environment: environment(conn, session, party)?,
         expires_in_s: u32::try_from(SESSION_LASTS.as_secs()).unwrap_or(u32::MAX),
         recorded: true,
     })
 }
 
-fn environment(conn: &Connection, party: &Party) -> Result<Environment, StoreError> {
+fn environment(conn: &Connection, session: &Session, party: &Party) -> Result<Environment, StoreError> {
     let mut of_classes: BTreeSet<_> = party.class.iter().map(|c| c.id).collect();
     for person in &party.people {
         of_classes.extend(classes::of_pupil(conn, person.id)?);
@@ -93,6 +94,7 @@ fn environment(conn: &Connection, party: &Party) -> Result<Environment, StoreErr
         documents: found.documents,
         policy: strictest(&policies::every(conn)?, &levels),
         lang: Lang::Fr.tag().to_owned(),
+        choose_code: code::to_choose(conn, session, &party.people)?.map(|factor| factor.as_str().to_owned()),
     })
 }
 

@@ -6,6 +6,7 @@ use preau_shared::{
     documents::badge::Badge,
     ids::{BadgeId, ClassId, PersonId, TabletId},
     rig::writer::StoreError,
+    second_factor::{Factor, SecretHash},
     time::Stamp,
     wire::TabletState,
 };
@@ -15,7 +16,7 @@ use super::{
     all, change,
     classes::{self, ClassRow},
     credentials::{self, Credential},
-    one,
+    factors, one,
     people::{self, Human},
     sessions::{self, Session},
     tablet_life,
@@ -58,8 +59,10 @@ pub(crate) struct Holder {
     pub(crate) person: Option<Human>,
     /// Whether she is a pupil of a class here, or staff.
     pub(crate) enrolled: bool,
-    /// The secrets that she knows.
+    /// The secrets that she knows, as staff or by an account.
     pub(crate) secrets: Vec<Credential>,
+    /// What pupils of her level are asked for, and what she chose; nothing for those who chose none yet.
+    pub(crate) factor: Option<(Factor, SecretHash)>,
     /// Where she sits already.
     pub(crate) elsewhere: Vec<Session>,
 }
@@ -118,13 +121,20 @@ fn of_account(conn: &Connection, login: &str) -> Result<Holder, StoreError> {
 fn holder(conn: &Connection, person: PersonId) -> Result<Holder, StoreError> {
     let Some(human) = people::find(conn, person)? else { return Ok(Holder::default()) };
     let enrolled = human.is_staff() || !classes::of_pupil(conn, person)?.is_empty();
+    let factor = if human.is_staff() { None } else { factor_of(conn, &human)? };
     Ok(Holder {
         badge: None,
         person: Some(human),
         enrolled,
+        factor,
         secrets: credentials::of(conn, person)?,
         elsewhere: sessions::live_of(conn, person)?,
     })
+}
+
+fn factor_of(conn: &Connection, pupil: &Human) -> Result<Option<(Factor, SecretHash)>, StoreError> {
+    let Some(factor) = factors::of_level(conn, &pupil.level)? else { return Ok(None) };
+    Ok(people::secret(conn, pupil.id, factor)?.map(|secret| (factor, secret)))
 }
 
 /// Writes what a document says.

@@ -5,6 +5,7 @@ use preau_shared::{
     ids::PersonId,
     journal::Pseudonym,
     rig::writer::StoreError,
+    second_factor::{Factor, SecretHash},
     wire::{PersonView, Role},
 };
 use rusqlite::{Connection, Row, params};
@@ -14,6 +15,9 @@ use super::{change, one};
 pub(super) const CREATE: &str = "CREATE TABLE people(
     person BLOB PRIMARY KEY, pseudonym BLOB NOT NULL, given_name TEXT NOT NULL, family_name TEXT NOT NULL,
     role TEXT NOT NULL, level TEXT NOT NULL, animal TEXT NOT NULL) STRICT, WITHOUT ROWID;";
+
+pub(super) const ADD_SECRETS: &str =
+    "ALTER TABLE people ADD COLUMN pictures BLOB; ALTER TABLE people ADD COLUMN digits BLOB;";
 
 /// The columns of a [`Human`], for queries that join.
 pub(super) const COLUMNS: &str = "p.person, p.pseudonym, p.given_name, p.role, p.level, p.animal";
@@ -27,6 +31,13 @@ pub(crate) struct Human {
     pub(crate) role: Role,
     pub(crate) level: String,
     pub(crate) animal: String,
+}
+
+/// The second factors that somebody chose.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Secrets {
+    pub(crate) pictures: Option<SecretHash>,
+    pub(crate) digits: Option<SecretHash>,
 }
 
 impl Human {
@@ -53,15 +64,15 @@ impl Human {
 }
 
 /// Writes what a document says; a deleted person leaves.
-pub(crate) fn project(conn: &Connection, person: &Person) -> Result<(), StoreError> {
+pub(crate) fn project(conn: &Connection, person: &Person, secrets: Secrets) -> Result<(), StoreError> {
     if person.deleted {
         change(conn, "DELETE FROM people WHERE person = ?1", [&person.id.as_bytes()[..]])?;
         return Ok(());
     }
     change(
         conn,
-        "INSERT OR REPLACE INTO people(person, pseudonym, given_name, family_name, role, level, animal)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+        "INSERT OR REPLACE INTO people(person, pseudonym, given_name, family_name, role, level, animal, pictures, digits)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         params![
             &person.id.as_bytes()[..],
             &person.pseudonym[..],
@@ -69,10 +80,22 @@ pub(crate) fn project(conn: &Connection, person: &Person) -> Result<(), StoreErr
             person.family_name,
             person.role.as_str(),
             person.level,
-            person.animal
+            person.animal,
+            secrets.pictures.map(|hash| hash.0),
+            secrets.digits.map(|hash| hash.0)
         ],
     )?;
     Ok(())
+}
+
+/// What somebody gives as her second factor of this sort, if she chose one.
+pub(crate) fn secret(conn: &Connection, person: PersonId, factor: Factor) -> Result<Option<SecretHash>, StoreError> {
+    let sql = match factor {
+        Factor::Pictures => "SELECT pictures FROM people WHERE person = ?1",
+        Factor::Digits => "SELECT digits FROM people WHERE person = ?1",
+    };
+    let hash = one(conn, sql, [&person.as_bytes()[..]], |row| row.get::<_, Option<[u8; 32]>>(0))?;
+    Ok(hash.flatten().map(SecretHash))
 }
 
 /// One person.

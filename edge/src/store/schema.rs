@@ -4,12 +4,14 @@ use preau_shared::rig::{shelves, writer::StoreError};
 use rusqlite::Connection;
 
 use super::{
-    badges, catalogue, classes, credentials, enrolment_windows, people, policies, school, sessions, staff_sessions,
-    tablet_life, tablets, wipes,
+    badges, catalogue, classes, credentials, enrolment_windows, factors, people, policies, school, sessions,
+    staff_sessions, tablet_life, tablets, wipes,
 };
 
 /// Each entry makes version n + 1 from version n. Never edited once released, only added to.
-const MIGRATIONS: &[&[&str]] = &[&[
+const MIGRATIONS: &[&[&str]] = &[FIRST, &[factors::CREATE, people::ADD_SECRETS, sessions::ADD_CHOICE]];
+
+const FIRST: &[&str] = &[
     shelves::MIGRATION,
     people::CREATE,
     classes::CREATE,
@@ -24,7 +26,7 @@ const MIGRATIONS: &[&[&str]] = &[&[
     tablet_life::CREATE,
     staff_sessions::CREATE,
     enrolment_windows::CREATE,
-]];
+];
 
 /// Brings the file to this program's version.
 ///

@@ -28,7 +28,9 @@ pub(super) const CREATE: &str = "
         STRICT, WITHOUT ROWID;
     CREATE INDEX session_people_by_session ON session_people(session);";
 
-const COLUMNS: &str = "s.session, s.tablet, s.how, s.people, s.class, s.opened, s.taken";
+pub(super) const ADD_CHOICE: &str = "ALTER TABLE sessions ADD COLUMN chooses INTEGER NOT NULL DEFAULT 0;";
+
+const COLUMNS: &str = "s.session, s.tablet, s.how, s.people, s.class, s.opened, s.taken, s.chooses";
 
 /// A stay on a tablet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -43,6 +45,8 @@ pub(crate) struct Session {
     pub(crate) opened: Stamp,
     /// Whether its token was used: until then the tablet may ask for it again, its answer may have been lost.
     pub(crate) taken: bool,
+    /// Whether an adult let the pupil choose a new second factor in it.
+    pub(crate) chooses: bool,
 }
 
 /// A new live session. `token` is the SHA-256 of the session token, absent when an adult opened it.
@@ -50,8 +54,8 @@ pub(crate) fn open(conn: &Connection, session: &Session, token: Option<&[u8; 32]
     let people: Vec<u8> = session.people.iter().flat_map(|p| *p.as_bytes()).collect();
     change(
         conn,
-        "INSERT INTO sessions(session, tablet, how, people, class, opened, taken, token)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+        "INSERT INTO sessions(session, tablet, how, people, class, opened, taken, token, chooses)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
         params![
             &session.id.as_bytes()[..],
             &session.tablet.as_bytes()[..],
@@ -61,6 +65,7 @@ pub(crate) fn open(conn: &Connection, session: &Session, token: Option<&[u8; 32]
             session.opened.0,
             session.taken,
             token.map(|t| &t[..]),
+            session.chooses,
         ],
     )?;
     for person in &session.people {
@@ -86,6 +91,12 @@ pub(crate) fn mint_again(conn: &Connection, session: SessionId, token: &[u8; 32]
 /// The token was used: it is not handed out again.
 pub(crate) fn take(conn: &Connection, session: SessionId) -> Result<(), StoreError> {
     change(conn, "UPDATE sessions SET taken = 1 WHERE session = ?1", [&session.as_bytes()[..]])?;
+    Ok(())
+}
+
+/// The pupil chose: not again in this session.
+pub(crate) fn chosen(conn: &Connection, session: SessionId) -> Result<(), StoreError> {
+    change(conn, "UPDATE sessions SET chooses = 0 WHERE session = ?1", [&session.as_bytes()[..]])?;
     Ok(())
 }
 
@@ -162,6 +173,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Session> {
         class: row.get::<_, Option<[u8; 16]>>(4)?.map(ClassId::from_bytes),
         opened: Stamp(row.get(5)?),
         taken: row.get(6)?,
+        chooses: row.get(7)?,
     })
 }
 

@@ -3,6 +3,7 @@
 use preau_shared::{
     refusal::Refusal,
     rig::{reply::Problem, shelves::ShelfError, writer::StoreError},
+    second_factor::Factor,
 };
 
 /// What the rooms of the box answer instead of a yes.
@@ -17,6 +18,14 @@ pub(crate) enum Trouble {
         detail: Option<String>,
         /// When to come back, in seconds.
         retry_after_s: Option<u64>,
+    },
+    /// A pupil's second factor is missing or wrong.
+    #[error("refused: {}", refusal.code())]
+    Asks {
+        /// Which.
+        refusal: Refusal,
+        /// What she is asked for.
+        factor: Factor,
     },
     /// A wipe that is not done yet, with the steps that lack.
     #[error("the wipe lacks {0:?}")]
@@ -57,7 +66,7 @@ impl Trouble {
         match self {
             Self::Store(error) => is_disk(error),
             Self::Shelf(error) => shelf_store(error).is_some_and(is_disk),
-            Self::Refused { .. } | Self::Incomplete(_) => false,
+            Self::Refused { .. } | Self::Asks { .. } | Self::Incomplete(_) => false,
         }
     }
 }
@@ -103,6 +112,7 @@ impl From<Trouble> for Problem {
                     None => problem,
                 }
             }
+            Trouble::Asks { refusal, factor } => Self::new(refusal).with("factor", factor.as_str()),
             Trouble::Incomplete(steps) => Self::new(Refusal::WipeIncomplete).with("steps", steps),
             Trouble::Store(StoreError::Full) => Self::new(Refusal::Overloaded).retry_after(1),
             Trouble::Store(error) => Self::failed(&error),

@@ -1,6 +1,7 @@
 //! The box's HTTP contract (ARCHITECTURE §5.2), one file per audience.
 
 pub(crate) mod events;
+pub(crate) mod head;
 pub(crate) mod sessions;
 pub(crate) mod staff;
 pub(crate) mod tablets;

@@ -13,6 +13,7 @@ use preau_shared::{
     },
     refusal::Refusal,
     rig::reply::Problem,
+    wire::Role,
 };
 
 use crate::{
@@ -48,6 +49,10 @@ pub(crate) struct Staff {
     /// The cookie's secret.
     pub(crate) token: String,
 }
+
+/// The head of the school (*directeur, directrice*).
+#[derive(Debug)]
+pub(crate) struct Head(pub(crate) Staff);
 
 /// Where the request comes from.
 #[derive(Debug, Clone, Copy)]
@@ -116,6 +121,17 @@ impl FromRequestParts<App> for Staff {
         }
         let who = staff::who(app, token)?;
         Ok(Self { who, token: token.to_owned() })
+    }
+}
+
+impl FromRequestParts<App> for Head {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let staff = Staff::from_request_parts(parts, app).await?;
+        match staff.who.role {
+            Role::Head => Ok(Self(staff)),
+            Role::Teacher | Role::Pupil => Err(Problem::new(Refusal::Forbidden)),
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use axum::{
     http::{HeaderName, HeaderValue, header},
     middleware::{self, Next},
     response::{IntoResponse as _, Redirect, Response},
-    routing::{delete, get, post},
+    routing::{delete, get, post, put},
 };
 use futures_util::FutureExt as _;
 use preau_shared::{
@@ -17,7 +17,7 @@ use preau_shared::{
 };
 
 use super::{
-    api::{events, sessions, staff, tablets},
+    api::{events, head, sessions, staff, tablets},
     body, page, tablet, teacher,
 };
 use crate::app::App;
@@ -53,6 +53,7 @@ fn api() -> Router<App> {
         // A session.
         .route("/api/v1/sessions/current", get(sessions::current).delete(sessions::close))
         .route("/api/v1/sessions/current/heartbeat", post(sessions::heartbeat))
+        .route("/api/v1/sessions/current/code", put(sessions::code))
         // A session or staff.
         .route("/api/v1/events", get(events::events))
         // Anybody, then staff.
@@ -67,6 +68,9 @@ fn api() -> Router<App> {
         .route("/api/v1/badges/{badge_id}/void", post(staff::void))
         .route("/api/v1/people/{id}/badges", post(staff::new_badge))
         .route("/api/v1/enrolment-window", post(staff::enrolment_window))
+        // The head.
+        .route("/api/v1/factors", get(head::factors))
+        .route("/api/v1/factors/{level}", put(head::ask_factor))
 }
 
 /// Every answer carries the nonce of the next proof, and API answers are never kept by a cache.

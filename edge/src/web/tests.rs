@@ -1,6 +1,7 @@
 //! The contract, asked over a real socket: the whole router, a real database, clocks moved by hand.
 
 mod school;
+mod second_factor;
 
 use preau_shared::{badge::Badge, keys::dpop::TabletKey, wire::MAX_BODY_BYTES};
 use serde_json::{Value, json};

@@ -43,6 +43,7 @@ impl Teacher {
         let request = LetIn {
             person_id: pupil.person_id.parse().map_err(contract)?,
             tablet_id: tablet_id.parse().map_err(contract)?,
+            new_code: false,
         };
         let answer = self.send(Method::POST, &format!("/api/v1/classes/{class}/let-in"), Some(&request)).await?;
         if (200..300).contains(&answer.status) { Ok(()) } else { Err(self.refused(&answer)) }

@@ -1,10 +1,15 @@
-//! A pupil or a member of staff. Written by the coordinator alone; national identifiers are never here.
+//! A pupil or a member of staff. Who she is comes from the coordinator alone, what she chose for herself from a box;
+//! national identifiers are never here.
 
 use super::{
     DocId, Edit, Fields, Kind,
     rule::{Merge, Rule, Shape},
 };
-use crate::{ids::PersonId, wire::Role};
+use crate::{
+    ids::PersonId,
+    second_factor::{Factor, SecretHash},
+    wire::Role,
+};
 
 pub(crate) const RULES: &[Rule] = &[
     Rule::new("pseudonym", Shape::Bytes(16)).merged(Merge::Once),
@@ -14,6 +19,9 @@ pub(crate) const RULES: &[Rule] = &[
     Rule::new("level", Shape::Text(100)),
     Rule::new("animal", Shape::Text(100)),
     Rule::new("deleted", Shape::Flag).merged(Merge::TrueWins),
+    // Keyed hashes, one for each sort of second factor; empty while there is none.
+    Rule::new(Factor::Pictures.as_str(), Shape::Bytes(32)).by_box(),
+    Rule::new(Factor::Digits.as_str(), Shape::Bytes(32)).by_box(),
 ];
 
 /// A person of a school.
@@ -71,6 +79,16 @@ impl Person {
             .with_text("animal", &self.animal)
             .with_flag("deleted", self.deleted)
     }
+}
+
+/// A pupil's second factor of this sort, if she chose one.
+pub fn secret(fields: &Fields, factor: Factor) -> Option<SecretHash> {
+    fields.bytes(factor.as_str())?.try_into().ok().map(SecretHash)
+}
+
+/// A pupil's second factor of this sort is another one, or none any more.
+pub fn choose_secret(person: PersonId, factor: Factor, secret: Option<SecretHash>) -> Edit {
+    Edit::of(Person::doc(person)).with_bytes(factor.as_str(), secret.as_ref().map_or(&[][..], |hash| &hash.0))
 }
 
 const ROLES: [Role; 3] = [Role::Pupil, Role::Teacher, Role::Head];

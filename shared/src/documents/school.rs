@@ -13,6 +13,7 @@ use crate::{
     ids::{BoxId, Uai},
     keys::{PublicKey, sha256},
     replica::{SealPublic, sealing::NOTICE_BYTES},
+    second_factor::Factor,
 };
 
 const BOX_KEY: &str = "box_key:";
@@ -20,6 +21,7 @@ const BOX_GONE: &str = "box_gone:";
 const BOX_LAN: &str = "box_lan:";
 const BOX_SEAL: &str = "box_seal:";
 const SEAL_KEY: &str = "seal_key:";
+const FACTOR: &str = "factor:";
 
 /// Longest address of a box: IPv6 with its zone and port.
 const MAX_LAN_BYTES: usize = 64;
@@ -40,6 +42,8 @@ pub(crate) const RULES: &[Rule] = &[
     Rule::new(BOX_SEAL, Shape::Bytes(NOTICE_BYTES)).by_box(),
     // Of the coordinator, by number; empty bytes are a key withdrawn.
     Rule::new(SEAL_KEY, Shape::Bytes(32)),
+    // By level, what pupils are asked for besides a badge: the head's choice.
+    Rule::new(FACTOR, Shape::Text(20)).by_box(),
 ];
 
 /// A school.
@@ -154,6 +158,20 @@ pub fn seal_keys(fields: &Fields) -> BTreeMap<u32, Option<SealPublic>> {
         Some((number.parse().ok()?, bytes.as_slice().try_into().ok().map(SealPublic)))
     });
     known.collect()
+}
+
+/// The head chooses what pupils of a level are asked for besides their badge; nothing when there is no factor.
+pub fn ask_factor(uai: &Uai, level: &str, factor: Option<Factor>) -> Edit {
+    Edit::of(School::doc(uai)).with_text(&format!("{FACTOR}{level}"), factor.map_or("", Factor::as_str))
+}
+
+/// What pupils are asked for besides their badge, by level; levels without a line are asked for nothing.
+pub fn factors(fields: &Fields) -> BTreeMap<String, Factor> {
+    let chosen = fields.prefixed(FACTOR).filter_map(|(level, word)| {
+        let Scalar::Text(word) = word else { return None };
+        Some((level.to_owned(), Factor::from_word(word)?))
+    });
+    chosen.collect()
 }
 
 fn box_key(id: &str, key: &Scalar) -> Option<(BoxId, PublicKey)> {

@@ -195,6 +195,10 @@ fn a_box_writes_its_own_fields_only() {
         (Kind::Policy, "deny:example.org", false),
         (Kind::School, "box_key:00", false),
         (Kind::Catalogue, "deleted", false),
+        (Kind::Person, "pictures", true),
+        (Kind::Person, "role", false),
+        (Kind::School, "factor:CE1", true),
+        (Kind::School, "name", false),
         (Kind::Badge, "of a later version", false),
     ] {
         assert_eq!(may_write(Writer::Box, kind, key), may, "{kind:?} {key}");

@@ -4,10 +4,11 @@ use anyhow::{Context as _, Result, ensure};
 use preau_shared::{
     badge::BadgeHash,
     dice::Dice,
-    documents::{Badge, Class, Edit, Person, Policy, Scalar, School, Tablet, badge, class},
+    documents::{Badge, Class, Edit, Person, Policy, Scalar, School, Tablet, badge, class, person::choose_secret},
     ids::{BadgeId, ClassId, PersonId, PolicyId, SessionId, TabletId, WipeId},
     journal::{CredentialKind, Entry, How, Pseudonym, Why, WipedBy},
     replica::{Shelf, Tombstone},
+    second_factor::{Factor, SecretHash},
     wire::Role,
 };
 
@@ -183,6 +184,11 @@ fn draw(truth: &mut Truth, place: Place, shelf: &Shelf, dice: &dyn Dice) -> Resu
         }
         7 => (entry(Entry::Audit { what: truth.marked(who), by: Some(pseudonym) }), Some(who)),
         8 => (entry(Entry::SignOut { session: SessionId::draw(dice), tablet, why: Why::Person }), None),
+        9 => {
+            let mut secret = [who; 32];
+            dice.fill(secret.split_at_mut(8).0);
+            (edit(choose_secret(person, Factor::Pictures, Some(SecretHash(secret)))), None)
+        }
         _ => {
             let session = SessionId::draw(dice);
             (entry(Entry::SignIn { session, tablet, people: vec![pseudonym], how: How::Badge }), Some(who))

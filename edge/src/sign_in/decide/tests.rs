@@ -3,6 +3,7 @@ use std::time::Duration;
 use preau_shared::{
     badge::BadgeHash,
     ids::{BadgeId, ClassId, PersonId, SessionId, TabletId},
+    second_factor::{Factor, SecretHash},
     wire::Role,
 };
 
@@ -29,7 +30,14 @@ fn holder(n: u8, role: Role) -> Holder {
         void: false,
         expires: None,
     };
-    Holder { badge: Some(badge), person: Some(person(n, role)), enrolled: true, secrets: vec![], elsewhere: vec![] }
+    Holder {
+        badge: Some(badge),
+        person: Some(person(n, role)),
+        enrolled: true,
+        secrets: vec![],
+        factor: None,
+        elsewhere: vec![],
+    }
 }
 
 fn secret(kind: CredentialKind) -> Credential {
@@ -74,8 +82,8 @@ fn dates_count_only_while_the_clock_is_trusted() {
 
 #[test]
 fn who_has_a_second_factor_is_asked_for_it() {
-    for kind in [CredentialKind::Digits, CredentialKind::Pictures] {
-        let pupil = || Holder { secrets: vec![secret(kind)], ..holder(1, Role::Pupil) };
+    for factor in [Factor::Digits, Factor::Pictures] {
+        let pupil = || Holder { factor: Some((factor, SecretHash([1; 32]))), ..holder(1, Role::Pupil) };
         check(pupil(), Said::Nothing, Err(Refusal::SecondFactorRequired));
         check(pupil(), Said::Wrong, Err(Refusal::SecondFactorWrong));
         check(pupil(), Said::Right, Ok(How::Badge));
@@ -122,6 +130,7 @@ fn a_pair_is_two_people_and_ends_what_they_left_elsewhere() {
         class: None,
         opened: NOW,
         taken: true,
+        chooses: false,
     };
     let sat = |n| Holder { elsewhere: vec![session.clone()], ..holder(n, Role::Pupil) };
     let said = [Said::Nothing, Said::Nothing];

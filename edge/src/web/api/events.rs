@@ -82,9 +82,14 @@ fn word(ear: Ear, change: &Change) -> Option<(&'static str, Value, bool)> {
         (Ear::Session(_), Change::Wan(wan)) | (Ear::Staff, Change::Wan(wan)) => {
             Some(("wan", json!({ "wan": wan }), false))
         }
-        (Ear::Session(_), Change::Opened { .. } | Change::Ended { .. } | Change::Tablet { .. } | Change::Badges) => {
-            None
-        }
+        (
+            Ear::Session(_),
+            Change::Opened { .. }
+            | Change::Ended { .. }
+            | Change::Tablet { .. }
+            | Change::Called { .. }
+            | Change::Badges,
+        ) => None,
         (Ear::Staff, Change::Opened { session, tablet, people }) => {
             let data = json!({ "session_id": session, "tablet_id": tablet, "people": people });
             Some(("session_opened", data, false))
@@ -95,6 +100,9 @@ fn word(ear: Ear, change: &Change) -> Option<(&'static str, Value, bool)> {
         }
         (Ear::Staff, Change::Tablet { tablet, state }) => {
             Some(("tablet", json!({ "tablet_id": tablet, "state": state }), false))
+        }
+        (Ear::Staff, Change::Called { person, tablet }) => {
+            Some(("called", json!({ "person_id": person, "tablet_id": tablet }), false))
         }
         (Ear::Staff, Change::Badges) => Some(("badges", json!({}), false)),
     }

@@ -5,13 +5,13 @@ use std::sync::Arc;
 use axum::{Json as Answer, extract::State, http::StatusCode};
 use preau_shared::{
     rig::reply::Problem,
-    wire::{Beat, SessionOpened, SignIn, WipeOrder},
+    wire::{Beat, NewCode, SessionOpened, SignIn, WipeOrder},
 };
 
 use crate::{
     app::App,
     sign_in::{
-        leave, scan,
+        code, leave, scan,
         welcome::{self, Party},
     },
     store::{Trouble, seats::SESSION_LASTS},
@@ -57,6 +57,16 @@ pub(crate) async fn heartbeat(
     app.seats.beat(session.id, address, app.clock.elapsed());
     let expires_in_s = u32::try_from(SESSION_LASTS.as_secs()).unwrap_or(u32::MAX);
     std::future::ready(Answer(Beat { expires_in_s })).await
+}
+
+/// `PUT /api/v1/sessions/current/code`.
+pub(crate) async fn code(
+    State(app): State<App>,
+    InSession(session): InSession,
+    Json(ask): Json<NewCode>,
+) -> Result<StatusCode, Problem> {
+    code::choose(&app, session, ask.code).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// `DELETE /api/v1/sessions/current`.

@@ -74,7 +74,7 @@ pub(crate) async fn let_in(
 ) -> Result<(StatusCode, Answer<LetInDone>), Problem> {
     let class: ClassId = id(&class)?;
     app.reader.read(|conn| view::may_see(conn, &staff.who, class))?;
-    let session_id = let_in::let_in(&app, class, ask.person_id, ask.tablet_id).await?;
+    let session_id = let_in::let_in(&app, class, (ask.person_id, ask.new_code), ask.tablet_id).await?;
     Ok((StatusCode::CREATED, Answer(LetInDone { session_id })))
 }
 

@@ -1,6 +1,7 @@
 //! A school in a folder, served on a real socket, and the tablets and teachers that speak to it.
 
 use std::{
+    collections::BTreeMap,
     net::SocketAddr,
     sync::{Arc, Mutex},
     time::Duration,
@@ -68,6 +69,7 @@ pub(super) struct School {
     pub(super) lina: (PersonId, BadgeId, String),
     pub(super) noe: (PersonId, BadgeId, String),
     pub(super) teacher: (PersonId, BadgeId, String),
+    pub(super) head: (PersonId, BadgeId, String),
 }
 
 pub(super) struct Answer {
@@ -117,19 +119,31 @@ impl School {
         let dice = Arc::new(Seeded::new(1));
         let draw_person = || PersonId::draw(dice.as_ref());
         let badge = |person: PersonId| (person, BadgeId::draw(dice.as_ref()), Badge::draw(dice.as_ref()).payload());
-        let (lina, noe, teacher) = (badge(draw_person()), badge(draw_person()), badge(draw_person()));
+        let (lina, noe) = (badge(draw_person()), badge(draw_person()));
+        let (teacher, head) = (badge(draw_person()), badge(draw_person()));
         let class = ClassId::draw(dice.as_ref());
         let (clock, app) = Self::start(dir.path(), &dice);
-        let seed = (lina.clone(), noe.clone(), teacher.clone());
+        let seed = (lina.clone(), noe.clone(), teacher.clone(), head.clone());
         let coordinator = author(9, Side::Coordinator);
         app.writer
             .commit(move |conn| {
                 let put = |edit| shelves::edit(conn, &coordinator, &shelf(), Stamp(0), &edit, &Rows);
-                let (lina, noe, teacher) = seed;
+                let school = documents::School {
+                    uai: "0900001A".parse().expect("uai"),
+                    name: "Jean Moulin".into(),
+                    slug: "jean-moulin".into(),
+                    latitude: None,
+                    longitude: None,
+                    deleted: false,
+                    box_keys: BTreeMap::new(),
+                };
+                put(school.edit())?;
+                let (lina, noe, teacher, head) = seed;
                 for ((id, badge, payload), name, role) in [
                     (lina.clone(), "Lina", Role::Pupil),
                     (noe.clone(), "Noé", Role::Pupil),
                     (teacher.clone(), "Mme A", Role::Teacher),
+                    (head.clone(), "M. B", Role::Head),
                 ] {
                     let person = Person {
                         id,
@@ -137,7 +151,7 @@ impl School {
                         given_name: name.into(),
                         family_name: "X".into(),
                         role,
-                        level: "CP".into(),
+                        level: if role == Role::Pupil { "CP".into() } else { String::new() },
                         animal: "renard".into(),
                         deleted: false,
                     };
@@ -163,22 +177,17 @@ impl School {
                     deleted: false,
                 };
                 put(class.edit())?;
-                credentials::replace(
-                    conn,
-                    &credentials::Credential {
-                        person: teacher.0,
-                        kind: CredentialKind::Pin,
-                        phc: phc("123456"),
-                        login: String::new(),
-                    },
-                )?;
+                for person in [teacher.0, head.0] {
+                    let (kind, phc, login) = (CredentialKind::Pin, phc("123456"), String::new());
+                    credentials::replace(conn, &credentials::Credential { person, kind, phc, login })?;
+                }
                 Ok::<_, Trouble>(())
             })
             .await
             .expect("seeded");
         let code = app.open_enrolment(Duration::from_secs(3_600), 30).await.expect("window").code;
         let at = serve(&app).await;
-        Self { dir, clock, dice, app, at, code, class, lina, noe, teacher }
+        Self { dir, clock, dice, app, at, code, class, lina, noe, teacher, head }
     }
 
     fn start(dir: &std::path::Path, dice: &Arc<Seeded>) -> (Arc<Hand>, App) {
@@ -202,11 +211,11 @@ impl School {
 
     /// The box stops and starts again on the same disk.
     pub(super) async fn restart(self) -> Self {
-        let Self { dir, dice, app, code, class, lina, noe, teacher, .. } = self;
+        let Self { dir, dice, app, code, class, lina, noe, teacher, head, .. } = self;
         drop(app);
         let (clock, app) = Self::start(dir.path(), &dice);
         let at = serve(&app).await;
-        Self { dir, clock, dice, app, at, code, class, lina, noe, teacher }
+        Self { dir, clock, dice, app, at, code, class, lina, noe, teacher, head }
     }
 
     pub(super) async fn tablet(&self, name: &str) -> Device {
@@ -221,7 +230,15 @@ impl School {
     }
 
     pub(super) async fn staff(&self) -> Answer {
-        let ask = json!({"badge": self.teacher.2, "second_factor": "123456"});
+        self.at_the_page(&self.teacher.2).await
+    }
+
+    pub(super) async fn head(&self) -> Answer {
+        self.at_the_page(&self.head.2).await
+    }
+
+    async fn at_the_page(&self, badge: &str) -> Answer {
+        let ask = json!({"badge": badge, "second_factor": "123456"});
         send(self.at, "POST", "/api/v1/staff/session", &[], ask.to_string().as_bytes()).await
     }
 
