@@ -16,6 +16,7 @@ use preau_shared::{
     wire::EnrolmentWindow,
 };
 use rusqlite::Connection;
+use tokio::sync::Semaphore;
 
 use crate::{
     classroom::{calls::Calls, live::Live},
@@ -105,6 +106,8 @@ pub(crate) struct Handles {
     pub(crate) factors: Factors,
     pub(crate) touched: Touched,
     pub(crate) unrecorded: Unrecorded,
+    /// One print at a time.
+    pub(crate) printer: Semaphore,
     pub(crate) seal: Seal,
 }
 
@@ -152,6 +155,7 @@ impl App {
             factors: Factors::default(),
             touched: Touched::default(),
             unrecorded: Unrecorded::default(),
+            printer: Semaphore::new(1),
             seal,
         }));
         app.reseat()?;

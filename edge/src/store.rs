@@ -13,6 +13,7 @@ pub(crate) mod factors;
 pub(crate) mod journal;
 pub(crate) mod people;
 pub(crate) mod policies;
+pub(crate) mod prints;
 pub(crate) mod schema;
 pub(crate) mod school;
 pub(crate) mod seal;

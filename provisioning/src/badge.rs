@@ -131,6 +131,7 @@ fn card(line: &BadgeLine) -> Card {
         given_name: line.given_name.clone(),
         animal: line.animal.clone(),
         class: line.class.clone(),
+        short_code: String::new(),
         note: String::new(),
     }
 }

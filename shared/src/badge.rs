@@ -4,8 +4,11 @@
 //! characters of base32 (RFC 4648 §6, no padding), so that a QR code needs its alphanumeric mode only. The text says
 //! nothing about the person. What a box stores is the keyed hash of those 17 bytes.
 
+mod short;
+
 use data_encoding::BASE32_NOPAD;
 
+pub use self::short::{SHORT_CHARS, ShortCode, ShortHash};
 use crate::{dice::Dice, keys};
 
 /// Length of a payload, in characters.
@@ -61,8 +64,7 @@ impl Badge {
         if text.len() > MAX_TEXT_BYTES {
             return Err(BadgeError::TooLong);
         }
-        let compact: String =
-            text.chars().filter(|c| !matches!(c, ' ' | '-')).map(|c| c.to_ascii_uppercase()).collect();
+        let compact = letters(text);
         if compact.len() != PAYLOAD_CHARS {
             return Err(BadgeError::NotABadge);
         }
@@ -100,6 +102,11 @@ impl Badge {
         let [a, b, c, ..] = keys::sha256(&self.body());
         [a, b, c]
     }
+}
+
+/// What was typed, without the spaces and dashes between groups.
+fn letters(text: &str) -> String {
+    text.chars().filter(|c| !matches!(c, ' ' | '-')).map(|c| c.to_ascii_uppercase()).collect()
 }
 
 impl std::fmt::Debug for Badge {

@@ -229,6 +229,8 @@ fn new_badge(n: u8) -> Badge {
         void: false,
         void_reason: String::new(),
         expires: None,
+        series: 0,
+        short: None,
     }
 }
 fn case(name: &str) -> Edit {

@@ -100,6 +100,8 @@ impl Desk {
             void: false,
             void_reason: String::new(),
             expires: None,
+            series: 0,
+            short: None,
         };
         (badge, payload.payload())
     }

@@ -299,6 +299,8 @@ fn new_badge() -> Badge {
         void: false,
         void_reason: String::new(),
         expires: None,
+        series: 0,
+        short: None,
     }
 }
 

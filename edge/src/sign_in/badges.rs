@@ -1,9 +1,9 @@
-//! Badges made void, and new ones, by the hand of a teacher or of the head: offline as much as online.
+//! Badges made void, and one new one, by the hand of a teacher or of the head: offline as much as online.
 
 use std::time::Duration;
 
 use preau_shared::{
-    badge::Badge,
+    badge::{Badge, ShortCode},
     documents::{self, badge},
     ids::{BadgeId, PersonId},
     journal::{Entry, Pseudonym},
@@ -45,6 +45,8 @@ pub(crate) async fn void(app: &App, badge: BadgeId, by: Pseudonym) -> Result<(),
 pub(crate) struct Drawn {
     pub(crate) badge: BadgeId,
     pub(crate) payload: String,
+    /// Eight letters in groups, for where no camera reads.
+    pub(crate) short: String,
     pub(crate) expires: Option<Stamp>,
 }
 
@@ -55,6 +57,8 @@ pub(crate) struct Drawn {
 /// [`MAX_VALID`] badges are valid already; 507 while the disk fails.
 pub(crate) async fn issue(app: &App, person: PersonId, temporary: bool, by: Pseudonym) -> Result<Drawn, Trouble> {
     let (drawn, key) = (Badge::draw(app.dice.as_ref()), app.badge_key);
+    let short = ShortCode::draw(app.dice.as_ref());
+    let short_hash = app.factors.short(short.clone(), key).await?;
     let (badge, expires) = app
         .commit(move |conn, book| {
             let human = people::find(conn, person)?.ok_or(Refusal::NotFound)?;
@@ -76,6 +80,8 @@ pub(crate) async fn issue(app: &App, person: PersonId, temporary: bool, by: Pseu
                 void: false,
                 void_reason: String::new(),
                 expires,
+                series: if temporary { 0 } else { badges::last_series(conn, person)?.saturating_add(1) },
+                short: Some(short_hash),
             };
             book.edit(conn, &document.edit())?;
             book.note(conn, &Entry::Audit { what: format!("badge {id} drawn"), by: Some(by) })?;
@@ -83,5 +89,5 @@ pub(crate) async fn issue(app: &App, person: PersonId, temporary: bool, by: Pseu
         })
         .await?;
     app.live.tell(Change::Badges);
-    Ok(Drawn { badge, payload: drawn.payload(), expires })
+    Ok(Drawn { badge, payload: drawn.payload(), short: short.in_groups(), expires })
 }

@@ -1,6 +1,7 @@
 //! The rule of sign-in: facts and `now` → who sits down, or why not. Pure.
 
 use preau_shared::{
+    ids::BadgeId,
     journal::{CredentialKind, How},
     refusal::Refusal,
     time::Stamp,
@@ -36,6 +37,8 @@ pub(crate) struct Opening {
     pub(crate) class: Option<ClassRow>,
     /// Sessions of theirs on other tablets, which end now.
     pub(crate) ends: Vec<Session>,
+    /// Badges of theirs that the use of a newer one ends.
+    pub(crate) voids: Vec<BadgeId>,
 }
 
 /// Decides. `said` has one word per holder; `now` is absent while the clock is not to be trusted, and then no badge
@@ -48,7 +51,7 @@ pub(crate) fn decide(way: &Way, facts: &Facts, said: &[Said], now: Option<Stamp>
             return Err(Refusal::TabletNotFree);
         }
     }
-    let mut opening = Opening { how: how(way), people: Vec::new(), class: None, ends: Vec::new() };
+    let mut opening = Opening { how: how(way), people: Vec::new(), class: None, ends: Vec::new(), voids: Vec::new() };
     if let Way::Guest(_) = way {
         opening.class = Some(facts.class.clone().ok_or(Refusal::NotFound)?);
         return Ok(opening);
@@ -61,6 +64,7 @@ pub(crate) fn decide(way: &Way, facts: &Facts, said: &[Said], now: Option<Stamp>
             return Err(Refusal::Malformed);
         }
         opening.people.push(person);
+        opening.voids.extend(&holder.older);
         if ends_elsewhere(way) {
             opening.ends.extend(holder.elsewhere.iter().cloned());
         }

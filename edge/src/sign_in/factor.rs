@@ -3,17 +3,28 @@
 use std::time::Duration;
 
 use argon2::{
-    Argon2,
+    Algorithm, Argon2, Params, Version,
     password_hash::{PasswordVerifier as _, phc::PasswordHash},
 };
-use preau_shared::refusal::Refusal;
-use tokio::{sync::Semaphore, task, time::timeout};
+use preau_shared::{
+    badge::{ShortCode, ShortHash},
+    keys::hmac_sha256,
+    refusal::Refusal,
+};
+use tokio::{
+    sync::{Semaphore, SemaphorePermit},
+    task,
+    time::timeout,
+};
 
 use super::decide::Said;
 use crate::store::Trouble;
 
 /// Longest secret that is looked at, in bytes.
 pub(crate) const MAX_SECRET_BYTES: usize = 128;
+/// Memory of a short code's hash, in KiB, and passes over it.
+const SHORT_MEMORY_KIB: u32 = 9_216;
+const SHORT_PASSES: u32 = 4;
 /// Who waits longer for a turn is told to come back.
 const MAX_WAIT: Duration = Duration::from_secs(5);
 
@@ -30,6 +41,20 @@ impl Default for Factors {
 }
 
 impl Factors {
+    /// [`short_hash`], in its turn.
+    ///
+    /// # Errors
+    /// `overloaded` when too many wait.
+    pub(crate) async fn short(&self, code: ShortCode, key: [u8; 32]) -> Result<ShortHash, Trouble> {
+        let _turn = self.turn().await?;
+        task::spawn_blocking(move || short_hash(&code, &key)).await.map_err(|_| Trouble::from(Refusal::Failed))?
+    }
+
+    async fn turn(&self) -> Result<SemaphorePermit<'_>, Trouble> {
+        let turn = timeout(MAX_WAIT, self.turn.acquire()).await;
+        turn.map_err(|_| Trouble::for_now(Refusal::Overloaded, 2))?.map_err(|_| Refusal::Overloaded.into())
+    }
+
     /// Whether `secret` fits one of these PHC strings.
     ///
     /// # Errors
@@ -39,14 +64,27 @@ impl Factors {
         if phcs.is_empty() || secret.len() > MAX_SECRET_BYTES {
             return Ok(Said::Wrong);
         }
-        let _turn = timeout(MAX_WAIT, self.turn.acquire())
-            .await
-            .map_err(|_| Trouble::for_now(Refusal::Overloaded, 2))?
-            .map_err(|_| Trouble::from(Refusal::Overloaded))?;
+        let _turn = self.turn().await?;
         let secret = secret.to_owned();
         let heard = task::spawn_blocking(move || phcs.iter().any(|phc| fits(phc, &secret)));
         Ok(if heard.await.unwrap_or(false) { Said::Right } else { Said::Wrong })
     }
+}
+
+/// What is stored of a short code: Argon2id as for other secrets, under a salt of the territory's own, so that one hash
+/// finds the badge. The parameters are a promise: badges that were printed are found by them.
+///
+/// # Errors
+/// Never with these parameters; said all the same.
+pub(crate) fn short_hash(code: &ShortCode, territory_badge_key: &[u8; 32]) -> Result<ShortHash, Trouble> {
+    let broken = |error: argon2::Error| Trouble::because(Refusal::Failed, error.to_string());
+    let params = Params::new(SHORT_MEMORY_KIB, SHORT_PASSES, 1, None).map_err(broken)?;
+    let salt = hmac_sha256(territory_badge_key, b"preau short code 1");
+    let mut hash = [0; 32];
+    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
+        .hash_password_into(code.as_str().as_bytes(), &salt, &mut hash)
+        .map_err(broken)?;
+    Ok(ShortHash(hash))
 }
 
 /// A hash that cannot be read fits nothing.

@@ -30,6 +30,8 @@ pub(crate) enum Name {
     Account([u8; 16]),
     /// Secrets tried at this tablet.
     Tablet(TabletId),
+    /// Short codes tried at this tablet.
+    ShortCodes(TabletId),
     /// Secrets tried at the staff's page from this address.
     Address(IpAddr),
     /// Enrolment codes, from wherever.
@@ -42,6 +44,8 @@ impl Name {
         match self {
             Self::Person(_) | Self::Account(_) => (5, Duration::from_secs(300)),
             Self::Tablet(_) => (15, Duration::from_secs(300)),
+            // Forty bits: who reads badly may try often, and whoever guesses still finds nobody.
+            Self::ShortCodes(_) => (30, Duration::from_secs(300)),
             Self::Address(_) => (30, Duration::from_secs(300)),
             Self::Enrolment => (10, Duration::from_secs(60)),
         }

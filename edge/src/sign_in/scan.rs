@@ -4,7 +4,8 @@
 use std::{net::IpAddr, sync::Arc};
 
 use preau_shared::{
-    badge::Badge,
+    badge::{Badge, ShortCode},
+    documents::badge,
     ids::SessionId,
     journal::{Entry, Why},
     keys::{draw_token, sha256},
@@ -26,7 +27,7 @@ use crate::{
     classroom::live::Change,
     store::{
         Trouble,
-        badges::{Facts, Holder, Way, facts_for},
+        badges::{Facts, Holder, Shown, Way, facts_for},
         journal::Book,
         sessions::{self, Session},
         tablet_life::{self, Life},
@@ -59,9 +60,10 @@ pub(crate) async fn open(
     ask: SignIn,
     address: Option<IpAddr>,
 ) -> Result<SessionOpened, Trouble> {
-    let asked = parse(ask, &app.badge_key)?;
+    let asked = parse(app, tablet, ask).await?;
     let facts = app.reader.read(|conn| facts_for(conn, tablet.tablet, &asked.way))?;
     let facts = in_memory_too(app, tablet, facts);
+    count_short_codes(app, tablet, &asked.way, &facts);
     let said = hear(app, tablet, &asked, &facts).await?;
     let opening =
         decide(&asked.way, &facts, &said, app.trusted_now()).map_err(|refusal| asks(refusal, &facts, &said))?;
@@ -79,11 +81,7 @@ pub(crate) async fn open(
 }
 
 /// Reads the request: exactly one way in.
-fn parse(ask: SignIn, badge_key: &[u8; 32]) -> Result<Asked, Trouble> {
-    let hash = |text: &String| match Badge::parse(text) {
-        Ok(badge) => Ok(badge.keyed_hash(badge_key)),
-        Err(error) => Err(Trouble::because(Refusal::BadgeMalformed, error.to_string())),
-    };
+async fn parse(app: &App, tablet: &Life, ask: SignIn) -> Result<Asked, Trouble> {
     let badges = match (&ask.badge, &ask.badges) {
         (Some(one), None) => Some(std::slice::from_ref(one)),
         (None, Some(several)) if (1..=MAX_PAIR).contains(&several.len()) => Some(several.as_slice()),
@@ -91,15 +89,38 @@ fn parse(ask: SignIn, badge_key: &[u8; 32]) -> Result<Asked, Trouble> {
         (_, Some(_)) => return Err(one_way()),
     };
     match (badges, ask.account, ask.guest) {
-        (Some(badges), None, None) => Ok(Asked {
-            way: Way::Badges(badges.iter().map(hash).collect::<Result<_, _>>()?),
-            secret: ask.second_factor,
-        }),
+        (Some(badges), None, None) => {
+            let mut way = Vec::new();
+            for text in badges {
+                way.push(shown(app, tablet, text).await?);
+            }
+            Ok(Asked { way: Way::Badges(way), secret: ask.second_factor })
+        }
         (None, Some(login), None) if (1..=MAX_LOGIN_BYTES).contains(&login.trim().len()) => {
             Ok(Asked { way: Way::Account(login.trim().to_lowercase()), secret: ask.password })
         }
         (None, None, Some(class)) => Ok(Asked { way: Way::Guest(class), secret: None }),
         (Some(_) | None, _, _) => Err(one_way()),
+    }
+}
+
+/// What a camera or fingers gave: the code of a badge, or the short one beside it, which takes a slow hash and is counted.
+async fn shown(app: &App, tablet: &Life, text: &str) -> Result<Shown, Trouble> {
+    match (Badge::parse(text), ShortCode::parse(text)) {
+        (Ok(badge), _) => Ok(Shown::Code(badge.keyed_hash(&app.badge_key))),
+        (Err(_), Some(code)) => {
+            app.tries.check(&[Name::ShortCodes(tablet.tablet)], app.clock.elapsed())?;
+            Ok(Shown::Short(app.factors.short(code, app.badge_key).await?))
+        }
+        (Err(error), None) => Err(Trouble::because(Refusal::BadgeMalformed, error.to_string())),
+    }
+}
+
+fn count_short_codes(app: &App, tablet: &Life, way: &Way, facts: &Facts) {
+    let Way::Badges(shown) = way else { return };
+    let unknown = |(shown, holder): &(&Shown, &Holder)| matches!(shown, Shown::Short(_)) && holder.badge.is_none();
+    if shown.iter().zip(&facts.holders).any(|pair| unknown(&pair)) {
+        app.tries.wrong(&[Name::ShortCodes(tablet.tablet)], app.clock.elapsed());
     }
 }
 
@@ -248,6 +269,10 @@ pub(crate) fn write(
     let mut ended = Ended::default();
     for old in &opening.ends {
         ended.and(leave::end(conn, book, old, Why::Elsewhere)?);
+    }
+    for old in &opening.voids {
+        book.edit(conn, &badge::void(*old, "reprinted"))?;
+        book.note(conn, &Entry::BadgeVoided { badge: *old, by: None })?;
     }
     let free = tablet_life::find(conn, session.tablet)?.ok_or(Refusal::TabletUnknown)?;
     let state = life::next(free.state, Event::SignedIn)?;

@@ -25,7 +25,7 @@ use crate::{
     app::App,
     store::{
         Trouble,
-        badges::{Holder, Way, holder_of},
+        badges::{Holder, Shown, Way, holder_of},
         credentials,
         people::{self, Human},
         staff_sessions,
@@ -155,7 +155,7 @@ fn parse(ask: StaffSignIn, badge_key: &[u8; 32]) -> Result<(Way, Option<String>)
     match (ask.badge, ask.account) {
         (Some(text), None) => {
             let badge = Badge::parse(&text).map_err(|e| Trouble::because(Refusal::BadgeMalformed, e.to_string()))?;
-            Ok((Way::Badges(vec![badge.keyed_hash(badge_key)]), ask.second_factor))
+            Ok((Way::Badges(vec![Shown::Code(badge.keyed_hash(badge_key))]), ask.second_factor))
         }
         (None, Some(login)) if (1..=MAX_LOGIN_BYTES).contains(&login.trim().len()) => {
             Ok((Way::Account(login.trim().to_lowercase()), ask.password))

@@ -2,7 +2,7 @@
 //! sign-in, [`facts_for`], is here; it joins people, classes, credentials, sessions and the tablet's life.
 
 use preau_shared::{
-    badge::BadgeHash,
+    badge::{BadgeHash, ShortHash},
     documents::badge::Badge,
     ids::{BadgeId, ClassId, PersonId, TabletId},
     rig::writer::StoreError,
@@ -28,6 +28,11 @@ pub(super) const CREATE: &str = "
     CREATE INDEX badges_by_hash ON badges(hash);
     CREATE INDEX badges_by_person ON badges(person);";
 
+pub(super) const ADD_SERIES: &str = "
+    ALTER TABLE badges ADD COLUMN series INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE badges ADD COLUMN short BLOB;
+    CREATE INDEX badges_by_short ON badges(short) WHERE short IS NOT NULL;";
+
 /// A badge as sign-in needs it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct BadgeRow {
@@ -35,13 +40,21 @@ pub(crate) struct BadgeRow {
     pub(crate) person: PersonId,
     pub(crate) void: bool,
     pub(crate) expires: Option<Stamp>,
+    pub(crate) series: i64,
+}
+
+/// What somebody shows of a badge: its QR code, or the short code beside it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shown {
+    Code(BadgeHash),
+    Short(ShortHash),
 }
 
 /// By what somebody comes in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Way {
     /// One badge, or two or three on one tablet.
-    Badges(Vec<BadgeHash>),
+    Badges(Vec<Shown>),
     /// A floating account, by its identifier.
     Account(String),
     /// A guest of this class.
@@ -55,6 +68,8 @@ pub(crate) enum Way {
 pub(crate) struct Holder {
     /// The badge that was shown, if that is the way.
     pub(crate) badge: Option<BadgeRow>,
+    /// Her badges of a lower series, which this one ends when it is used.
+    pub(crate) older: Vec<BadgeId>,
     /// Whose it is; nobody when she was erased or never came to this school.
     pub(crate) person: Option<Human>,
     /// Whether she is a pupil of a class here, or staff.
@@ -82,9 +97,9 @@ pub(crate) fn facts_for(conn: &Connection, tablet: TabletId, way: &Way) -> Resul
     let state = tablet_life::find(conn, tablet)?.map_or(TabletState::Unknown, |life| life.state);
     let (mut holders, mut class) = (Vec::new(), None);
     match way {
-        Way::Badges(hashes) => {
-            for hash in hashes {
-                holders.push(of_badge(conn, hash)?);
+        Way::Badges(shown) => {
+            for one in shown {
+                holders.push(of_badge(conn, one)?);
             }
         }
         Way::Account(login) => holders.push(of_account(conn, login)?),
@@ -97,16 +112,23 @@ pub(crate) fn facts_for(conn: &Connection, tablet: TabletId, way: &Way) -> Resul
 /// Who comes in at the staff's page: by the first badge, or by the account.
 pub(crate) fn holder_of(conn: &Connection, way: &Way) -> Result<Holder, StoreError> {
     match way {
-        Way::Badges(hashes) => hashes.first().map_or(Ok(Holder::default()), |hash| of_badge(conn, hash)),
+        Way::Badges(shown) => shown.first().map_or(Ok(Holder::default()), |one| of_badge(conn, one)),
         Way::Account(login) => of_account(conn, login),
         Way::LetIn(person) => holder(conn, *person),
         Way::Guest(_) => Ok(Holder::default()),
     }
 }
 
-fn of_badge(conn: &Connection, hash: &BadgeHash) -> Result<Holder, StoreError> {
-    Ok(match by_hash(conn, hash)? {
-        Some(badge) => Holder { badge: Some(badge), ..holder(conn, badge.person)? },
+fn of_badge(conn: &Connection, shown: &Shown) -> Result<Holder, StoreError> {
+    let found = match shown {
+        Shown::Code(hash) => by_hash(conn, hash)?,
+        Shown::Short(hash) => by_short(conn, hash)?,
+    };
+    Ok(match found {
+        Some(badge) => {
+            let older = older_than(conn, &badge)?;
+            Holder { badge: Some(badge), older, ..holder(conn, badge.person)? }
+        }
         None => Holder::default(),
     })
 }
@@ -124,6 +146,7 @@ fn holder(conn: &Connection, person: PersonId) -> Result<Holder, StoreError> {
     let factor = if human.is_staff() { None } else { factor_of(conn, &human)? };
     Ok(Holder {
         badge: None,
+        older: Vec::new(),
         person: Some(human),
         enrolled,
         factor,
@@ -141,13 +164,16 @@ fn factor_of(conn: &Connection, pupil: &Human) -> Result<Option<(Factor, SecretH
 pub(crate) fn project(conn: &Connection, badge: &Badge) -> Result<(), StoreError> {
     change(
         conn,
-        "INSERT OR REPLACE INTO badges(badge, person, hash, void, expires) VALUES (?1, ?2, ?3, ?4, ?5)",
+        "INSERT OR REPLACE INTO badges(badge, person, hash, void, expires, series, short)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
         params![
             &badge.id.as_bytes()[..],
             &badge.person.as_bytes()[..],
             &badge.hash.0[..],
             badge.void,
-            badge.expires.map(|s| s.0)
+            badge.expires.map(|s| s.0),
+            badge.series,
+            badge.short.map(|hash| hash.0)
         ],
     )?;
     Ok(())
@@ -155,13 +181,49 @@ pub(crate) fn project(conn: &Connection, badge: &Badge) -> Result<(), StoreError
 
 /// The badge of this hash. Should two documents carry one hash, a void one is found first: revocation wins.
 pub(crate) fn by_hash(conn: &Connection, hash: &BadgeHash) -> Result<Option<BadgeRow>, StoreError> {
-    let sql = "SELECT badge, person, void, expires FROM badges WHERE hash = ?1 ORDER BY void DESC, badge LIMIT 1";
+    let sql = "SELECT badge, person, void, expires, series FROM badges WHERE hash = ?1
+               ORDER BY void DESC, badge LIMIT 1";
     one(conn, sql, [&hash.0[..]], read)
+}
+
+/// The badge of this short code. Of two, which forty bits make rare, neither opens: a void one is found first, and then
+/// the other is found by its QR code.
+fn by_short(conn: &Connection, hash: &ShortHash) -> Result<Option<BadgeRow>, StoreError> {
+    let sql = "SELECT badge, person, void, expires, series FROM badges WHERE short = ?1
+               ORDER BY void DESC, badge LIMIT 2";
+    let found = all(conn, sql, [&hash.0[..]], read)?;
+    Ok(match found.as_slice() {
+        [one] => Some(*one),
+        [one, _] if one.void => Some(*one),
+        _ => None,
+    })
+}
+
+/// Her badges that the use of this one ends. A temporary badge ends none, and none ends it.
+fn older_than(conn: &Connection, badge: &BadgeRow) -> Result<Vec<BadgeId>, StoreError> {
+    if badge.void || badge.expires.is_some() || badge.series == 0 {
+        return Ok(Vec::new());
+    }
+    let all_of_her = lasting_of(conn, badge.person)?;
+    Ok(all_of_her.into_iter().filter(|(_, series)| *series < badge.series).map(|(id, _)| id).collect())
+}
+
+/// The badges of a person that are neither void nor temporary, with their series, lowest first: the first is in use.
+pub(crate) fn lasting_of(conn: &Connection, person: PersonId) -> Result<Vec<(BadgeId, i64)>, StoreError> {
+    let sql = "SELECT badge, series FROM badges WHERE person = ?1 AND void = 0 AND expires IS NULL
+               ORDER BY series, badge";
+    all(conn, sql, [&person.as_bytes()[..]], |row| Ok((BadgeId::from_bytes(row.get(0)?), row.get(1)?)))
+}
+
+/// The highest series that a person had, void ones included.
+pub(crate) fn last_series(conn: &Connection, person: PersonId) -> Result<i64, StoreError> {
+    let sql = "SELECT coalesce(max(series), 0) FROM badges WHERE person = ?1";
+    Ok(one(conn, sql, [&person.as_bytes()[..]], |row| row.get(0))?.unwrap_or(0))
 }
 
 /// One badge.
 pub(crate) fn find(conn: &Connection, badge: BadgeId) -> Result<Option<BadgeRow>, StoreError> {
-    one(conn, "SELECT badge, person, void, expires FROM badges WHERE badge = ?1", [&badge.as_bytes()[..]], read)
+    one(conn, "SELECT badge, person, void, expires, series FROM badges WHERE badge = ?1", [&badge.as_bytes()[..]], read)
 }
 
 /// The badges of a person that are not void.
@@ -180,5 +242,6 @@ fn read(row: &Row<'_>) -> rusqlite::Result<BadgeRow> {
         person: PersonId::from_bytes(row.get(1)?),
         void: row.get(2)?,
         expires: row.get::<_, Option<i64>>(3)?.map(Stamp),
+        series: row.get(4)?,
     })
 }

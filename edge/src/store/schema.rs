@@ -4,12 +4,13 @@ use preau_shared::rig::{shelves, writer::StoreError};
 use rusqlite::Connection;
 
 use super::{
-    badges, catalogue, classes, credentials, enrolment_windows, factors, people, policies, school, sessions,
+    badges, catalogue, classes, credentials, enrolment_windows, factors, people, policies, prints, school, sessions,
     staff_sessions, tablet_life, tablets, wipes,
 };
 
 /// Each entry makes version n + 1 from version n. Never edited once released, only added to.
-const MIGRATIONS: &[&[&str]] = &[FIRST, &[factors::CREATE, people::ADD_SECRETS, sessions::ADD_CHOICE]];
+const MIGRATIONS: &[&[&str]] =
+    &[FIRST, &[factors::CREATE, people::ADD_SECRETS, sessions::ADD_CHOICE, badges::ADD_SERIES, prints::CREATE]];
 
 const FIRST: &[&str] = &[
     shelves::MIGRATION,

@@ -1,5 +1,6 @@
 //! The box's HTTP contract (ARCHITECTURE §5.2), one file per audience.
 
+pub(crate) mod badges;
 pub(crate) mod events;
 pub(crate) mod head;
 pub(crate) mod sessions;

@@ -17,7 +17,7 @@ use preau_shared::{
 };
 
 use super::{
-    api::{events, head, sessions, staff, tablets},
+    api::{badges, events, head, sessions, staff, tablets},
     body, page, tablet, teacher,
 };
 use crate::app::App;
@@ -65,8 +65,10 @@ fn api() -> Router<App> {
         .route("/api/v1/classes/{id}/let-in", post(staff::let_in))
         .route("/api/v1/sessions/{id}/end", post(staff::end))
         .route("/api/v1/tablets/{id}/checked", post(staff::checked))
-        .route("/api/v1/badges/{badge_id}/void", post(staff::void))
-        .route("/api/v1/people/{id}/badges", post(staff::new_badge))
+        .route("/api/v1/badges/{badge_id}/void", post(badges::void))
+        .route("/api/v1/people/{id}/badges", post(badges::new_badge))
+        .route("/api/v1/badges", post(badges::print))
+        .route("/api/v1/badges/prints", get(badges::prints))
         .route("/api/v1/enrolment-window", post(staff::enrolment_window))
         // The head.
         .route("/api/v1/factors", get(head::factors))

@@ -5,7 +5,7 @@ use super::{
     rule::{Merge, Rule, Shape},
 };
 use crate::{
-    badge::BadgeHash,
+    badge::{BadgeHash, ShortHash},
     ids::{BadgeId, PersonId},
     time::Stamp,
 };
@@ -16,6 +16,8 @@ pub(crate) const RULES: &[Rule] = &[
     Rule::new("void", Shape::Flag).merged(Merge::NeverUndone).by_box(),
     Rule::new("void_reason", Shape::Text(100)).by_box(),
     Rule::new("expires", Shape::Int).by_box(),
+    Rule::new("series", Shape::Int).merged(Merge::Once).by_box(),
+    Rule::new("short", Shape::Bytes(32)).merged(Merge::Once).by_box(),
 ];
 
 /// A badge.
@@ -33,6 +35,11 @@ pub struct Badge {
     pub void_reason: String,
     /// A temporary badge's end.
     pub expires: Option<Stamp>,
+    /// Which of her badges it is: the first use of one ends those of a lower series. Zero for the first and for
+    /// temporary ones.
+    pub series: i64,
+    /// Slow hash of the short code printed beside the QR code, if there is one.
+    pub short: Option<ShortHash>,
 }
 
 impl Badge {
@@ -54,17 +61,25 @@ impl Badge {
             void: fields.flag("void"),
             void_reason: fields.word("void_reason"),
             expires: fields.int("expires").filter(|ms| *ms != 0).map(Stamp),
+            series: fields.int("series").unwrap_or(0),
+            short: fields.bytes("short").and_then(|hash| hash.try_into().ok()).map(ShortHash),
         })
     }
 
     /// The edit that makes the document say this, as far as it may: person and hash stay, and void is never undone.
     pub fn edit(&self) -> Edit {
-        Edit::of(Self::doc(self.id))
+        let edit = Edit::of(Self::doc(self.id))
             .with_bytes("person", self.person.as_bytes())
             .with_bytes("hash", &self.hash.0)
             .with_flag("void", self.void)
             .with_text("void_reason", &self.void_reason)
-            .with("expires", Scalar::Int(self.expires.map_or(0, |stamp| stamp.0)))
+            .with("expires", Scalar::Int(self.expires.map_or(0, |stamp| stamp.0)));
+        // What is written once is not written as nothing first.
+        let edit = if self.series == 0 { edit } else { edit.with("series", Scalar::Int(self.series)) };
+        match &self.short {
+            Some(hash) => edit.with_bytes("short", &hash.0),
+            None => edit,
+        }
     }
 }
 

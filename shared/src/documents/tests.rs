@@ -37,6 +37,8 @@ fn badge() -> Badge {
         void: false,
         void_reason: String::new(),
         expires: None,
+        series: 0,
+        short: None,
     }
 }
 

@@ -30,7 +30,9 @@ pub struct Card {
     pub animal: String,
     /// Her class.
     pub class: String,
-    /// One more line, such as until when it is good; may be empty.
+    /// The short code, in groups ([`crate::badge::ShortCode::in_groups`]); may be empty.
+    pub short_code: String,
+    /// One more word after the class, such as until when it is good; may be empty.
     pub note: String,
 }
 
@@ -161,8 +163,8 @@ fn draw(
                     write(surface, &faces.bold, &below, (beside, y + 35.5 * MM, room), middle((14.0, 9.0)));
                 }
             }
-            write(surface, &faces.regular, &card.class, (beside, y + 40.0 * MM, room), middle((11.0, 7.0)));
-            write(surface, &faces.regular, &card.note, (beside, y + 45.0 * MM, room), middle((9.0, 6.0)));
+            write(surface, &faces.regular, &whose(card), (beside, y + 40.0 * MM, room), middle((11.0, 6.0)));
+            write(surface, &faces.bold, &card.short_code, (beside, y + 46.0 * MM, room), middle((12.0, 8.0)));
             let found = words.say(style.lang, "print-found");
             let line = (x + 4.0 * MM, y + 51.0 * MM, grid.wide - 8.0 * MM);
             write(surface, &faces.regular, &found, line, ((7.0, 5.0), Side::Middle));
@@ -179,11 +181,17 @@ fn draw(
                 (beside, y + grid.high - 6.5 * MM, room),
                 ((15.0, 7.0), Side::Left),
             );
-            let small = if card.note.is_empty() { &card.class } else { &card.note };
+            let small = if card.short_code.is_empty() { &whose(card) } else { &card.short_code };
             write(surface, &faces.regular, small, (beside, y + grid.high - 2.5 * MM, room), ((8.0, 5.0), Side::Left));
         }
     }
     Ok(())
+}
+
+/// The class, and until when.
+fn whose(card: &Card) -> String {
+    let parts = [card.class.as_str(), card.note.as_str()];
+    parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" · ")
 }
 
 #[cfg(test)]

@@ -147,6 +147,8 @@ fn person(founding: &mut Vec<Edit>, role: Role, level: &str, dice: &dyn Dice) ->
         void: false,
         void_reason: String::new(),
         expires: None,
+        series: 0,
+        short: None,
     };
     founding.extend([person.edit(), badge.edit()]);
     person.id

@@ -145,6 +145,8 @@ fn draw(truth: &mut Truth, place: Place, shelf: &Shelf, dice: &dyn Dice) -> Resu
                 void: false,
                 void_reason: String::new(),
                 expires: None,
+                series: 0,
+                short: None,
             };
             // A badge is made whole and not void; who makes it again would take nothing back.
             let mut made = made.edit();

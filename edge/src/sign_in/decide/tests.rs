@@ -8,7 +8,7 @@ use preau_shared::{
 };
 
 use super::*;
-use crate::store::badges::BadgeRow;
+use crate::store::badges::{BadgeRow, Shown};
 
 const NOW: Stamp = Stamp(1_700_000_000_000);
 
@@ -29,9 +29,11 @@ fn holder(n: u8, role: Role) -> Holder {
         person: PersonId::from_bytes([n; 16]),
         void: false,
         expires: None,
+        series: 0,
     };
     Holder {
         badge: Some(badge),
+        older: vec![],
         person: Some(person(n, role)),
         enrolled: true,
         secrets: vec![],
@@ -45,7 +47,7 @@ fn secret(kind: CredentialKind) -> Credential {
 }
 
 fn badges(count: u8) -> Way {
-    Way::Badges((0..count).map(|n| BadgeHash([n; 32])).collect())
+    Way::Badges((0..count).map(|n| Shown::Code(BadgeHash([n; 32]))).collect())
 }
 
 fn facts(holders: Vec<Holder>) -> Facts {

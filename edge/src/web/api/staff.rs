@@ -1,25 +1,23 @@
-//! What teachers and heads ask: their session, classes, and the few acts on pupils, tablets, badges and enrolment.
+//! What teachers and heads ask: their session, classes, and the few acts on pupils, tablets and enrolment.
 
 use axum::{
     Json as Answer,
     extract::{Path, State},
-    http::{HeaderMap, StatusCode, header},
+    http::{StatusCode, header},
     response::AppendHeaders,
 };
 use preau_shared::{
-    ids::{BadgeId, ClassId, PersonId, SessionId},
-    refusal::Refusal,
+    ids::{ClassId, SessionId},
     rig::reply::Problem,
     wire::{ClassLine, ClassView, EnrolmentWindow, LetIn, LetInDone, StaffOpened, StaffSignIn},
 };
-use serde::{Deserialize, Serialize};
+use serde::Deserialize;
 
 use super::id;
 use crate::{
     app::App,
     classroom::view,
-    sign_in::{badges, leave, let_in, staff},
-    store::{self, Trouble, people::Human},
+    sign_in::{leave, let_in, staff},
     tablets::{enrol, wipe},
     web::{
         body::{Json, MaybeJson},
@@ -99,56 +97,6 @@ pub(crate) async fn checked(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `POST /api/v1/badges/{badge_id}/void`.
-pub(crate) async fn void(
-    State(app): State<App>,
-    staff: Staff,
-    Path(badge): Path<String>,
-) -> Result<StatusCode, Problem> {
-    let badge: BadgeId = id(&badge)?;
-    let person = app.reader.read(|conn| store::badges::find(conn, badge)).map_err(Trouble::from)?;
-    let person = person.ok_or_else(|| Problem::new(Refusal::NotFound))?.person;
-    allowed_on(&app, &staff.who, person)?;
-    badges::void(&app, badge, staff.who.in_journal()).await?;
-    Ok(StatusCode::NO_CONTENT)
-}
-
-/// Body of `POST /api/v1/people/{id}/badges`.
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub(crate) struct NewBadge {
-    /// For today only.
-    temporary: bool,
-    /// Asked for again when the session is not fresh.
-    second_factor: Option<String>,
-}
-
-/// Answer: the payload is shown once.
-#[derive(Debug, Serialize)]
-pub(crate) struct BadgeDrawn {
-    badge_id: BadgeId,
-    payload: String,
-    expires_at_ms: Option<i64>,
-}
-
-/// `POST /api/v1/people/{id}/badges`.
-pub(crate) async fn new_badge(
-    State(app): State<App>,
-    staff: Staff,
-    Path(person): Path<String>,
-    MaybeJson(ask): MaybeJson<NewBadge>,
-) -> Result<(StatusCode, HeaderMap, Answer<BadgeDrawn>), Problem> {
-    let person: PersonId = id(&person)?;
-    allowed_on(&app, &staff.who, person)?;
-    staff::prove_again(&app, &staff.who, &staff.token, ask.second_factor.as_deref()).await?;
-    let drawn = badges::issue(&app, person, ask.temporary, staff.who.in_journal()).await?;
-    let mut headers = HeaderMap::new();
-    headers.insert(header::CACHE_CONTROL, header::HeaderValue::from_static("no-store"));
-    let answer =
-        BadgeDrawn { badge_id: drawn.badge, payload: drawn.payload, expires_at_ms: drawn.expires.map(|stamp| stamp.0) };
-    Ok((StatusCode::CREATED, headers, Answer(answer)))
-}
-
 /// Body of `POST /api/v1/enrolment-window`.
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
@@ -167,9 +115,4 @@ pub(crate) async fn enrolment_window(
     let by = Some(staff.who.in_journal());
     let window = enrol::open_window(&app, enrol::WINDOW, enrol::WINDOW_TABLETS, by).await?;
     Ok((StatusCode::CREATED, Answer(window)))
-}
-
-fn allowed_on(app: &App, staff: &Human, person: PersonId) -> Result<(), Problem> {
-    let allowed = app.reader.read(|conn| view::may_act_on(conn, staff, person)).map_err(Trouble::from)?;
-    if allowed { Ok(()) } else { Err(Problem::new(Refusal::Forbidden)) }
 }

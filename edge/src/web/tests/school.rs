@@ -77,6 +77,7 @@ pub(super) struct Answer {
     pub(super) nonce: String,
     pub(super) cookie: String,
     pub(super) body: Value,
+    pub(super) bytes: Vec<u8>,
 }
 
 impl Answer {
@@ -99,8 +100,9 @@ pub(super) async fn send(at: SocketAddr, method: &str, path: &str, headers: &[(&
     stream.write_all(body).await.expect("body");
     let mut bytes = Vec::new();
     stream.read_to_end(&mut bytes).await.expect("answer");
-    let text = String::from_utf8(bytes).expect("text");
-    let (head, body) = text.split_once("\r\n\r\n").expect("an answer");
+    let end = bytes.windows(4).position(|four| four == b"\r\n\r\n").expect("an answer");
+    let head = String::from_utf8(bytes[..end].to_vec()).expect("a head");
+    let body = bytes.split_off(end + 4);
     let header = |name: &str| {
         let found = head.lines().find_map(|l| l.split_once(": ").filter(|(n, _)| n.eq_ignore_ascii_case(name)));
         found.map(|(_, value)| value.to_owned()).unwrap_or_default()
@@ -109,7 +111,8 @@ pub(super) async fn send(at: SocketAddr, method: &str, path: &str, headers: &[(&
         status: head[9..12].parse().expect("status"),
         nonce: header("dpop-nonce"),
         cookie: header("set-cookie").split(';').next().unwrap_or_default().to_owned(),
-        body: serde_json::from_str(body).unwrap_or(Value::Null),
+        body: serde_json::from_slice(&body).unwrap_or(Value::Null),
+        bytes: body,
     }
 }
 
@@ -164,6 +167,8 @@ impl School {
                         void: false,
                         void_reason: String::new(),
                         expires: None,
+                        series: 0,
+                        short: None,
                     };
                     put(badge.edit())?;
                 }

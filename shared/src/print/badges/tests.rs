@@ -18,6 +18,7 @@ fn cards(count: usize) -> Vec<Card> {
         given_name: (*name).into(),
         animal: (*animal).into(),
         class: "CP/CE1 de Mme Ferrand".into(),
+        short_code: "ABCD EFGH".into(),
         note: String::new(),
     };
     named.take(count).map(card).collect()
