@@ -3,12 +3,13 @@
 
 import { el } from "../static/dom.js";
 import { Problem, Unreachable } from "../static/problem.js";
-import { Scanner } from "../static/scan.js";
 import { say } from "../static/words.js";
 import { Box, publicKey } from "./box.js";
+import { Entry } from "./entry.js";
 import * as keep from "./keep.js";
 import * as screens from "./screens.js";
-import { askSecret } from "./secret.js";
+import { Stage } from "./stage.js";
+import { Stay } from "./stay.js";
 import { CAPABILITIES, wipe } from "./wipe.js";
 
 /** How often the tablet asks where it stands, in seconds. */
@@ -25,30 +26,20 @@ const FORM_S = 60;
 const SESSION = "session";
 
 const main = /** @type {HTMLElement} */ (document.getElementById("screen"));
-const notice = /** @type {HTMLElement} */ (document.getElementById("notice"));
+const stage = new Stage(main, /** @type {HTMLElement} */ (document.getElementById("notice")));
 
 /** @type {keep.Kept | null} */
 let kept = null;
 /** @type {Box | null} */
 let box = null;
-/** @type {import("./screens.js").Session | null} */
-let session = null;
+/** @type {Stay | null} */
+let stay = null;
 /** @type {string | null} */
 let token = sessionStorage.getItem(SESSION);
 /** Somebody asked to leave and the box has not heard it yet. */
 let leaving = false;
 /** The last name seen, to say goodbye. @type {string | null} */
 let farewell = null;
-/** @type {string[] | null} */
-let pair = null;
-/** @type {Scanner | null} */
-let scanner = null;
-/** @type {screens.Ready | null} */
-let ready = null;
-/** The badge that the camera saw last, until whoever holds it has left. */
-let lastSeen = "";
-/** What is on the screen. */
-let shown = "";
 /** Something that a touch asked for is under way. */
 let busy = false;
 /** A question that nobody waits for is under way. @type {Promise<void> | null} */
@@ -56,26 +47,8 @@ let asking = null;
 let beat_s = BEAT_S;
 let sinceAsk = ASK_S;
 let sinceBeat = 0;
-let sinceTouch = 0;
 
-/** @param {string} name @param {() => HTMLElement} build @param {boolean} [fresh] */
-function show(name, build, fresh = false) {
-  if (shown === name && !fresh) return;
-  if (shown === "ready" && name !== "ready") {
-    scanner?.stop();
-    scanner = null;
-    ready = null;
-  }
-  shown = name;
-  main.replaceChildren(build());
-  document.body.dataset.screen = name.split(" ")[0];
-}
-
-/** @param {string | null} sentence */
-function tell(sentence) {
-  notice.hidden = sentence === null;
-  notice.textContent = sentence ?? "";
-}
+const entry = new Entry({ stage, busy: () => busy, signIn, again: askNow });
 
 /**
  * One thing at a time: a touch waits for the question under way, a second touch is dropped, and answers that are not a
@@ -105,9 +78,9 @@ function quietly(act) {
 async function attempt(act, takes) {
   try {
     await act();
-    tell(null);
+    stage.tell(null);
   } catch (cause) {
-    if (cause instanceof Unreachable) tell(say("tablet-box-silent"));
+    if (cause instanceof Unreachable) stage.tell(say("tablet-box-silent"));
     else if (!(cause instanceof Problem)) showProblem(say("tablet-page-failed"), say("tablet-page-failed-next"));
     else if (!takes(cause)) refused(cause);
   }
@@ -117,19 +90,21 @@ async function attempt(act, takes) {
 function refused(problem) {
   if (problem.code === "tablet_unknown" && kept) return void forgetTablet();
   if (problem.code === "session_unknown") return dropSession();
-  if (problem.code === "overloaded") return tell(problem.sentence);
+  // Whoever sits here keeps her screen.
+  if (problem.code === "overloaded" || stay) return stage.tell(problem.sentence);
   showProblem(problem.sentence, problem.next, problem.body.number);
 }
 
 /** @param {string} sentence @param {string} next @param {unknown} [number] */
 function showProblem(sentence, next, number) {
   const back = () => {
-    if (shown !== "problem") return;
-    shown = "";
+    if (!stage.shows("problem")) return;
+    stage.release();
     if (!kept) showEnrolment();
     else askNow();
   };
-  show("problem", () => screens.problem({ sentence, next, number: number === undefined ? undefined : String(number), onDone: back }), true);
+  const shown = { sentence, next, number: number === undefined ? undefined : String(number), onDone: back };
+  stage.show("problem", () => screens.problem(shown), { fresh: true });
   setTimeout(back, PROBLEM_SHOWN_MS);
 }
 
@@ -138,7 +113,7 @@ function showProblem(sentence, next, number) {
 function showEnrolment() {
   const asked = new URLSearchParams(location.hash.slice(1));
   const how = { code: asked.get("code") ?? "", name: asked.get("name") ?? "", onEnrol: enrol };
-  show("enrol", () => screens.enrol(how));
+  stage.show("enrol", () => screens.enrol(how));
 }
 
 /** @param {string} code @param {string} name */
@@ -187,13 +162,16 @@ async function ask() {
   if (me.session?.token) return open(me.session);
   if (me.state === "in_use") return resume(me);
   dropSession();
-  if (me.state === "free") showReady(me);
+  if (me.state === "free") entry.open(me);
   else showResting(me.state);
 }
 
 /** @param {any} me */
 async function resume(me) {
-  if (session && session.session_id === me.session?.session_id) return;
+  if (stay && stay.session.session_id === me.session?.session_id) {
+    if (stage.shows("")) stay.start();
+    return;
+  }
   if (!token || !box) return showResting("in_use");
   try {
     open({ ...(await box.ask("GET", "/api/v1/sessions/current", token)), token });
@@ -214,113 +192,54 @@ function showResting(state) {
     retired: { picture: "plug", title: say("tablet-retired-title"), help: say("tablet-retired-help") },
   };
   const how = known[state];
-  if (how) show(`resting ${state}`, () => screens.resting(how));
-  else show("wiping", () => screens.wiping({ farewell: null }));
-}
-
-// --- Scanner ---------------------------------------------------------------------------------------------------------
-
-/** @param {any} me */
-function showReady(me) {
-  if (["ready", "problem", "secret", "account"].includes(shown)) return;
-  pair = null;
-  farewell = null;
-  ready = screens.ready({
-    school: me.school,
-    name: me.name,
-    onBadge: badgeSeen,
-    onPair: (on) => setPair(on ? [] : null),
-    onGo: () => pair && signIn({ badges: pair }),
-    onAccount: () => show("account", () => screens.account({ onGiven: (account, password) => signIn({ account, password }), onLeave: backToReady })),
-    onTurn: () => void scanner?.turn(),
-  });
-  const root = ready.root;
-  show("ready", () => root, true);
-  scanner = new Scanner(ready.video, cameraSaw, (trouble) => ready?.trouble(trouble), lastSeen);
-  lastSeen = "";
-  if (!document.hidden) void scanner.start();
-}
-
-function backToReady() {
-  shown = "";
-  askNow();
-}
-
-/** @param {string[] | null} badges */
-function setPair(badges) {
-  pair = badges;
-  ready?.pair(badges === null ? null : badges.length);
-}
-
-/** @param {string} text */
-function cameraSaw(text) {
-  lastSeen = text;
-  badgeSeen(text);
-}
-
-/** @param {string} text */
-function badgeSeen(text) {
-  if (shown !== "ready" || busy) return;
-  if (pair === null) return signIn({ badge: text });
-  if (!pair.includes(text)) setPair([...pair, text]);
-  if (pair.length === 3) signIn({ badges: pair });
-}
-
-/** @param {Record<string, unknown>} how */
-function signIn(how) {
-  void doing(
-    async () => {
-      if (!box || !kept) return;
-      open(await box.ask("POST", "/api/v1/sessions", kept.token, how));
-    },
-    (problem) => {
-      if (problem.code === "second_factor_required" || problem.code === "second_factor_wrong") {
-        askFactor(how, problem);
-        return true;
-      }
-      return false;
-    },
-  );
-}
-
-/** @param {Record<string, unknown>} how @param {Problem} problem */
-function askFactor(how, problem) {
-  const asked = {
-    kind: problem.body.factor === "digits" || problem.body.factor === "pictures" ? problem.body.factor : null,
-    pictures: Array.isArray(problem.body.pictures) ? problem.body.pictures : undefined,
-    wrong: problem.code === "second_factor_wrong",
-    onGiven: (/** @type {string} */ secret) => signIn({ ...how, second_factor: secret }),
-    onLeave: backToReady,
-  };
-  sinceTouch = 0;
-  show("secret", () => askSecret(asked), true);
+  if (how) stage.show(`resting ${state}`, () => screens.resting(how));
+  else stage.show("wiping", () => screens.wiping({ farewell: null }));
 }
 
 // --- Session ---------------------------------------------------------------------------------------------------------
 
+/** @param {Record<string, unknown>} how @param {(problem: Problem) => boolean} takes */
+function signIn(how, takes) {
+  void doing(async () => {
+    if (box && kept) open(await box.ask("POST", "/api/v1/sessions", kept.token, how));
+  }, takes);
+}
+
 /** @param {import("./screens.js").Session} opened */
 function open(opened) {
-  session = opened;
   token = opened.token ?? token;
   if (token) sessionStorage.setItem(SESSION, token);
-  farewell = (opened.people.length > 0 ? opened.people : [opened.person]).map((p) => p.given_name).join(" + ");
+  farewell = screens.namesOf(opened);
   sinceBeat = 0;
-  show(`environment ${opened.session_id}`, () => screens.environment(opened, () => void doing(leave)));
+  endStay();
+  stay = new Stay({ stage, session: opened, ask: inSession, leave: () => void doing(leave) });
+  stay.start();
+}
+
+/** A request of whoever sits here. @param {string} method @param {string} path @param {unknown} [body] */
+function inSession(method, path, body) {
+  if (!box) throw new Unreachable("no key");
+  return box.ask(method, path, token, body);
+}
+
+function endStay() {
+  stay?.end();
+  stay = null;
 }
 
 function dropSession() {
-  session = null;
+  endStay();
   token = null;
   leaving = false;
   sessionStorage.removeItem(SESSION);
-  if (shown.startsWith("environment")) show("wiping", () => screens.wiping({ farewell }));
+  if (stage.shows("environment", "choose")) stage.show("wiping", () => screens.wiping({ farewell }));
 }
 
 /** The screen is cleared at once; the box is told as soon as it answers. */
 async function leave() {
   leaving = true;
-  session = null;
-  show("wiping", () => screens.wiping({ farewell }));
+  endStay();
+  stage.show("wiping", () => screens.wiping({ farewell }));
   const ended = token;
   if (!box || !ended) return dropSession();
   try {
@@ -344,15 +263,15 @@ async function beat() {
 
 /** @param {string} wipeId @param {{ name: string }[]} steps */
 async function clear(wipeId, steps) {
-  if (!box || !kept || shown === `unclean ${wipeId}`) return;
-  show("wiping", () => screens.wiping({ farewell }));
+  if (!box || !kept || stage.shown === `unclean ${wipeId}`) return;
+  stage.show("wiping", () => screens.wiping({ farewell }));
   const report = await wipe(steps);
   try {
     await box.ask("POST", `/api/v1/wipes/${wipeId}/receipt`, kept.token, { steps: report });
   } catch (cause) {
     if (!(cause instanceof Problem) || cause.code !== "wipe_incomplete") throw cause;
     const missing = Array.isArray(cause.body.steps) ? cause.body.steps : report.filter((s) => s.outcome !== "done").map((s) => s.name);
-    show(`unclean ${wipeId}`, () => screens.wipeIncomplete({ steps: missing, onAgain: backToReady }));
+    stage.show(`unclean ${wipeId}`, () => screens.wipeIncomplete({ steps: missing, onAgain: () => entry.back() }));
     return;
   }
   await renewPage();
@@ -371,11 +290,10 @@ async function renewPage() {
 function second() {
   sinceAsk += 1;
   sinceBeat += 1;
-  sinceTouch += 1;
   if (!kept) return;
-  if (["secret", "account"].includes(shown) && sinceTouch >= FORM_S) backToReady();
-  const every = shown === "wiping" || shown === "" ? ASK_SOON_S : ASK_S;
-  if (session && sinceBeat >= beat_s) quietly(beat);
+  entry.second(FORM_S);
+  const every = stage.shows("wiping", "call", "") ? ASK_SOON_S : ASK_S;
+  if (stay && sinceBeat >= beat_s) quietly(beat);
   else if (sinceAsk >= every) {
     sinceAsk = 0;
     quietly(ask);
@@ -398,11 +316,10 @@ async function live() {
   const pulse = new Worker(new URL("../static/pulse.js", import.meta.url));
   pulse.onmessage = second;
   document.addEventListener("visibilitychange", () => {
-    if (document.hidden) scanner?.stop();
-    else if (shown === "ready") void scanner?.start();
+    entry.seen(!document.hidden);
     if (!document.hidden) askNow();
   });
-  for (const touch of ["pointerdown", "keydown"]) document.addEventListener(touch, () => (sinceTouch = 0));
+  for (const touch of ["pointerdown", "keydown"]) document.addEventListener(touch, () => entry.touched());
   second();
 }
 

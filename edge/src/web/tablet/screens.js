@@ -11,16 +11,29 @@ const ICONS = new URL("../static/vendor/tabler-icons/icons.svg", import.meta.url
 const SHORTCUT_ICONS = new Set(
   "abc apps book brush calculator camera file-text film home language library link map math music palette pencil photo puzzle school sparkles video world".split(" "),
 );
-/** A badge has 32 characters, shown by groups of four. */
+/** A badge has 32 characters and begins with these two; the letters of its card are eight and never begin so. */
 const BADGE_CHARS = 32;
+const BADGE_BEGINS = "AE";
+const CARD_CHARS = 8;
 
 /** @typedef {{ title: string, url: string, icon: string }} Shortcut */
 /** @typedef {{ person_id: string, given_name: string, animal: string, level: string }} Person */
-/** @typedef {{ session_id: string, token?: string, person: Person, people: Person[], environment: { apps: Shortcut[], links: Shortcut[], documents: Shortcut[] }, recorded: boolean }} Session */
+/** @typedef {{ session_id: string, token?: string, person: Person, people: Person[], environment: { apps: Shortcut[], links: Shortcut[], documents: Shortcut[], choose_code?: string }, recorded: boolean }} Session */
+
+/** Who sits here. @param {Session} session */
+export const peopleOf = (session) => (session.people.length > 0 ? session.people : [session.person]);
+
+/** Their names. @param {Session} session */
+export const namesOf = (session) => peopleOf(session).map((p) => p.given_name).join(" + ");
 
 /** The letters of a badge out of what fingers typed: base32 has no 0, 1 and 8, so they are the letters they look like. @param {string} text */
 export function badgeLetters(text) {
   return text.toUpperCase().replace(/0/g, "O").replace(/1/g, "I").replace(/8/g, "B").replace(/[^A-Z2-7]/g, "").slice(0, BADGE_CHARS);
+}
+
+/** Whether nothing is missing: the letters are given without a further touch. @param {string} letters */
+function isWhole(letters) {
+  return letters.length === BADGE_CHARS || (letters.length === CARD_CHARS && !letters.startsWith(BADGE_BEGINS));
 }
 
 /** Enrolment: an adult types the code once. @param {{ code: string, name: string, onEnrol: (code: string, name: string) => void }} how */
@@ -103,7 +116,7 @@ export function ready({ school, name, onBadge, onPair, onGo, onAccount, onTurn }
 /** @param {(text: string) => void} onBadge */
 function typedBadge(onBadge) {
   const input = /** @type {HTMLInputElement} */ (
-    el("input", { id: "badge", autocomplete: "off", autocapitalize: "characters", autocorrect: "off", spellcheck: "false", inputmode: "text", maxlength: 64, placeholder: "ABCD EFGH …" })
+    el("input", { id: "badge", autocomplete: "off", autocapitalize: "characters", autocorrect: "off", spellcheck: "false", inputmode: "text", maxlength: 64, placeholder: "MNPQ RSTU" })
   );
   const give = () => {
     const text = input.value;
@@ -115,7 +128,7 @@ function typedBadge(onBadge) {
   input.addEventListener("input", () => {
     const letters = badgeLetters(input.value);
     input.value = letters.replace(/(.{4})(?=.)/g, "$1 ");
-    if (letters.length === BADGE_CHARS) give();
+    if (isWhole(letters)) give();
   });
   const form = el(
     "form",
@@ -139,6 +152,18 @@ function badgePicture() {
   return el("div", { class: "badge-picture", "aria-hidden": "true" }, animal("renard"), el("div", { class: "dots" }, ...dots));
 }
 
+/** An adult was called; she opens the tablet from her own page, or the child tries again. @param {{ onAgain: () => void, onLeave: () => void }} how */
+export function call({ onAgain, onLeave }) {
+  return el(
+    "section",
+    { class: "sheet call" },
+    el("div", { class: "emblem" }, icon("chalkboard-teacher")),
+    el("h1", {}, say("tablet-call-title")),
+    el("p", {}, say("tablet-call-help")),
+    el("div", { class: "others" }, button("quiet", "x", say("tablet-back"), onLeave), button("main", "refresh", say("tablet-call-again"), onAgain)),
+  );
+}
+
 /** Identifier and password of a floating account. @param {{ onGiven: (account: string, password: string) => void, onLeave: () => void }} how */
 export function account({ onGiven, onLeave }) {
   const who = /** @type {HTMLInputElement} */ (el("input", { id: "account", required: true, autocomplete: "off", autocapitalize: "none", spellcheck: "false", maxlength: 64 }));
@@ -160,8 +185,7 @@ export function account({ onGiven, onLeave }) {
 
 /** The environment of whoever sits here. @param {Session} session @param {() => void} onLeave */
 export function environment(session, onLeave) {
-  const people = session.people.length > 0 ? session.people : [session.person];
-  const names = people.map((p) => p.given_name).join(" + ");
+  const people = peopleOf(session);
   const { apps, links, documents } = session.environment;
   const empty = apps.length + links.length + documents.length === 0;
   return el(
@@ -171,7 +195,7 @@ export function environment(session, onLeave) {
       "header",
       { class: "hello" },
       el("div", { class: "faces" }, ...people.map((p) => animal(p.animal, "big"))),
-      el("div", {}, el("p", {}, say("tablet-hello")), el("h1", { id: "given-name" }, names)),
+      el("div", {}, el("p", {}, say("tablet-hello")), el("h1", { id: "given-name" }, namesOf(session))),
     ),
     !session.recorded && el("p", { class: "gentle" }, icon("alert-triangle"), say("tablet-not-recorded")),
     el(

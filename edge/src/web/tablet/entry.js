@@ -1,0 +1,149 @@
+// From the badge reader to a session: badge, card's letters, two at a tablet, account, second factor, and the call for
+// an adult when the second factor does not come.
+
+import { Scanner } from "../static/scan.js";
+import * as screens from "./screens.js";
+import { askSecret } from "./secret.js";
+
+/** Badges at one tablet at most. */
+const MOST_TOGETHER = 3;
+/** The kinds of screens that somebody may be busy with: the box's "free" does not take them away. */
+const ENTERING = ["ready", "problem", "secret", "call", "account"];
+
+/** @typedef {Record<string, unknown>} How */
+/** @typedef {import("../static/problem.js").Problem} Problem */
+
+export class Entry {
+  /**
+   * @param {{ stage: import("./stage.js").Stage, busy: () => boolean, signIn: (how: How, takes: (problem: Problem) => boolean) => void, again: () => void }} how
+   * `signIn` asks the box; `again` asks it where the tablet stands
+   */
+  constructor({ stage, busy, signIn, again }) {
+    this.stage = stage;
+    this.busy = busy;
+    this.signIn = signIn;
+    this.again = again;
+    /** Badges of those who sit down together. @type {string[] | null} */
+    this.together = null;
+    /** @type {Scanner | null} */
+    this.scanner = null;
+    /** @type {screens.Ready | null} */
+    this.reader = null;
+    /** The badge that the camera saw last, until whoever holds it has left. */
+    this.lastSeen = "";
+    /** Seconds since the last touch, while a form is shown. */
+    this.waited_s = 0;
+  }
+
+  /** The tablet is free. @param {{ school: string, name: string }} me */
+  open({ school, name }) {
+    if (this.stage.shows(...ENTERING)) return;
+    this.together = null;
+    const reader = screens.ready({
+      school,
+      name,
+      onBadge: (text) => this.badge(text),
+      onPair: (on) => this.#sitTogether(on ? [] : null),
+      onGo: () => this.together && this.#enter({ badges: this.together }),
+      onAccount: () => this.#form("account", () => screens.account({ onGiven: (account, password) => this.#enter({ account, password }), onLeave: () => this.back() })),
+      onTurn: () => void this.scanner?.turn(),
+    });
+    this.stage.show("ready", () => reader.root, { fresh: true, left: () => this.#close() });
+    this.reader = reader;
+    this.scanner = new Scanner(reader.video, (text) => this.#cameraSaw(text), (trouble) => reader.trouble(trouble), this.lastSeen);
+    this.lastSeen = "";
+    this.seen(!document.hidden);
+  }
+
+  /** The camera looks only while somebody can see the page. @param {boolean} visible */
+  seen(visible) {
+    if (visible) void this.scanner?.start();
+    else this.scanner?.stop();
+  }
+
+  /** A form that somebody walked away from makes room for the next child. @param {number} most_s */
+  second(most_s) {
+    if (!this.stage.shows("secret", "call", "account")) return;
+    this.waited_s += 1;
+    if (this.waited_s >= most_s) this.back();
+  }
+
+  touched() {
+    this.waited_s = 0;
+  }
+
+  back() {
+    this.stage.release();
+    this.again();
+  }
+
+  /** @param {string} text */
+  badge(text) {
+    if (!this.stage.shows("ready") || this.busy()) return;
+    if (this.together === null) return this.#enter({ badge: text });
+    if (!this.together.includes(text)) this.#sitTogether([...this.together, text]);
+    if (this.together.length === MOST_TOGETHER) this.#enter({ badges: this.together });
+  }
+
+  #close() {
+    this.scanner?.stop();
+    this.scanner = null;
+    this.reader = null;
+  }
+
+  /** @param {string} text */
+  #cameraSaw(text) {
+    this.lastSeen = text;
+    this.badge(text);
+  }
+
+  /** @param {string[] | null} badges */
+  #sitTogether(badges) {
+    this.together = badges;
+    this.reader?.pair(badges === null ? null : badges.length);
+  }
+
+  /** @param {How} how */
+  #enter(how) {
+    this.signIn(how, (problem) => {
+      switch (problem.code) {
+        case "second_factor_required":
+          // Of two who sit down together, each who has a secret gives hers, in the order of their badges.
+          this.#askSecret(how, problem, false);
+          return true;
+        case "second_factor_wrong":
+          this.#askSecret({ ...how, second_factor: undefined }, problem, true);
+          return true;
+        case "adult_called":
+          this.#call({ ...how, second_factor: undefined }, problem);
+          return true;
+        default:
+          return false;
+      }
+    });
+  }
+
+  /** @param {How} how @param {Problem} problem @param {boolean} wrong */
+  #askSecret(how, problem, wrong) {
+    const { factor, pictures } = problem.body;
+    const asked = {
+      kind: factor === "digits" || factor === "pictures" ? factor : null,
+      pictures: Array.isArray(pictures) ? pictures : undefined,
+      wrong,
+      onGiven: (/** @type {string} */ secret) => this.#enter({ ...how, second_factor: how.badges && how.second_factor ? `${how.second_factor} ${secret}` : secret }),
+      onLeave: () => this.back(),
+    };
+    this.#form("secret", () => askSecret(asked));
+  }
+
+  /** An adult comes; the badge is remembered meanwhile. @param {How} how @param {Problem} problem */
+  #call(how, problem) {
+    this.#form("call", () => screens.call({ onAgain: () => this.#askSecret(how, problem, false), onLeave: () => this.back() }));
+  }
+
+  /** @param {string} name @param {() => HTMLElement} build */
+  #form(name, build) {
+    this.waited_s = 0;
+    this.stage.show(name, build, { fresh: true });
+  }
+}
