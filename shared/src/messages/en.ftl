@@ -197,6 +197,10 @@ tablet-choose-keeping = Keeping your code…
 tablet-choose-not-kept = Your code could not be kept. You will choose one another day.
 tablet-choose-go-on = Go on
 tablet-choose-later = Later
+tablet-still-there = Are you still there?
+tablet-still-here = Yes, I am here
+tablet-still-there-all = Are you both still there?
+tablet-still-here-all = Yes, we are here
 
 # The teacher's page.
 teacher-title = Préau: my class

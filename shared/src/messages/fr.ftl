@@ -197,6 +197,10 @@ tablet-choose-keeping = On garde ton code…
 tablet-choose-not-kept = Ton code n'a pas pu être gardé. Tu en choisiras un autre jour.
 tablet-choose-go-on = Continuer
 tablet-choose-later = Plus tard
+tablet-still-there = Tu es encore là ?
+tablet-still-here = Oui, je suis là
+tablet-still-there-all = Vous êtes encore là ?
+tablet-still-here-all = Oui, on est là
 
 # Page de l'enseignant.
 teacher-title = Préau : ma classe

@@ -36,8 +36,8 @@ let box = null;
 let stay = null;
 /** @type {string | null} */
 let token = sessionStorage.getItem(SESSION);
-/** Somebody asked to leave and the box has not heard it yet. */
-let leaving = false;
+/** Somebody asked to leave and the box has not heard it yet. @type {import("./stay.js").Leaving | null} */
+let leaving = null;
 /** The last name seen, to say goodbye. @type {string | null} */
 let farewell = null;
 /** Something that a touch asked for is under way. */
@@ -152,7 +152,7 @@ function askNow() {
 
 async function ask() {
   if (!box || !kept) return;
-  if (leaving) return leave();
+  if (leaving) return leave(leaving);
   const me = await box.ask("GET", "/api/v1/tablets/me", kept.token);
   beat_s = me.heartbeat_s || BEAT_S;
   if (me.wipe) {
@@ -169,7 +169,7 @@ async function ask() {
 /** @param {any} me */
 async function resume(me) {
   if (stay && stay.session.session_id === me.session?.session_id) {
-    if (stage.shows("")) stay.start();
+    if (stage.shows("")) stay.show();
     return;
   }
   if (!token || !box) return showResting("in_use");
@@ -212,8 +212,8 @@ function open(opened) {
   farewell = screens.namesOf(opened);
   sinceBeat = 0;
   endStay();
-  stay = new Stay({ stage, session: opened, ask: inSession, leave: () => void doing(leave) });
-  stay.start();
+  stay = new Stay({ stage, session: opened, ask: inSession, leave: (why) => void doing(() => leave(why)) });
+  stay.show();
 }
 
 /** A request of whoever sits here. @param {string} method @param {string} path @param {unknown} [body] */
@@ -230,20 +230,20 @@ function endStay() {
 function dropSession() {
   endStay();
   token = null;
-  leaving = false;
+  leaving = null;
   sessionStorage.removeItem(SESSION);
   if (stage.shows("environment", "choose")) stage.show("wiping", () => screens.wiping({ farewell }));
 }
 
-/** The screen is cleared at once; the box is told as soon as it answers. */
-async function leave() {
-  leaving = true;
+/** The screen is cleared at once; the box is told as soon as it answers. @param {import("./stay.js").Leaving} why */
+async function leave(why) {
+  leaving = why;
   endStay();
   stage.show("wiping", () => screens.wiping({ farewell }));
   const ended = token;
   if (!box || !ended) return dropSession();
   try {
-    const order = await box.ask("DELETE", "/api/v1/sessions/current", ended);
+    const order = await box.ask("DELETE", why === "not_me" ? "/api/v1/sessions/current?not_me=true" : "/api/v1/sessions/current", ended);
     dropSession();
     await clear(order.wipe_id, order.steps);
   } catch (cause) {
@@ -292,12 +292,18 @@ function second() {
   sinceBeat += 1;
   if (!kept) return;
   entry.second(FORM_S);
+  stay?.second();
   const every = stage.shows("wiping", "call", "") ? ASK_SOON_S : ASK_S;
   if (stay && sinceBeat >= beat_s) quietly(beat);
   else if (sinceAsk >= every) {
     sinceAsk = 0;
     quietly(ask);
   }
+}
+
+function touched() {
+  entry.touched();
+  stay?.touched();
 }
 
 async function live() {
@@ -317,9 +323,10 @@ async function live() {
   pulse.onmessage = second;
   document.addEventListener("visibilitychange", () => {
     entry.seen(!document.hidden);
+    stay?.seen(!document.hidden);
     if (!document.hidden) askNow();
   });
-  for (const touch of ["pointerdown", "keydown"]) document.addEventListener(touch, () => entry.touched());
+  for (const touch of ["pointerdown", "keydown", "wheel", "scroll"]) document.addEventListener(touch, touched, { capture: true, passive: true });
   second();
 }
 

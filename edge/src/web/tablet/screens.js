@@ -4,7 +4,7 @@ import { animal, tint } from "../static/animals.js";
 import { button, drawing, el, icon } from "../static/dom.js";
 import { inWords } from "../static/steps.js";
 import { say } from "../static/words.js";
-import { openPage } from "./wipe.js";
+import * as pages from "./pages.js";
 
 const ICONS = new URL("../static/vendor/tabler-icons/icons.svg", import.meta.url).pathname;
 /** Icons that a catalogue may name; another name shows the first letter of the title. */
@@ -18,7 +18,7 @@ const CARD_CHARS = 8;
 
 /** @typedef {{ title: string, url: string, icon: string }} Shortcut */
 /** @typedef {{ person_id: string, given_name: string, animal: string, level: string }} Person */
-/** @typedef {{ session_id: string, token?: string, person: Person, people: Person[], environment: { apps: Shortcut[], links: Shortcut[], documents: Shortcut[], choose_code?: string }, recorded: boolean }} Session */
+/** @typedef {{ session_id: string, token?: string, person: Person, people: Person[], environment: { apps: Shortcut[], links: Shortcut[], documents: Shortcut[], choose_code?: string, idle_s?: number }, recorded: boolean }} Session */
 
 /** Who sits here. @param {Session} session */
 export const peopleOf = (session) => (session.people.length > 0 ? session.people : [session.person]);
@@ -183,8 +183,8 @@ export function account({ onGiven, onLeave }) {
   return form;
 }
 
-/** The environment of whoever sits here. @param {Session} session @param {() => void} onLeave */
-export function environment(session, onLeave) {
+/** The environment of whoever sits here. @param {Session} session @param {{ onDone: () => void, onNotMe: () => void }} how */
+export function environment(session, { onDone, onNotMe }) {
   const people = peopleOf(session);
   const { apps, links, documents } = session.environment;
   const empty = apps.length + links.length + documents.length === 0;
@@ -206,7 +206,7 @@ export function environment(session, onLeave) {
       shelf(say("tablet-links"), "rows", links),
       empty && el("p", { class: "nothing" }, say("tablet-nothing-yet")),
     ),
-    el("footer", { class: "leave" }, button("quiet not-me", "user-off", say("tablet-not-me"), onLeave), button("main sign-out", "door-exit", say("tablet-sign-out"), onLeave)),
+    el("footer", { class: "leave" }, button("quiet not-me", "user-off", say("tablet-not-me"), onNotMe), button("main sign-out", "door-exit", say("tablet-sign-out"), onDone)),
   );
 }
 
@@ -216,11 +216,36 @@ function shelf(title, kind, shortcuts) {
   const entry = (/** @type {Shortcut} */ s) =>
     el(
       "button",
-      { type: "button", class: "shortcut", onclick: () => openPage(s.url) },
+      { type: "button", class: "shortcut", onclick: () => pages.open(s.url) },
       el("span", { class: `picture tint${tint(s.title)}` }, SHORTCUT_ICONS.has(s.icon) ? drawing(ICONS, s.icon, "icon") : (s.title[0] ?? "?").toUpperCase()),
       el("span", { class: "title" }, s.title),
     );
   return el("section", { class: "shelf" }, el("h2", {}, title), el("div", { class: kind }, ...shortcuts.map(entry)));
+}
+
+/**
+ * Asks whether she is still there, over whatever is shown.
+ * @param {Session} session
+ * @param {{ onHere: () => void, onNotMe: () => void }} how `onHere` also when the question goes by itself
+ * @returns {HTMLDialogElement}
+ */
+export function stillThere(session, { onHere, onNotMe }) {
+  const alone = peopleOf(session).length === 1;
+  const question = /** @type {HTMLDialogElement} */ (
+    el(
+      "dialog",
+      { class: "still-there", "aria-labelledby": "still-there", onclick: () => question.close(), onclose: () => (question.remove(), onHere()) },
+      el("div", { class: "faces" }, ...peopleOf(session).map((p) => animal(p.animal, "big"))),
+      el("p", { class: "name" }, namesOf(session)),
+      el("h2", { id: "still-there" }, alone ? say("tablet-still-there") : say("tablet-still-there-all")),
+      button("main", "check", alone ? say("tablet-still-here") : say("tablet-still-here-all"), () => question.close()),
+      el("div", { class: "sand", "aria-hidden": "true" }, el("i")),
+      button("link", "user-off", say("tablet-not-me"), onNotMe),
+    )
+  );
+  document.body.append(question);
+  question.showModal();
+  return question;
 }
 
 /** @param {{ farewell: string | null }} how */

@@ -2,27 +2,12 @@
 // `unsupported`, and the box decides what that means for this tablet.
 
 import { KEPT_DATABASE } from "./keep.js";
+import { closeAll } from "./pages.js";
 
 /** @typedef {"done" | "failed" | "unsupported"} Outcome */
 
-/**
- * Pages that this session opened. Only an opener can close a page of another site, so they keep theirs: a page of the
- * last child left open is worse than an application of the catalogue that could send this page elsewhere.
- * @type {Set<Window>}
- */
-const opened = new Set();
 /** A browser needs a moment to close a page. */
 const CLOSING_MS = 2_000;
-
-/**
- * Opens an application or a link beside this page.
- * @param {string} url
- */
-export function openPage(url) {
-  const page = window.open(url, "_blank");
-  if (page) opened.add(page);
-  return page !== null;
-}
 
 /** @param {() => boolean} holds @param {number} within_ms */
 async function until(holds, within_ms) {
@@ -33,10 +18,7 @@ async function until(holds, within_ms) {
 
 /** @returns {Promise<Outcome>} */
 async function pages() {
-  for (const page of opened) page.close();
-  const closed = await until(() => [...opened].every((p) => p.closed), CLOSING_MS);
-  if (closed) opened.clear();
-  return closed ? "done" : "failed";
+  return (await closeAll((holds) => until(holds, CLOSING_MS))) ? "done" : "failed";
 }
 
 /** @returns {Promise<Outcome>} */
