@@ -79,6 +79,7 @@ const FILES: &[Asset] = assets![
     "tablet/pages.js" is "text/javascript; charset=utf-8",
     "tablet/screens.js" is "text/javascript; charset=utf-8",
     "tablet/secret.js" is "text/javascript; charset=utf-8",
+    "tablet/settings.js" is "text/javascript; charset=utf-8",
     "tablet/stage.js" is "text/javascript; charset=utf-8",
     "tablet/stay.js" is "text/javascript; charset=utf-8",
     "tablet/wipe.js" is "text/javascript; charset=utf-8",
@@ -159,13 +160,14 @@ impl Frame {
         format!("/static/{}/{name}", self.version)
     }
 
-    /// The words of the modules, as JSON that can stand inside an element: `<` is written as an escape.
+    /// The words of the modules in each language, as JSON that can stand inside an element: `<` is written as an escape.
     pub(crate) fn words(&self) -> String {
-        let words: serde_json::Map<String, serde_json::Value> = self
-            .keys
-            .iter()
-            .map(|key| ((*key).to_owned(), self.catalogue.say_with(self.lang, key, &ARGUMENTS).into()))
-            .collect();
+        let sentences = |lang: Lang| -> serde_json::Value {
+            let said = self.keys.iter().map(|key| (*key, self.catalogue.say_with(lang, key, &ARGUMENTS)));
+            said.map(|(key, sentence)| (key.to_owned(), sentence.into())).collect::<serde_json::Map<_, _>>().into()
+        };
+        let words: serde_json::Map<_, _> =
+            [Lang::Fr, Lang::En].into_iter().map(|lang| (lang.tag().to_owned(), sentences(lang))).collect();
         serde_json::Value::Object(words).to_string().replace('<', "\\u003c")
     }
 }

@@ -201,6 +201,21 @@ tablet-still-there = Are you still there?
 tablet-still-here = Yes, I am here
 tablet-still-there-all = Are you both still there?
 tablet-still-here-all = Yes, we are here
+tablet-settings = Settings
+tablet-settings-text = Size of letters
+tablet-settings-normal = Normal letters
+tablet-settings-large = Large letters
+tablet-settings-largest = Very large letters
+tablet-settings-contrast = Colours
+tablet-settings-soft = Soft colours
+tablet-settings-strong = Strong colours
+tablet-settings-motion = Movement
+tablet-settings-moving = The screen moves
+tablet-settings-still = The screen keeps still
+tablet-settings-sound = Sounds
+tablet-settings-loud = With sounds
+tablet-settings-mute = Without sounds
+tablet-settings-lang = Language
 
 # The teacher's page.
 teacher-title = Préau: my class

@@ -201,6 +201,21 @@ tablet-still-there = Tu es encore là ?
 tablet-still-here = Oui, je suis là
 tablet-still-there-all = Vous êtes encore là ?
 tablet-still-here-all = Oui, on est là
+tablet-settings = Réglages
+tablet-settings-text = Taille des lettres
+tablet-settings-normal = Lettres normales
+tablet-settings-large = Grandes lettres
+tablet-settings-largest = Très grandes lettres
+tablet-settings-contrast = Couleurs
+tablet-settings-soft = Couleurs douces
+tablet-settings-strong = Couleurs fortes
+tablet-settings-motion = Mouvements
+tablet-settings-moving = L'écran bouge
+tablet-settings-still = L'écran ne bouge pas
+tablet-settings-sound = Sons
+tablet-settings-loud = Avec les sons
+tablet-settings-mute = Sans les sons
+tablet-settings-lang = Langue
 
 # Page de l'enseignant.
 teacher-title = Préau : ma classe

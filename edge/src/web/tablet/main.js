@@ -8,6 +8,7 @@ import { Box, publicKey } from "./box.js";
 import { Entry } from "./entry.js";
 import * as keep from "./keep.js";
 import * as screens from "./screens.js";
+import { PLAIN, apply } from "./settings.js";
 import { Stage } from "./stage.js";
 import { Stay } from "./stay.js";
 import { CAPABILITIES, wipe } from "./wipe.js";
@@ -307,6 +308,7 @@ function touched() {
 }
 
 async function live() {
+  apply(PLAIN);
   if (!window.isSecureContext || !crypto.subtle) {
     main.replaceChildren(screens.resting({ picture: "lock", title: say("tablet-insecure-title"), help: say("tablet-camera-insecure") }));
     return;

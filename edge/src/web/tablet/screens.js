@@ -18,7 +18,7 @@ const CARD_CHARS = 8;
 
 /** @typedef {{ title: string, url: string, icon: string }} Shortcut */
 /** @typedef {{ person_id: string, given_name: string, animal: string, level: string }} Person */
-/** @typedef {{ session_id: string, token?: string, person: Person, people: Person[], environment: { apps: Shortcut[], links: Shortcut[], documents: Shortcut[], choose_code?: string, idle_s?: number }, recorded: boolean }} Session */
+/** @typedef {{ session_id: string, token?: string, person: Person, people: Person[], environment: { apps: Shortcut[], links: Shortcut[], documents: Shortcut[], choose_code?: string, idle_s?: number, settings?: import("./settings.js").Settings }, recorded: boolean }} Session */
 
 /** Who sits here. @param {Session} session */
 export const peopleOf = (session) => (session.people.length > 0 ? session.people : [session.person]);
@@ -183,8 +183,8 @@ export function account({ onGiven, onLeave }) {
   return form;
 }
 
-/** The environment of whoever sits here. @param {Session} session @param {{ onDone: () => void, onNotMe: () => void }} how */
-export function environment(session, { onDone, onNotMe }) {
+/** The environment of whoever sits here. @param {Session} session @param {{ onDone: () => void, onNotMe: () => void, onSettings: () => void }} how */
+export function environment(session, { onDone, onNotMe, onSettings }) {
   const people = peopleOf(session);
   const { apps, links, documents } = session.environment;
   const empty = apps.length + links.length + documents.length === 0;
@@ -195,7 +195,8 @@ export function environment(session, { onDone, onNotMe }) {
       "header",
       { class: "hello" },
       el("div", { class: "faces" }, ...people.map((p) => animal(p.animal, "big"))),
-      el("div", {}, el("p", {}, say("tablet-hello")), el("h1", { id: "given-name" }, namesOf(session))),
+      el("div", { class: "who" }, el("p", {}, say("tablet-hello")), el("h1", { id: "given-name" }, namesOf(session))),
+      el("button", { type: "button", class: "round", "aria-label": say("tablet-settings"), onclick: onSettings }, icon("adjustments-horizontal")),
     ),
     !session.recorded && el("p", { class: "gentle" }, icon("alert-triangle"), say("tablet-not-recorded")),
     el(

@@ -1,5 +1,5 @@
-// Somebody's stay at this tablet, on the screen: a new code when one is to be chosen, then the environment, and the
-// question whether she is still there.
+// Somebody's stay at this tablet, on the screen: a new code when one is to be chosen, then the environment as it suits
+// her, and the question whether she is still there.
 
 import { Problem } from "../static/problem.js";
 import { say } from "../static/words.js";
@@ -7,6 +7,7 @@ import { Idle } from "./idle.js";
 import * as pages from "./pages.js";
 import * as screens from "./screens.js";
 import { chooseCode } from "./secret.js";
+import { PLAIN, apply, chime, drawer } from "./settings.js";
 
 /** @typedef {import("./screens.js").Session} Session */
 /** @typedef {"done" | "not_me"} Leaving */
@@ -25,12 +26,20 @@ export class Stay {
     this.idle = new Idle(session.environment.idle_s);
     /** The question whether she is there, while it is asked. @type {HTMLDialogElement | null} */
     this.question = null;
+    /** @type {import("./settings.js").Settings} */
+    this.settings = { ...PLAIN, ...session.environment.settings };
+    /** What the box has not yet heard of them. @type {import("./settings.js").Settings | null} */
+    this.untold = null;
+    /** @type {HTMLDialogElement | null} */
+    this.drawer = null;
+    this.telling = false;
     /** What was opened came to the front. */
     this.outside = false;
     this.hiddenAt_ms = Date.now();
   }
 
   show() {
+    apply(this.settings);
     const kind = this.session.environment.choose_code;
     if (kind === "pictures" || kind === "digits") this.#choose(kind);
     else this.#showEnvironment();
@@ -39,6 +48,8 @@ export class Stay {
   end() {
     this.over = true;
     this.question?.close();
+    this.drawer?.close();
+    apply(PLAIN);
   }
 
   touched() {
@@ -65,6 +76,7 @@ export class Stay {
     if (presence === "gone") this.leave("done");
     else if (presence === "asked") this.#askWhether();
     else this.question?.close();
+    if (this.untold && !this.telling) void this.#tellSettings();
   }
 
   #isDark() {
@@ -73,6 +85,7 @@ export class Stay {
 
   #askWhether() {
     if (this.question) return;
+    chime(this.settings);
     this.question = screens.stillThere(this.session, {
       onHere: () => {
         this.question = null;
@@ -111,9 +124,41 @@ export class Stay {
     }
   }
 
-  #showEnvironment() {
-    const screen = () => screens.environment(this.session, { onDone: () => this.leave("done"), onNotMe: () => this.leave("not_me") });
-    this.stage.show(`environment ${this.session.session_id}`, screen);
+  /** @param {boolean} [fresh] */
+  #showEnvironment(fresh = false) {
+    const how = { onDone: () => this.leave("done"), onNotMe: () => this.leave("not_me"), onSettings: () => this.#openSettings() };
+    this.stage.show(`environment ${this.session.session_id}`, () => screens.environment(this.session, how), { fresh });
+  }
+
+  #openSettings() {
+    this.drawer = drawer(this.settings, {
+      onChange: (settings) => {
+        this.settings = this.untold = settings;
+        apply(settings);
+        this.#showEnvironment(true);
+        if (!this.telling) void this.#tellSettings();
+      },
+      onClose: () => {
+        this.drawer = null;
+      },
+    });
+  }
+
+  /** Tells the box, one wish after the other; while it does not answer, the last one waits. */
+  async #tellSettings() {
+    this.telling = true;
+    try {
+      while (this.untold) {
+        const settings = this.untold;
+        await this.ask("PUT", "/api/v1/sessions/current/settings", settings);
+        if (this.untold === settings) this.untold = null;
+      }
+    } catch (cause) {
+      // Refused for good: it holds here, until she leaves.
+      if (cause instanceof Problem && cause.code !== "overloaded") this.untold = null;
+    } finally {
+      this.telling = false;
+    }
   }
 }
 
