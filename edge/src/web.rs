@@ -7,6 +7,7 @@ pub(crate) mod caller;
 pub(crate) mod nonces;
 pub(crate) mod page;
 pub(crate) mod routes;
+pub(crate) mod shell;
 pub(crate) mod tablet;
 pub(crate) mod teacher;
 

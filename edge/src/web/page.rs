@@ -34,7 +34,7 @@ const ARGUMENTS: [(&str, &str); 8] = [
 ];
 /// Scripts that a page may run: ours only, never inline. Workers read badges with WebAssembly under the same rule.
 const SECURITY: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; object-src 'none'; base-uri 'none'; \
-                        form-action 'self'; frame-ancestors 'none'";
+                        form-action 'self'; frame-ancestors 'none'; worker-src 'self'; manifest-src 'self'";
 /// What browsers may use on our pages: the camera, for badges.
 const PERMISSIONS: &str = "camera=(self), microphone=(), geolocation=(), payment=(), usb=()";
 
@@ -51,18 +51,21 @@ macro_rules! assets {
     };
 }
 
-/// Drawings of animals, the same on paper.
-const ANIMALS: Asset = Asset { name: "static/animals.svg", kind: "image/svg+xml", bytes: animals::DRAWINGS.as_bytes() };
+/// Drawings of animals, the same on paper, stand under this folder by their names: a page asks for those it shows.
+const ANIMALS: &str = "static/animals/";
 
 /// Every other file that pages ask for, by its path under `edge/src/web/`.
 const FILES: &[Asset] = assets![
     "static/base.css" is "text/css; charset=utf-8",
+    "static/box.svg" is "image/svg+xml",
     "static/icon.svg" is "image/svg+xml",
     "static/animals.js" is "text/javascript; charset=utf-8",
     "static/decode.js" is "text/javascript; charset=utf-8",
     "static/dom.js" is "text/javascript; charset=utf-8",
     "static/problem.js" is "text/javascript; charset=utf-8",
     "static/pulse.js" is "text/javascript; charset=utf-8",
+    "static/shell.js" is "text/javascript; charset=utf-8",
+    "static/silence.js" is "text/javascript; charset=utf-8",
     "static/steps.js" is "text/javascript; charset=utf-8",
     "static/scan.js" is "text/javascript; charset=utf-8",
     "static/words.js" is "text/javascript; charset=utf-8",
@@ -91,13 +94,15 @@ const FILES: &[Asset] = assets![
     "teacher/screens.js" is "text/javascript; charset=utf-8",
 ];
 
-fn assets() -> impl Iterator<Item = &'static Asset> {
-    FILES.iter().chain([&ANIMALS])
+/// The files by their names.
+pub(crate) fn names() -> impl Iterator<Item = &'static str> {
+    FILES.iter().map(|file| file.name)
 }
 
 /// Name of this version of the files.
 pub(crate) fn version() -> String {
-    let each: Vec<u8> = assets().flat_map(|a| keys::sha256(a.bytes)).collect();
+    let all = FILES.iter().map(|file| file.bytes).chain([animals::DRAWINGS.as_bytes()]);
+    let each: Vec<u8> = all.flat_map(keys::sha256).collect();
     keys::sha256(&each).iter().take(VERSION_BYTES).map(|b| format!("{b:02x}")).collect()
 }
 
@@ -113,16 +118,30 @@ pub(crate) fn routes<S: Clone + Send + Sync + 'static>() -> Router<S> {
 }
 
 fn asset(name: &str, keep: bool) -> Response {
-    let Some(asset) = assets().find(|a| a.name == name) else {
+    let file = FILES.iter().find(|file| file.name == name).map(|file| (file.kind, file.bytes.into_response()));
+    let Some((kind, mut response)) = file.or_else(|| Some(("image/svg+xml", animal(name)?.into_response()))) else {
         return StatusCode::NOT_FOUND.into_response();
     };
     let cache = if keep { "public, max-age=31536000, immutable" } else { "no-cache" };
-    let mut response = asset.bytes.into_response();
     secure(response.headers_mut());
-    for (header, value) in [(header::CONTENT_TYPE, asset.kind), (header::CACHE_CONTROL, cache)] {
+    for (header, value) in [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, cache)] {
         response.headers_mut().insert(header, HeaderValue::from_static(value));
     }
     response
+}
+
+/// The picture of one animal: its `symbol`, shown.
+fn animal(name: &str) -> Option<String> {
+    let word = name.strip_prefix(ANIMALS)?.strip_suffix(".svg")?;
+    let symbol = animals::drawing(word)?;
+    let [id, seen] = ["id=\"", "viewBox=\""].map(|start| symbol.split(start).nth(1)?.split('"').next());
+    let (id, seen) = (id?, seen?);
+    Some(format!("<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"{seen}\">{symbol}<use href=\"#{id}\"/></svg>"))
+}
+
+/// Address of a file in this version.
+pub(crate) fn address(version: &str, name: &str) -> String {
+    format!("/static/{version}/{name}")
 }
 
 /// What a template needs to speak: words in the language asked for, and where its files are.
@@ -157,7 +176,7 @@ impl Frame {
 
     /// Address of a file.
     pub(crate) fn file(&self, name: &str) -> String {
-        format!("/static/{}/{name}", self.version)
+        address(&self.version, name)
     }
 
     /// The words of the modules in each language, as JSON that can stand inside an element: `<` is written as an escape.
@@ -194,7 +213,8 @@ pub(crate) fn show(page: &impl Template, version: &str) -> Response {
     response
 }
 
-fn secure(headers: &mut HeaderMap) {
+/// What browsers are told of every answer of the pages.
+pub(crate) fn secure(headers: &mut HeaderMap) {
     for (name, value) in [
         (header::CONTENT_SECURITY_POLICY, SECURITY),
         (HeaderName::from_static("permissions-policy"), PERMISSIONS),
@@ -210,7 +230,7 @@ fn secure(headers: &mut HeaderMap) {
 #[cfg(test)]
 pub(crate) fn said_by(modules: &[&str]) -> std::collections::BTreeSet<String> {
     let mut keys = std::collections::BTreeSet::new();
-    for asset in assets().filter(|a| modules.iter().any(|m| a.name.starts_with(m)) && a.name.ends_with(".js")) {
+    for asset in FILES.iter().filter(|a| modules.iter().any(|m| a.name.starts_with(m)) && a.name.ends_with(".js")) {
         let text = std::str::from_utf8(asset.bytes).expect("modules are UTF-8");
         for rest in text.split("say(\"").skip(1) {
             keys.insert(rest.split('"').next().unwrap_or_default().to_owned());
@@ -219,28 +239,53 @@ pub(crate) fn said_by(modules: &[&str]) -> std::collections::BTreeSet<String> {
     keys
 }
 
+/// For tests: the files that a module imports.
+#[cfg(test)]
+pub(crate) fn imports(module: &str) -> Vec<String> {
+    let asset = FILES.iter().find(|file| file.name == module).expect(module);
+    let text = std::str::from_utf8(asset.bytes).expect("modules are UTF-8");
+    let from = text.lines().filter(|l| l.starts_with("import ")).filter_map(|l| l.rsplit('"').nth(1));
+    let resolved = from.map(|from| {
+        let mut path: Vec<&str> = module.split('/').collect();
+        path.pop();
+        for part in from.split('/') {
+            match part {
+                "." => {}
+                ".." => drop(path.pop()),
+                name => path.push(name),
+            }
+        }
+        path.join("/")
+    });
+    resolved.collect()
+}
+
+/// For tests: how many bytes a file has as it is served.
+#[cfg(test)]
+pub(crate) fn bytes_count(name: &str) -> usize {
+    let file = FILES.iter().find(|file| file.name == name).map(|file| file.bytes.len());
+    file.or_else(|| Some(animal(name)?.len())).unwrap_or_else(|| panic!("{name} is not served"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
     fn every_file_a_module_imports_is_served() {
-        for asset in assets().filter(|a| a.name.ends_with(".js")) {
-            let text = std::str::from_utf8(asset.bytes).expect("UTF-8");
-            for line in text.lines().filter(|l| l.starts_with("import ")) {
-                let from = line.rsplit('"').nth(1).unwrap_or_default();
-                let mut path: Vec<&str> = asset.name.split('/').collect();
-                path.pop();
-                for part in from.split('/') {
-                    match part {
-                        "." => {}
-                        ".." => drop(path.pop()),
-                        name => path.push(name),
-                    }
-                }
-                let wanted = path.join("/");
-                assert!(assets().any(|a| a.name == wanted), "{} imports {wanted}", asset.name);
+        for asset in FILES.iter().filter(|a| a.name.ends_with(".js")) {
+            for wanted in imports(asset.name) {
+                assert!(FILES.iter().any(|a| a.name == wanted), "{} imports {wanted}", asset.name);
             }
+        }
+    }
+
+    #[test]
+    fn every_animal_is_a_picture_of_its_own() {
+        let fox = animal("static/animals/renard.svg").expect("the fox");
+        assert!(fox.starts_with("<svg ") && fox.contains("<symbol id=\"renard\"") && fox.ends_with("<use href=\"#renard\"/></svg>"));
+        for unknown in ["static/animals/zorille.svg", "static/animals/renard", "static/animals/../renard.svg"] {
+            assert_eq!(animal(unknown), None, "{unknown}");
         }
     }
 
@@ -259,7 +304,7 @@ mod tests {
 
     #[test]
     fn nothing_comes_from_elsewhere() {
-        let ours = assets().filter(|a| !a.name.contains("/vendor/") && !a.name.ends_with(".svg"));
+        let ours = FILES.iter().filter(|a| !a.name.contains("/vendor/") && !a.name.ends_with(".svg"));
         for asset in ours {
             let text = std::str::from_utf8(asset.bytes).expect("UTF-8");
             let text = text.replace("http://www.w3.org/2000/svg", "");

@@ -18,7 +18,7 @@ use preau_shared::{
 
 use super::{
     api::{badges, events, head, sessions, staff, tablets},
-    body, page, tablet, teacher,
+    body, page, shell, tablet, teacher,
 };
 use crate::app::App;
 
@@ -35,6 +35,7 @@ pub(crate) fn routes(app: App) -> Router {
         .merge(tablet::routes(Arc::clone(&words)))
         .merge(teacher::routes(Arc::clone(&words)))
         .merge(page::routes())
+        .merge(shell::routes())
         .layer(middleware::from_fn(body::bounded))
         .layer(middleware::from_fn(caught))
         .layer(middleware::from_fn_with_state(app, nonce))

@@ -95,6 +95,9 @@ const KEYS: &[&str] = &[
     "tablet-settings-strong",
     "tablet-settings-text",
     "tablet-sign-out",
+    "tablet-silent-help",
+    "tablet-silent-next",
+    "tablet-silent-title",
     "tablet-still-here",
     "tablet-still-here-all",
     "tablet-still-there",
@@ -135,5 +138,33 @@ mod tests {
     fn the_modules_say_what_the_page_hands_over() {
         let said: BTreeSet<String> = page::said_by(&["tablet/", "static/"]);
         assert_eq!(said, KEYS.iter().map(|k| (*k).to_owned()).collect());
+    }
+
+    /// Uncompressed, without the reader of QR codes: what a slow tablet fetches before it shows the badge reader.
+    const MAX_FIRST_LOAD_BYTES: usize = 150 * 1024;
+    /// Pictures of that screen, and the worker that counts.
+    const SHOWN: [&str; 3] =
+        ["static/vendor/tabler-icons/icons.svg", "static/animals/renard.svg", "static/pulse.js"];
+
+    #[test]
+    fn the_first_load_is_small() {
+        let frame = Frame::new(Arc::new(Catalogue::load()), &HeaderMap::new(), "0123".into(), KEYS);
+        let html = TabletPage { frame }.render().expect("the page");
+        let named = html.split("/static/0123/").skip(1).filter_map(|rest| rest.split('"').next());
+        let mut files: BTreeSet<String> = named.chain(SHOWN).map(str::to_owned).collect();
+        let mut modules: Vec<String> = files.iter().filter(|name| name.ends_with("main.js")).cloned().collect();
+        while let Some(module) = modules.pop() {
+            for imported in page::imports(&module) {
+                if files.insert(imported.clone()) {
+                    modules.push(imported);
+                }
+            }
+        }
+        let mut sizes: Vec<(usize, String)> = files.into_iter().map(|name| (page::bytes_count(&name), name)).collect();
+        sizes.push((html.len(), "the page itself".into()));
+        sizes.sort_unstable_by(|one, other| other.cmp(one));
+        let total: usize = sizes.iter().map(|(bytes, _)| bytes).sum();
+        let lines: Vec<String> = sizes.iter().map(|(bytes, name)| format!("{bytes:7} {name}")).collect();
+        assert!(total <= MAX_FIRST_LOAD_BYTES, "{total} bytes:\n{}", lines.join("\n"));
     }
 }

@@ -1,8 +1,8 @@
 // The animal of a person: a drawing by its French word; an animal that is not drawn shows the first letter.
 
-import { drawing, el } from "./dom.js";
+import { el } from "./dom.js";
 
-const FILE = new URL("./animals.svg", import.meta.url).pathname;
+const FOLDER = new URL("./animals/", import.meta.url).pathname;
 const DRAWN = "abeille aigle ane baleine belier blaireau buffle calamar canard caniche castor cerf chameau chat chauve-souris chenille cheval chevre chien coccinelle cochon coq crabe crevette crocodile cygne dauphin dindon dinosaure dragon ecureuil elan elephant escargot flamant fourmi girafe gorille grenouille grillon hamster herisson hibou hippopotame homard kangourou koala lama lapin leopard lezard licorne lion loup loutre mouton oie oiseau ours ours-polaire panda paon papillon paresseux perroquet phoque pingouin poisson poule poulpe poussin raton-laveur renard requin rhinoceros sanglier serpent singe souris tigre tortue vache zebre";
 const KNOWN = new Set(DRAWN.split(" "));
 /** Words for animals that share a drawing. */
@@ -34,7 +34,7 @@ function folded(word) {
 export function animal(word, kind = "") {
   const name = folded(word);
   const drawn = KNOWN.has(name) ? name : ALSO.get(name);
-  const inside = drawn ? drawing(FILE, drawn, "drawing") : el("span", { class: "letter" }, (word.trim()[0] ?? "?").toUpperCase());
+  const inside = drawn ? el("img", { class: "drawing", src: `${FOLDER}${drawn}.svg`, alt: "" }) : el("span", { class: "letter" }, (word.trim()[0] ?? "?").toUpperCase());
   return el("span", { class: `animal tint${tint(name)} ${kind}`, role: "img", "aria-label": word }, inside);
 }
 

@@ -29,9 +29,10 @@ export async function publicKey(key) {
 
 /** The box, as this tablet speaks to it. */
 export class Box {
-  /** @param {CryptoKeyPair} key */
-  constructor(key) {
+  /** @param {CryptoKeyPair} key @param {() => void} answered called at each answer, whatever it says */
+  constructor(key, answered) {
     this.key = key;
+    this.answered = answered;
     this.jwk = publicKey(key);
     /** @type {string | null} */
     this.nonce = null;
@@ -50,6 +51,7 @@ export class Box {
       const headers = { DPoP: await this.#proof(method, path, token) };
       if (token) headers.Authorization = `DPoP ${token}`;
       const response = await send(method, path, headers, body);
+      this.answered();
       this.nonce = response.headers.get("DPoP-Nonce") ?? this.nonce;
       try {
         return await read(response);

@@ -3,6 +3,8 @@
 
 import { el } from "../static/dom.js";
 import { Problem, Unreachable } from "../static/problem.js";
+import { keepShell } from "../static/shell.js";
+import { SILENT_S, Silence } from "../static/silence.js";
 import { say } from "../static/words.js";
 import { Box, publicKey } from "./box.js";
 import { Entry } from "./entry.js";
@@ -28,6 +30,7 @@ const SESSION = "session";
 
 const main = /** @type {HTMLElement} */ (document.getElementById("screen"));
 const stage = new Stage(main, /** @type {HTMLElement} */ (document.getElementById("notice")));
+const silence = new Silence(main, () => ({ title: say("tablet-silent-title"), help: say("tablet-silent-help"), next: say("tablet-silent-next") }));
 
 /** @type {keep.Kept | null} */
 let kept = null;
@@ -48,6 +51,7 @@ let asking = null;
 let beat_s = BEAT_S;
 let sinceAsk = ASK_S;
 let sinceBeat = 0;
+let sinceAnswer = 0;
 
 const entry = new Entry({ stage, busy: () => busy, signIn, again: askNow });
 
@@ -81,10 +85,21 @@ async function attempt(act, takes) {
     await act();
     stage.tell(null);
   } catch (cause) {
-    if (cause instanceof Unreachable) stage.tell(say("tablet-box-silent"));
+    if (cause instanceof Unreachable) unanswered();
     else if (!(cause instanceof Problem)) showProblem(say("tablet-page-failed"), say("tablet-page-failed-next"));
     else if (!takes(cause)) refused(cause);
   }
+}
+
+/** Whoever sits here goes on in what she opened; without anybody, the page says what to look at. */
+function unanswered() {
+  silence.set(!stay && sinceAnswer >= SILENT_S);
+  stage.tell(silence.cover ? null : say("tablet-box-silent"));
+}
+
+function answered() {
+  sinceAnswer = 0;
+  silence.set(false);
 }
 
 /** @param {Problem} problem */
@@ -121,7 +136,7 @@ function showEnrolment() {
 function enrol(code, name) {
   void doing(async () => {
     const key = kept?.key ?? (await keep.drawKey());
-    const newBox = new Box(key);
+    const newBox = new Box(key, answered);
     const asked = { code, name, model: model(), key: await publicKey(key), capabilities: CAPABILITIES };
     const answer = await newBox.ask("POST", "/api/v1/tablets", null, asked);
     kept = { key, token: answer.token, tabletId: answer.tablet_id, name };
@@ -291,10 +306,11 @@ async function renewPage() {
 function second() {
   sinceAsk += 1;
   sinceBeat += 1;
+  sinceAnswer += 1;
   if (!kept) return;
   entry.second(FORM_S);
   stay?.second();
-  const every = stage.shows("wiping", "call", "") ? ASK_SOON_S : ASK_S;
+  const every = silence.cover || stage.shows("wiping", "call", "") ? ASK_SOON_S : ASK_S;
   if (stay && sinceBeat >= beat_s) quietly(beat);
   else if (sinceAsk >= every) {
     sinceAsk = 0;
@@ -309,6 +325,7 @@ function touched() {
 
 async function live() {
   apply(PLAIN);
+  keepShell();
   if (!window.isSecureContext || !crypto.subtle) {
     main.replaceChildren(screens.resting({ picture: "lock", title: say("tablet-insecure-title"), help: say("tablet-camera-insecure") }));
     return;
@@ -319,7 +336,7 @@ async function live() {
     main.replaceChildren(el("p", { class: "alone" }, say("tablet-page-failed")));
     return;
   }
-  if (kept) box = new Box(kept.key);
+  if (kept) box = new Box(kept.key, answered);
   else showEnrolment();
   const pulse = new Worker(new URL("../static/pulse.js", import.meta.url));
   pulse.onmessage = second;

@@ -1,6 +1,7 @@
 // What this page can clear between two pupils, told step by step and truthfully: a step that a web page cannot do is
 // `unsupported`, and the box decides what that means for this tablet.
 
+import { SHELL } from "../static/shell.js";
 import { KEPT_DATABASE } from "./keep.js";
 import { closeAll } from "./pages.js";
 
@@ -29,7 +30,7 @@ async function storage() {
     const name = cookie.split("=")[0]?.trim();
     if (name) document.cookie = `${name}=; Max-Age=0; Path=/; Secure; SameSite=Strict`;
   }
-  if ("caches" in window) for (const name of await caches.keys()) await caches.delete(name);
+  if ("caches" in window) for (const name of await caches.keys()) if (!name.startsWith(SHELL)) await caches.delete(name);
   const databases = (await indexedDB.databases?.()) ?? [];
   for (const { name } of databases) if (name && name !== KEPT_DATABASE) await erased(name);
   const left = ((await indexedDB.databases?.()) ?? []).filter((d) => d.name !== KEPT_DATABASE);

@@ -3,6 +3,8 @@
 
 import { Problem, Unreachable } from "../static/problem.js";
 import { Scanner } from "../static/scan.js";
+import { keepShell } from "../static/shell.js";
+import { SILENT_S, Silence } from "../static/silence.js";
 import { inWords } from "../static/steps.js";
 import { say } from "../static/words.js";
 import { ask } from "./box.js";
@@ -22,6 +24,7 @@ const CLASS = "teacher-class";
 
 const main = /** @type {HTMLElement} */ (document.getElementById("screen"));
 const notice = /** @type {HTMLElement} */ (document.getElementById("notice"));
+const silence = new Silence(main, () => ({ title: say("teacher-silent-title"), help: say("teacher-silent-help"), next: say("teacher-silent-next") }));
 
 /** @type {screens.ClassLine[]} */
 let classes = [];
@@ -38,14 +41,23 @@ let scanner = null;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let next;
 let flows = false;
-let boxSilent = false;
+/** Since when the box does not answer. @type {number | null} */
+let silentSince_ms = null;
 let wanDown = false;
 let busy = false;
 
+/** @param {boolean} silent whether the box just failed to answer */
+function heard(silent) {
+  silentSince_ms = silent ? (silentSince_ms ?? performance.now()) : null;
+  banner();
+}
+
 function banner() {
-  notice.hidden = !boxSilent && !wanDown;
-  notice.className = boxSilent ? "silent" : "calm";
-  notice.textContent = boxSilent ? say("teacher-box-silent") : say("teacher-wan-down");
+  const silent = silentSince_ms !== null;
+  silence.set(silentSince_ms !== null && performance.now() - silentSince_ms >= SILENT_S * 1_000);
+  notice.hidden = silence.cover !== null || (!silent && !wanDown);
+  notice.className = silent ? "silent" : "calm";
+  notice.textContent = silent ? say("teacher-box-silent") : say("teacher-wan-down");
 }
 
 // --- Signing in and out ----------------------------------------------------------------------------------------------
@@ -168,18 +180,16 @@ async function follow() {
     await refresh();
   } catch (cause) {
     if (cause instanceof Problem && cause.status === 401) return showSignIn();
-    boxSilent = cause instanceof Unreachable;
-    banner();
+    heard(cause instanceof Unreachable);
   }
-  if (live) soon(flows && !boxSilent ? REFRESH_MS : POLL_MS);
+  if (live) soon(flows && silentSince_ms === null ? REFRESH_MS : POLL_MS);
 }
 
 async function refresh() {
   classes = await ask("GET", "/api/v1/classes");
   if (!classes.some((c) => c.class_id === current)) current = classes[0]?.class_id ?? null;
   view = current === null ? null : await ask("GET", `/api/v1/classes/${current}`);
-  boxSilent = false;
-  banner();
+  heard(false);
   draw();
 }
 
@@ -216,10 +226,8 @@ async function doing(act) {
   try {
     await act();
   } catch (cause) {
-    if (cause instanceof Unreachable) {
-      boxSilent = true;
-      banner();
-    } else if (!(cause instanceof Problem)) await dialogs.tell(say("teacher-page-failed"), say("teacher-page-failed-next"));
+    if (cause instanceof Unreachable) heard(true);
+    else if (!(cause instanceof Problem)) await dialogs.tell(say("teacher-page-failed"), say("teacher-page-failed-next"));
     else if (cause.code === "staff_required") showSignIn();
     else await dialogs.tell(cause.sentence, cause.next, cause.body.number);
   } finally {
@@ -284,9 +292,16 @@ function openEnrolment() {
   });
 }
 
-start().catch((cause) => {
-  if (cause instanceof Problem) return showSignIn();
-  boxSilent = true;
-  banner();
-  setTimeout(() => location.reload(), POLL_MS);
-});
+/** The page opens without a box, too: it tries until one answers. */
+async function open() {
+  try {
+    await start();
+  } catch (cause) {
+    heard(!(cause instanceof Problem));
+    if (cause instanceof Problem) showSignIn();
+    else setTimeout(() => void open(), POLL_MS);
+  }
+}
+
+keepShell();
+void open();
