@@ -283,7 +283,11 @@ mod tests {
     #[test]
     fn every_animal_is_a_picture_of_its_own() {
         let fox = animal("static/animals/renard.svg").expect("the fox");
-        assert!(fox.starts_with("<svg ") && fox.contains("<symbol id=\"renard\"") && fox.ends_with("<use href=\"#renard\"/></svg>"));
+        assert!(
+            fox.starts_with("<svg ")
+                && fox.contains("<symbol id=\"renard\"")
+                && fox.ends_with("<use href=\"#renard\"/></svg>")
+        );
         for unknown in ["static/animals/zorille.svg", "static/animals/renard", "static/animals/../renard.svg"] {
             assert_eq!(animal(unknown), None, "{unknown}");
         }

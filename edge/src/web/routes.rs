@@ -8,7 +8,7 @@ use axum::{
     http::{HeaderName, HeaderValue, header},
     middleware::{self, Next},
     response::{IntoResponse as _, Redirect, Response},
-    routing::{delete, get, post, put},
+    routing::{get, post, put},
 };
 use futures_util::FutureExt as _;
 use preau_shared::{
@@ -58,8 +58,7 @@ fn api() -> Router<App> {
         // A session or staff.
         .route("/api/v1/events", get(events::events))
         // Anybody, then staff.
-        .route("/api/v1/staff/session", post(staff::sign_in))
-        .route("/api/v1/staff/session", delete(staff::sign_out))
+        .route("/api/v1/staff/session", post(staff::sign_in).get(staff::who).delete(staff::sign_out))
         // Staff.
         .route("/api/v1/classes", get(staff::classes))
         .route("/api/v1/classes/{id}", get(staff::class))

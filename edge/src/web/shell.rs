@@ -46,7 +46,12 @@ fn worker(version: &str) -> String {
     let files: Vec<&str> = page::names().filter(|name| is_kept(name)).collect();
     let pages: serde_json::Map<String, serde_json::Value> =
         PAGES.iter().map(|(path, kept)| ((*path).to_owned(), (*kept).into())).collect();
-    format!("const VERSION = {};\nconst FILES = {};\nconst PAGES = {};\n{WORKER}", json!(version), json!(files), json!(pages))
+    format!(
+        "const VERSION = {};\nconst FILES = {};\nconst PAGES = {};\n{WORKER}",
+        json!(version),
+        json!(files),
+        json!(pages)
+    )
 }
 
 fn is_kept(name: &str) -> bool {
@@ -93,7 +98,8 @@ mod tests {
         };
         assert_eq!(line("VERSION"), "0123");
         let files: Vec<String> = serde_json::from_value(line("FILES")).expect("names");
-        for needed in ["tablet/main.js", "tablet/tablet.css", "teacher/main.js", "static/box.svg", "static/silence.js"] {
+        for needed in ["tablet/main.js", "tablet/tablet.css", "teacher/main.js", "static/box.svg", "static/silence.js"]
+        {
             assert!(files.iter().any(|f| f == needed), "{needed} is not kept");
         }
         assert!(!files.iter().any(|f| f.contains("zxing")), "the reader is not needed without a box");

@@ -143,8 +143,7 @@ mod tests {
     /// Uncompressed, without the reader of QR codes: what a slow tablet fetches before it shows the badge reader.
     const MAX_FIRST_LOAD_BYTES: usize = 150 * 1024;
     /// Pictures of that screen, and the worker that counts.
-    const SHOWN: [&str; 3] =
-        ["static/vendor/tabler-icons/icons.svg", "static/animals/renard.svg", "static/pulse.js"];
+    const SHOWN: [&str; 3] = ["static/vendor/tabler-icons/icons.svg", "static/animals/renard.svg", "static/pulse.js"];
 
     #[test]
     fn the_first_load_is_small() {

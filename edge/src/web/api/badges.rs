@@ -137,7 +137,7 @@ pub(crate) async fn print(
     let printed = printing::print(&app, order, &staff.who).await?;
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("application/pdf")),
-        (header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment; filename=\"cartes.pdf\"")),
+        (header::CONTENT_DISPOSITION, HeaderValue::from_static("attachment; filename=\"badges.pdf\"")),
         (HeaderName::from_static("preau-badges"), HeaderValue::from(printed.count)),
     ];
     Ok((StatusCode::CREATED, headers, printed.pdf).into_response())

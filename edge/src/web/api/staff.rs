@@ -18,6 +18,7 @@ use crate::{
     app::App,
     classroom::view,
     sign_in::{leave, let_in, staff},
+    store::people::Human,
     tablets::{enrol, wipe},
     web::{
         body::{Json, MaybeJson},
@@ -38,8 +39,16 @@ pub(crate) async fn sign_in(
     Json(ask): Json<StaffSignIn>,
 ) -> Result<(StatusCode, Cookie, Answer<StaffOpened>), Problem> {
     let (who, token) = staff::sign_in(&app, ask, address).await?;
-    let opened = StaffOpened { person_id: who.id, given_name: who.given_name, role: who.role };
-    Ok((StatusCode::CREATED, cookie(&token), Answer(opened)))
+    Ok((StatusCode::CREATED, cookie(&token), Answer(opened(who))))
+}
+
+/// `GET /api/v1/staff/session`: whose page this is.
+pub(crate) async fn who(staff: Staff) -> Answer<StaffOpened> {
+    std::future::ready(Answer(opened(staff.who))).await
+}
+
+fn opened(who: Human) -> StaffOpened {
+    StaffOpened { person_id: who.id, given_name: who.given_name, role: who.role }
 }
 
 /// `DELETE /api/v1/staff/session`.

@@ -31,11 +31,12 @@ const WAIT_MS = 10_000;
  * @param {string} path
  * @param {Record<string, string>} headers
  * @param {unknown} [body]
+ * @param {number} [wait_ms] how long an answer may take
  * @returns {Promise<Response>}
  */
-export async function send(method, path, headers, body) {
+export async function send(method, path, headers, body, wait_ms = WAIT_MS) {
   const patience = new AbortController();
-  const bell = setTimeout(() => patience.abort(), WAIT_MS);
+  const bell = setTimeout(() => patience.abort(), wait_ms);
   /** @type {Record<string, string>} */
   const all = { Accept: "application/json", "Accept-Language": document.documentElement.lang, ...headers };
   if (body !== undefined) all["Content-Type"] = "application/json";

@@ -1,6 +1,10 @@
 // Requests of somebody of the staff: the session is a cookie that this page cannot read.
 
-import { read, send } from "../static/problem.js";
+import { Problem, read, send } from "../static/problem.js";
+import * as dialogs from "./dialogs.js";
+
+/** A school's badges take a box so long to draw and to lay out. */
+const PRINT_MS = 120_000;
 
 /**
  * @param {string} method
@@ -10,4 +14,43 @@ import { read, send } from "../static/problem.js";
  */
 export async function ask(method, path, body) {
   return read(await send(method, path, {}, body));
+}
+
+/**
+ * Badges on paper. The browser keeps or prints the file; it is told this once.
+ * @param {Record<string, unknown>} what
+ */
+export async function print(what) {
+  const response = await send("POST", "/api/v1/badges", { Accept: "application/pdf" }, what, PRINT_MS);
+  if (!response.ok) return read(response);
+  const paper = URL.createObjectURL(await response.blob());
+  const link = document.createElement("a");
+  link.href = paper;
+  link.download = "badges.pdf";
+  document.body.append(link);
+  link.click();
+  link.remove();
+  setTimeout(() => URL.revokeObjectURL(paper), PRINT_MS);
+  return Number(response.headers.get("Preau-Badges"));
+}
+
+/**
+ * Something weighty: the second factor is asked for again where the box wants it. Null when nobody gave it.
+ * @template T
+ * @param {(proof: { second_factor?: string }) => Promise<T>} act
+ * @returns {Promise<T | null>}
+ */
+export async function proved(act) {
+  /** @type {{ second_factor?: string }} */
+  let proof = {};
+  for (;;) {
+    try {
+      return await act(proof);
+    } catch (cause) {
+      if (!(cause instanceof Problem) || cause.code !== "second_factor_required") throw cause;
+    }
+    const pin = await dialogs.askPin();
+    if (pin === null) return null;
+    proof = { second_factor: pin };
+  }
 }

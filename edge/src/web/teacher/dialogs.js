@@ -58,6 +58,123 @@ export function chooseTablet(pupil, tablets) {
   ]);
 }
 
+/**
+ * What becomes of a child's card.
+ * @param {import("./screens.js").Pupil} pupil
+ * @returns {Promise<"today" | "print" | "lost" | "void" | null>}
+ */
+export function chooseCard(pupil) {
+  const known = pupil.badges.length > 0;
+  return dialog((close) => [
+    el("header", {}, animal(pupil.animal), el("h2", {}, say("teacher-badge-title", { name: pupil.given_name }))),
+    choice("device-tablet", say("teacher-badge-today"), say("teacher-badge-today-help"), () => close("today")),
+    choice("printer", say("teacher-badge-print"), known ? say("teacher-badge-print-help") : "", () => close("print")),
+    known && choice("alert-triangle", say("teacher-badge-lost"), say("teacher-badge-lost-help"), () => close("lost")),
+    known && choice("x", say("teacher-void"), say("teacher-void-help"), () => close("void")),
+    el("footer", {}, button("quiet", null, say("teacher-cancel"), () => close(null))),
+  ]);
+}
+
+/** A choice with what it means. @param {string} picture @param {string} word @param {string} help @param {() => void} onclick */
+function choice(picture, word, help, onclick) {
+  return el("button", { type: "button", class: "choice", onclick }, icon(picture), el("span", {}, el("b", {}, word), help && el("small", {}, help)));
+}
+
+/**
+ * A card for today: the child shows the teacher's screen to the tablet, or copies the letters.
+ * @param {import("./screens.js").Pupil} pupil
+ * @param {{ drawing: string, short_code: string }} drawn
+ */
+export function showCard(pupil, { drawing, short_code }) {
+  const code = document.importNode(new DOMParser().parseFromString(drawing, "image/svg+xml").documentElement, true);
+  code.setAttribute("class", "code-drawing");
+  code.setAttribute("role", "img");
+  code.setAttribute("aria-label", say("teacher-badge-today"));
+  return dialog((close) => [
+    el("header", {}, animal(pupil.animal), el("h2", {}, say("teacher-badge-today-title", { name: pupil.given_name }))),
+    code,
+    el("p", { class: "read-out" }, short_code),
+    el("p", {}, say("teacher-badge-today-next")),
+    el("footer", {}, button("main", "check", say("teacher-ok"), () => close(null))),
+  ]);
+}
+
+/**
+ * Cards for many.
+ * @param {string} className
+ * @param {boolean} head whether the school may be chosen
+ * @returns {Promise<{ school: boolean, lost: boolean, labels: boolean } | null>}
+ */
+export function choosePrint(className, head) {
+  return dialog((close) => {
+    const tick = (/** @type {string} */ name, /** @type {string} */ value, /** @type {string} */ word, /** @type {string} */ help, /** @type {boolean} */ checked) =>
+      el("label", { class: "tick" }, el("input", { type: "radio", name, value, checked }), el("span", {}, el("b", {}, word), help && el("small", {}, help)));
+    const form = /** @type {HTMLFormElement} */ (
+      el(
+        "form",
+        {},
+        head && el("fieldset", {}, el("legend", {}, say("teacher-badges-whose")), tick("whose", "class", className, "", true), tick("whose", "school", say("teacher-badges-school"), "", false)),
+        el("fieldset", {}, el("legend", {}, say("teacher-badges-why")), tick("why", "new", say("teacher-badges-new"), say("teacher-badge-print-help"), true), tick("why", "lost", say("teacher-badges-lost"), say("teacher-badges-lost-help"), false)),
+        el("fieldset", {}, el("legend", {}, say("teacher-badges-paper")), tick("paper", "cards", say("teacher-badges-cards"), "", true), tick("paper", "labels", say("teacher-badges-labels"), "", false)),
+        el("footer", {}, button("quiet", null, say("teacher-cancel"), () => close(null)), el("button", { type: "submit", class: "main" }, icon("printer"), el("span", {}, say("teacher-badges-go")))),
+      )
+    );
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      const chosen = new FormData(form);
+      close({ school: chosen.get("whose") === "school", lost: chosen.get("why") === "lost", labels: chosen.get("paper") === "labels" });
+    });
+    return [el("header", {}, icon("printer"), el("h2", {}, say("teacher-badges-title"))), form];
+  });
+}
+
+/**
+ * Says what is going on until it is over.
+ * @template T
+ * @param {string} sentence
+ * @param {Promise<T>} work
+ * @returns {Promise<T>}
+ */
+export async function during(sentence, work) {
+  const box = /** @type {HTMLDialogElement} */ (el("dialog", {}, el("header", {}, icon("clock"), el("h2", {}, sentence)), el("progress")));
+  box.addEventListener("cancel", (event) => event.preventDefault());
+  document.body.append(box);
+  box.showModal();
+  return work.finally(() => {
+    box.close();
+    box.remove();
+  });
+}
+
+/**
+ * What each level is asked for besides a card; each choice is kept as it is made.
+ * @param {{ level: string, factor: string, pupils: number }[]} levels
+ * @param {(level: string, factor: string) => Promise<unknown>} onChoose
+ */
+export function codesByLevel(levels, onChoose) {
+  const words = /** @type {[string, string][]} */ ([["none", say("teacher-codes-none")], ["pictures", say("teacher-codes-pictures")], ["digits", say("teacher-codes-digits")]]);
+  return new Promise((done, fail) => {
+    void dialog((close) => {
+      const line = (/** @type {{ level: string, factor: string, pupils: number }} */ { level, factor, pupils }) => {
+        const choose = /** @type {HTMLSelectElement} */ (el("select", { "aria-label": level }, ...words.map(([value, word]) => el("option", { value, selected: value === factor }, word))));
+        choose.addEventListener("change", () => {
+          onChoose(level, choose.value).catch((cause) => {
+            close(null);
+            fail(cause);
+          });
+        });
+        return el("label", { class: "level" }, el("b", {}, level || "—"), el("small", {}, say("teacher-codes-pupils", { count: pupils })), choose);
+      };
+      return [
+        el("header", {}, icon("lock"), el("h2", {}, say("teacher-codes-title"))),
+        el("p", {}, levels.length > 0 ? say("teacher-codes-help") : say("teacher-nobody")),
+        ...levels.map(line),
+        el("footer", {}, button("main", "check", say("teacher-ok"), () => close(null))),
+      ];
+    }).then(() => done(undefined));
+  });
+}
+
 /** The code that tablets enrol with, large enough for the back of the room. @param {{ code: string, closes_in_s: number, tablets_left: number }} opened */
 export function enrolmentCode({ code, closes_in_s, tablets_left }) {
   return dialog((close) => [

@@ -7,7 +7,7 @@ import { keepShell } from "../static/shell.js";
 import { SILENT_S, Silence } from "../static/silence.js";
 import { inWords } from "../static/steps.js";
 import { say } from "../static/words.js";
-import { ask } from "./box.js";
+import { ask, print, proved } from "./box.js";
 import * as dialogs from "./dialogs.js";
 import { listen } from "./live.js";
 import * as screens from "./screens.js";
@@ -18,8 +18,6 @@ const REFRESH_MS = 15_000;
 const POLL_MS = 4_000;
 /** Events of one moment are answered by one refresh. */
 const GATHER_MS = 250;
-/** How the page greets; nothing else is kept, and only as long as the page. */
-const NAME = "teacher-name";
 const CLASS = "teacher-class";
 
 const main = /** @type {HTMLElement} */ (document.getElementById("screen"));
@@ -28,6 +26,8 @@ const silence = new Silence(main, () => ({ title: say("teacher-silent-title"), h
 
 /** @type {screens.ClassLine[]} */
 let classes = [];
+/** Who is at the page. @type {{ given_name: string, role: string } | null} */
+let who = null;
 /** @type {screens.ClassView | null} */
 let view = null;
 /** @type {string | null} */
@@ -120,9 +120,8 @@ async function enter(how) {
   if (busy) return;
   busy = true;
   try {
-    const opened = await ask("POST", "/api/v1/staff/session", how);
+    await ask("POST", "/api/v1/staff/session", how);
     scanner?.stop();
-    sessionStorage.setItem(NAME, opened.given_name);
     await start();
   } catch (cause) {
     if (cause instanceof Problem) refuse(...forAdults(cause));
@@ -144,6 +143,7 @@ function leave() {
 // --- The class, live -------------------------------------------------------------------------------------------------
 
 async function start() {
+  who = await ask("GET", "/api/v1/staff/session");
   await refresh();
   live?.abort();
   live = new AbortController();
@@ -197,8 +197,9 @@ async function refresh() {
 function draw() {
   const held = /** @type {HTMLElement | null} */ (document.activeElement)?.dataset?.key;
   const open = main.querySelector("details.tablets")?.hasAttribute("open") ?? false;
-  const head = screens.frame({ name: sessionStorage.getItem(NAME), classes, current, onClass: choose, onEnrol: openEnrolment, onLeave: leave });
-  const room = view === null ? [] : screens.classroom(view, { filter, onFilter: setFilter, onLetIn: letIn, onEnd: endSession, onLost: badgeLost, onChecked: checked });
+  const isHead = who?.role === "head";
+  const head = screens.frame({ name: who?.given_name ?? null, classes, current, onClass: choose, onEnrol: openEnrolment, onCards: printMany, onCodes: isHead ? chooseCodes : null, onLeave: leave });
+  const room = view === null ? [] : screens.classroom(view, { filter, onFilter: setFilter, onLetIn: letIn, onAnswer: answer, onEnd: endSession, onCard: cardOf, onChecked: checked });
   main.replaceChildren(.../** @type {Node[]} */ ([...head, ...room].filter((n) => n)));
   main.querySelector("details.tablets")?.toggleAttribute("open", open);
   if (held) /** @type {HTMLElement | null} */ (main.querySelector(`[data-key="${CSS.escape(held)}"]`))?.focus({ preventScroll: true });
@@ -229,7 +230,7 @@ async function doing(act) {
     if (cause instanceof Unreachable) heard(true);
     else if (!(cause instanceof Problem)) await dialogs.tell(say("teacher-page-failed"), say("teacher-page-failed-next"));
     else if (cause.code === "staff_required") showSignIn();
-    else await dialogs.tell(cause.sentence, cause.next, cause.body.number);
+    else await dialogs.tell(...forAdults(cause), cause.body.number);
   } finally {
     busy = false;
     if (live) soon(0);
@@ -245,6 +246,14 @@ function letIn(pupil) {
   });
 }
 
+/** A child waits at a tablet: one tap lets her in there. @param {screens.Pupil} pupil @param {boolean} newCode she chooses a new code, too */
+function answer(pupil, newCode) {
+  void doing(async () => {
+    if (!view || !pupil.calling) return;
+    await ask("POST", `/api/v1/classes/${view.class_id}/let-in`, { person_id: pupil.person_id, tablet_id: pupil.calling.tablet_id, new_code: newCode });
+  });
+}
+
 /** @param {screens.Pupil} pupil */
 function endSession(pupil) {
   void doing(async () => {
@@ -256,12 +265,43 @@ function endSession(pupil) {
 }
 
 /** @param {screens.Pupil} pupil */
-function badgeLost(pupil) {
+function cardOf(pupil) {
   void doing(async () => {
-    const title = say("teacher-void-title", { name: pupil.given_name });
-    const lines = [say("teacher-void-help"), say("teacher-void-next", { name: pupil.given_name })];
-    if (!(await dialogs.confirm({ title, lines, yes: say("teacher-void"), animalOf: pupil.animal }))) return;
-    for (const badge of pupil.badges) await ask("POST", `/api/v1/badges/${badge}/void`);
+    const person = { person_id: pupil.person_id };
+    switch (await dialogs.chooseCard(pupil)) {
+      case "today": {
+        const drawn = await proved((proof) => ask("POST", `/api/v1/people/${pupil.person_id}/badges`, { temporary: true, ...proof }));
+        if (drawn) await dialogs.showCard(pupil, drawn);
+        return;
+      }
+      case "print":
+        return void (await proved((proof) => print({ ...person, ...proof })));
+      case "lost":
+        return void (await proved((proof) => print({ ...person, lost: true, ...proof })));
+      case "void":
+        for (const badge of pupil.badges) await ask("POST", `/api/v1/badges/${badge}/void`);
+    }
+  });
+}
+
+/** Cards of the class, or of the school for the head. */
+function printMany() {
+  void doing(async () => {
+    if (!view) return;
+    const chosen = await dialogs.choosePrint(view.name, who?.role === "head");
+    if (!chosen) return;
+    const { school, lost, labels } = chosen;
+    const whose = school ? {} : { class_id: view.class_id };
+    const done = await proved((proof) => dialogs.during(say("teacher-badges-printing"), print({ ...whose, lost, labels, ...proof })));
+    if (done !== null) await dialogs.tell(say("teacher-badges-printed", { count: done }), lost ? say("teacher-badges-printed-lost") : say("teacher-badges-printed-help"));
+  });
+}
+
+/** What each level is asked for besides a card. */
+function chooseCodes() {
+  void doing(async () => {
+    const levels = await ask("GET", "/api/v1/factors");
+    await dialogs.codesByLevel(levels, (level, factor) => ask("PUT", `/api/v1/factors/${encodeURIComponent(level)}`, { factor }));
   });
 }
 
@@ -277,18 +317,8 @@ function checked(tablet) {
 
 function openEnrolment() {
   void doing(async () => {
-    /** @type {Record<string, string>} */
-    let proof = {};
-    for (;;) {
-      try {
-        return void (await dialogs.enrolmentCode(await ask("POST", "/api/v1/enrolment-window", proof)));
-      } catch (cause) {
-        if (!(cause instanceof Problem) || cause.code !== "second_factor_required") throw cause;
-      }
-      const pin = await dialogs.askPin();
-      if (pin === null) return;
-      proof = { second_factor: pin };
-    }
+    const opened = await proved((proof) => ask("POST", "/api/v1/enrolment-window", proof));
+    if (opened) await dialogs.enrolmentCode(opened);
   });
 }
 

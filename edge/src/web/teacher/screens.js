@@ -4,7 +4,7 @@ import { animal } from "../static/animals.js";
 import { button, el, icon } from "../static/dom.js";
 import { say } from "../static/words.js";
 
-/** @typedef {{ person_id: string, given_name: string, animal: string, level: string, badges: string[], session: null | { session_id: string, tablet_id: string, tablet_name: string, for_s: number } }} Pupil */
+/** @typedef {{ person_id: string, given_name: string, animal: string, level: string, badges: string[], session: null | { session_id: string, tablet_id: string, tablet_name: string, for_s: number }, calling?: { tablet_id: string, tablet_name: string, for_s: number } }} Pupil */
 /** @typedef {{ tablet_id: string, name: string, state: string, unconfirmed: string[] }} Tablet */
 /** @typedef {{ class_id: string, name: string, pupils: Pupil[], tablets: Tablet[] }} ClassView */
 /** @typedef {{ class_id: string, name: string, pupils: number, signed_in: number }} ClassLine */
@@ -56,9 +56,9 @@ export function signIn({ onBadge, onAccount, onCamera }) {
 
 /**
  * The page's frame once signed in.
- * @param {{ name: string | null, classes: ClassLine[], current: string | null, onClass: (id: string) => void, onEnrol: () => void, onLeave: () => void }} how
+ * @param {{ name: string | null, classes: ClassLine[], current: string | null, onClass: (id: string) => void, onEnrol: () => void, onCards: () => void, onCodes: (() => void) | null, onLeave: () => void }} how
  */
-export function frame({ name, classes, current, onClass, onEnrol, onLeave }) {
+export function frame({ name, classes, current, onClass, onEnrol, onCards, onCodes, onLeave }) {
   const tab = (/** @type {ClassLine} */ c) =>
     el(
       "button",
@@ -71,7 +71,14 @@ export function frame({ name, classes, current, onClass, onEnrol, onLeave }) {
       "header",
       { class: "top" },
       el("div", { class: "brand" }, icon("school"), el("strong", {}, name ? say("teacher-hello", { name }) : say("teacher-brand"))),
-      el("div", { class: "acts" }, button("quiet", "device-tablet", say("teacher-enrol"), onEnrol, { "data-key": "enrol" }), button("quiet", "logout", say("teacher-leave"), onLeave, { "data-key": "leave" })),
+      el(
+        "div",
+        { class: "acts" },
+        classes.length > 0 && button("quiet", "printer", say("teacher-badges"), onCards, { "data-key": "cards" }),
+        onCodes && button("quiet", "lock", say("teacher-codes"), onCodes, { "data-key": "codes" }),
+        button("quiet", "device-tablet", say("teacher-enrol"), onEnrol, { "data-key": "enrol" }),
+        button("quiet", "logout", say("teacher-leave"), onLeave, { "data-key": "leave" }),
+      ),
     ),
     el("nav", { class: "classes", role: "tablist", "aria-label": say("teacher-classes") }, ...classes.map(tab)),
     classes.length === 0 && el("p", { class: "nothing" }, say("teacher-no-class")),
@@ -81,7 +88,7 @@ export function frame({ name, classes, current, onClass, onEnrol, onLeave }) {
 /**
  * One class, now.
  * @param {ClassView} view
- * @param {{ filter: Filter, onFilter: (filter: Filter) => void, onLetIn: (pupil: Pupil) => void, onEnd: (pupil: Pupil) => void, onLost: (pupil: Pupil) => void, onChecked: (tablet: Tablet) => void }} how
+ * @param {{ filter: Filter, onFilter: (filter: Filter) => void, onLetIn: (pupil: Pupil) => void, onAnswer: (pupil: Pupil, newCode: boolean) => void, onEnd: (pupil: Pupil) => void, onCard: (pupil: Pupil) => void, onChecked: (tablet: Tablet) => void }} how
  */
 export function classroom(view, how) {
   const seated = view.pupils.filter((p) => p.session !== null);
@@ -90,7 +97,9 @@ export function classroom(view, how) {
     ["seated", say("teacher-filter-seated"), seated.length],
     ["waiting", say("teacher-filter-waiting"), view.pupils.length - seated.length],
   ]);
-  const shown = view.pupils.filter((p) => how.filter === "all" || (p.session !== null) === (how.filter === "seated"));
+  const fits = (/** @type {Pupil} */ p) => how.filter === "all" || (p.session !== null) === (how.filter === "seated");
+  // Whoever waits for an adult is seen first, whatever is being looked at.
+  const shown = [...view.pupils.filter((p) => p.calling), ...view.pupils.filter((p) => !p.calling && fits(p))];
   return [
     el(
       "div",
@@ -105,15 +114,17 @@ export function classroom(view, how) {
   ];
 }
 
-/** @param {Pupil} pupil @param {{ onLetIn: (p: Pupil) => void, onEnd: (p: Pupil) => void, onLost: (p: Pupil) => void }} how */
-function card(pupil, { onLetIn, onEnd, onLost }) {
-  const { session, person_id: id } = pupil;
+/** @param {Pupil} pupil @param {{ onLetIn: (p: Pupil) => void, onAnswer: (p: Pupil, newCode: boolean) => void, onEnd: (p: Pupil) => void, onCard: (p: Pupil) => void }} how */
+function card(pupil, { onLetIn, onAnswer, onEnd, onCard }) {
+  const { session, calling, person_id: id } = pupil;
   const seat = session
     ? el("p", { class: "seat" }, icon("device-tablet"), el("span", {}, el("b", {}, session.tablet_name), el("span", {}, since(session.for_s))))
-    : el("p", { class: "seat none" }, say("teacher-not-seated"));
+    : calling
+      ? el("p", { class: "seat" }, icon("hand-stop"), el("span", {}, el("b", {}, say("teacher-calling", { tablet: calling.tablet_name })), el("span", {}, since(calling.for_s))))
+      : el("p", { class: "seat none" }, say("teacher-not-seated"));
   return el(
     "li",
-    { class: session ? "pupil seated" : "pupil" },
+    { class: session ? "pupil seated" : calling ? "pupil calling" : "pupil" },
     animal(pupil.animal),
     el("div", { class: "who" }, el("h3", {}, pupil.given_name, " ", el("small", {}, pupil.level)), seat),
     el(
@@ -121,10 +132,11 @@ function card(pupil, { onLetIn, onEnd, onLost }) {
       { class: "acts" },
       session
         ? button("quiet", "door-exit", say("teacher-end"), () => onEnd(pupil), { "data-key": `end ${id}` })
-        : button("soft", "hand-stop", say("teacher-let-in"), () => onLetIn(pupil), { "data-key": `in ${id}` }),
-      pupil.badges.length > 0
-        ? button("link", null, say("teacher-badge-lost"), () => onLost(pupil), { "data-key": `lost ${id}` })
-        : el("span", { class: "no-badge" }, say("teacher-no-badge")),
+        : calling
+          ? button("main", "check", say("teacher-let-in"), () => onAnswer(pupil, false), { "data-key": `in ${id}` })
+          : button("soft", "hand-stop", say("teacher-let-in"), () => onLetIn(pupil), { "data-key": `in ${id}` }),
+      calling && button("soft", "refresh", say("teacher-new-code"), () => onAnswer(pupil, true), { "data-key": `code ${id}` }),
+      button("link", null, pupil.badges.length > 0 ? say("teacher-badge-acts") : say("teacher-no-badge"), () => onCard(pupil), { "data-key": `card ${id}` }),
     ),
   );
 }
