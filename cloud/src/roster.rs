@@ -4,7 +4,6 @@
 //! National numbers and whatever else proves who somebody is are keyed-hashed at the door and stay in coordinator-only
 //! rows; a shelf, and so a box, only ever sees names, levels and classes (ARCHITECTURE §2.1).
 
-mod animals;
 mod apply;
 mod desk;
 mod documents;

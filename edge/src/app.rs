@@ -21,7 +21,9 @@ use tokio::sync::Semaphore;
 use crate::{
     classroom::{calls::Calls, live::Live},
     replica::vitals::{self, Health},
-    sign_in::{factor::Factors, leave, lockout::Tries, staff::Touched, unrecorded::Unrecorded, welcome::Party},
+    sign_in::{
+        factor::Factors, leave, lockout::Tries, newcomers, staff::Touched, unrecorded::Unrecorded, welcome::Party,
+    },
     store::{self, Trouble, journal::Book, seal::Seal, seats::Seats, sessions, tablet_life},
     tablets::enrol,
     web::nonces::{Nonces, Replays},
@@ -216,6 +218,11 @@ impl App {
             Ok(0) => {}
             Ok(sessions) => tracing::info!(sessions, "old sessions forgotten"),
             Err(error) => tracing::warn!(%error, "old sessions could not be forgotten"),
+        }
+        match newcomers::forget_expired(self).await {
+            Ok(0) => {}
+            Ok(people) => tracing::info!(people, "substitutes whose time is over left"),
+            Err(error) => tracing::warn!(%error, "substitutes whose time is over could not leave"),
         }
     }
 

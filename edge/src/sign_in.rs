@@ -9,6 +9,7 @@ pub(crate) mod factor;
 pub(crate) mod leave;
 pub(crate) mod let_in;
 pub(crate) mod lockout;
+pub(crate) mod newcomers;
 pub(crate) mod printing;
 pub(crate) mod scan;
 pub(crate) mod staff;

@@ -1,4 +1,8 @@
-//! The drawing of the animal beside a name, on screens and on paper.
+//! The animal beside a name: who gets which, and its drawing on screens and on paper.
+
+mod herd;
+
+pub use herd::{ANIMALS, Herd};
 
 /// All drawings: an SVG with one `symbol` each, named by a French word without accents.
 pub const DRAWINGS: &str = include_str!("animals/animals.svg");

@@ -16,6 +16,7 @@ mod history;
 mod merge;
 pub mod person;
 pub mod policy;
+pub mod provisional;
 pub(crate) mod rule;
 mod saved;
 pub mod school;
@@ -34,6 +35,7 @@ pub use self::{
     epoch::{Rebased, Rebuilt, Stale, rebase},
     person::Person,
     policy::Policy,
+    provisional::Provisional,
     rule::{Writer, may_write},
     school::School,
     tablet::Tablet,
@@ -65,12 +67,23 @@ pub enum Kind {
     Policy,
     /// A catalogue of applications and links.
     Catalogue,
+    /// Somebody whom a box made, until a roster knows her.
+    Provisional,
 }
 
 impl Kind {
     /// Every kind, in the order of their numbers.
-    pub const ALL: [Self; 8] =
-        [Self::Person, Self::Class, Self::Tablet, Self::Case, Self::Badge, Self::School, Self::Policy, Self::Catalogue];
+    pub const ALL: [Self; 9] = [
+        Self::Person,
+        Self::Class,
+        Self::Tablet,
+        Self::Case,
+        Self::Badge,
+        Self::School,
+        Self::Policy,
+        Self::Catalogue,
+        Self::Provisional,
+    ];
 
     /// The number the store and the digest keep; never reused.
     pub const fn code(self) -> u8 {
@@ -83,6 +96,7 @@ impl Kind {
             Self::School => 6,
             Self::Policy => 7,
             Self::Catalogue => 8,
+            Self::Provisional => 9,
         }
     }
 

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use preau_shared::{
+    animals::Herd,
     badge::Badge as Payload,
     documents::{Badge, Class, Edit, Kind, Person, Scalar, class},
     ids::{BadgeId, ClassId, PersonId, RosterId, Uai},
@@ -14,7 +15,6 @@ use preau_shared::{
 };
 
 use super::{
-    animals::Herd,
     desk::{Desk, DeskError, person_on, views},
     evidence::folded,
     plan::{Arrival, Change, Line, Plan, Whence, plan},

@@ -1,6 +1,7 @@
 //! Teachers and heads: the pupils' register knows none, so the DSI names them.
 
 use preau_shared::{
+    animals::Herd,
     documents::{Badge, Class, Edit, Kind, Person, Scalar, School},
     ids::{ClassId, PersonId, Uai},
     journal::{CredentialKind, Entry},
@@ -12,7 +13,6 @@ use preau_shared::{
 use serde::{Deserialize, Serialize};
 
 use super::{
-    animals::Herd,
     desk::{Desk, DeskError, views},
     evidence::folded,
     preview::NewBadge,

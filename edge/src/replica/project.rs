@@ -1,8 +1,10 @@
 //! Documents and journal entries become rows, in the commit that stores them.
 
 use preau_shared::{
-    documents::{self, Badge, Catalogue, Class, DocId, Fields, Kind, Person, Policy, School, Tablet, person},
-    journal::Entry,
+    documents::{
+        self, Badge, Catalogue, Class, DocId, Fields, Kind, Person, Policy, Provisional, School, Tablet, person,
+    },
+    journal::{CredentialKind, Entry},
     replica::{Origin, Shelf, Tombstone},
     rig::shelves::{Project, ShelfError},
     second_factor::Factor,
@@ -19,6 +21,11 @@ use crate::{
     tablets::life,
 };
 
+fn secrets_of(fields: &Fields) -> Secrets {
+    let secret = |factor| person::secret(fields, factor);
+    Secrets { pictures: secret(Factor::Pictures), digits: secret(Factor::Digits) }
+}
+
 /// Writes the box's projected tables.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Rows;
@@ -29,12 +36,18 @@ impl Project<Connection> for Rows {
         match doc.kind {
             Kind::Person => {
                 if let Some(person) = Person::from_fields(doc, fields) {
-                    let secret = |factor| person::secret(fields, factor);
-                    let (pictures, digits) = (secret(Factor::Pictures), secret(Factor::Digits));
-                    people::project(conn, &person, Secrets { pictures, digits })?;
+                    people::project(conn, &person, secrets_of(fields))?;
                     if person.deleted {
                         credentials::forget(conn, person.id)?;
                     }
+                }
+            }
+            Kind::Provisional => {
+                if let Some(someone) = Provisional::from_fields(doc, fields) {
+                    people::project_provisional(conn, &someone, secrets_of(fields))?;
+                    let pin = if someone.deleted { String::new() } else { someone.pin };
+                    let (person, kind, login) = (someone.id, CredentialKind::Pin, String::new());
+                    credentials::replace(conn, &credentials::Credential { person, kind, phc: pin, login })?;
                 }
             }
             Kind::Class => {

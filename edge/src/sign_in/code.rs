@@ -50,7 +50,7 @@ pub(crate) async fn choose(app: &App, session: Session, text: String) -> Result<
             if secret.is_too_simple() {
                 return Err(Refusal::CodeTooSimple.into());
             }
-            book.edit(conn, &choose_secret(pupil.id, factor, Some(secret.keyed_hash(&key, pupil.id))))?;
+            book.edit(conn, &choose_secret(pupil.doc(), factor, Some(secret.keyed_hash(&key, pupil.id))))?;
             sessions::chosen(conn, session.id)?;
             book.note(conn, &Entry::Audit { what: "second factor chosen".into(), by: Some(pupil.in_journal()) })?;
             Ok(pupil.id)

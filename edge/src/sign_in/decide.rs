@@ -110,6 +110,9 @@ pub(crate) fn admit(way: &Way, holder: &Holder, said: Said, now: Option<Stamp>) 
         Way::Guest(_) | Way::LetIn(_) => {}
     }
     let person = holder.person.as_ref().filter(|_| holder.enrolled).ok_or(Refusal::NotEnrolledHere)?;
+    if person.is_over(now) {
+        return Err(Refusal::BadgeExpired);
+    }
     let asked = match way {
         // The badge of a teacher or of the head is never enough alone.
         Way::Badges(_) => person.is_staff() || holder.factor.is_some(),

@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use argon2::{
     Algorithm, Argon2, Params, Version,
-    password_hash::{PasswordVerifier as _, phc::PasswordHash},
+    password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash},
 };
 use preau_shared::{
     badge::{ShortCode, ShortHash},
+    dice::Dice,
     keys::hmac_sha256,
     refusal::Refusal,
 };
@@ -22,9 +23,10 @@ use crate::store::Trouble;
 
 /// Longest secret that is looked at, in bytes.
 pub(crate) const MAX_SECRET_BYTES: usize = 128;
-/// Memory of a short code's hash, in KiB, and passes over it.
-const SHORT_MEMORY_KIB: u32 = 9_216;
-const SHORT_PASSES: u32 = 4;
+/// Memory of a hash made here, in KiB, and passes over it (`shared/decisions/` 5).
+const MEMORY_KIB: u32 = 9_216;
+const PASSES: u32 = 4;
+const SALT_BYTES: usize = 16;
 /// Who waits longer for a turn is told to come back.
 const MAX_WAIT: Duration = Duration::from_secs(5);
 
@@ -77,14 +79,29 @@ impl Factors {
 /// # Errors
 /// Never with these parameters; said all the same.
 pub(crate) fn short_hash(code: &ShortCode, territory_badge_key: &[u8; 32]) -> Result<ShortHash, Trouble> {
-    let broken = |error: argon2::Error| Trouble::because(Refusal::Failed, error.to_string());
-    let params = Params::new(SHORT_MEMORY_KIB, SHORT_PASSES, 1, None).map_err(broken)?;
     let salt = hmac_sha256(territory_badge_key, b"preau short code 1");
     let mut hash = [0; 32];
-    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-        .hash_password_into(code.as_str().as_bytes(), &salt, &mut hash)
-        .map_err(broken)?;
+    argon2()?.hash_password_into(code.as_str().as_bytes(), &salt, &mut hash).map_err(broken)?;
     Ok(ShortHash(hash))
+}
+
+/// The PHC string of a secret made here. Tens of milliseconds: not for the runtime's threads.
+///
+/// # Errors
+/// Never with these parameters; said all the same.
+pub(crate) fn slow_hash(secret: &str, dice: &dyn Dice) -> Result<String, Trouble> {
+    let mut salt = [0; SALT_BYTES];
+    dice.fill(&mut salt);
+    Ok(argon2()?.hash_password_with_salt(secret.as_bytes(), &salt).map_err(broken)?.to_string())
+}
+
+fn argon2() -> Result<Argon2<'static>, Trouble> {
+    let params = Params::new(MEMORY_KIB, PASSES, 1, None).map_err(broken)?;
+    Ok(Argon2::new(Algorithm::Argon2id, Version::V0x13, params))
+}
+
+fn broken(error: impl std::fmt::Display) -> Trouble {
+    Trouble::because(Refusal::Failed, error.to_string())
 }
 
 /// A hash that cannot be read fits nothing.

@@ -113,7 +113,11 @@ pub(crate) fn who(app: &App, token: &str) -> Result<Human, Trouble> {
     })?;
     let (human, opened) = found.ok_or(Refusal::StaffRequired)?;
     let fresh = opened >= oldest(app.clock.stamp()) && app.touched.touch(hash, app.clock.elapsed());
-    if human.is_staff() && fresh { Ok(human) } else { Err(Refusal::StaffRequired.into()) }
+    if human.is_staff() && fresh && !human.is_over(app.trusted_now()) {
+        Ok(human)
+    } else {
+        Err(Refusal::StaffRequired.into())
+    }
 }
 
 /// Asks for the second factor again before an act that outlives the page (badges, enrolment), unless the session was

@@ -11,7 +11,7 @@ use super::change;
 /// Statements that clear what is kept of a document, by its kind; each names it as `?1`.
 const fn of(kind: Kind) -> &'static [&'static str] {
     match kind {
-        Kind::Person => &[
+        Kind::Person | Kind::Provisional => &[
             "DELETE FROM people WHERE person = ?1",
             "DELETE FROM credentials WHERE person = ?1",
             "DELETE FROM badges WHERE person = ?1",

@@ -1,16 +1,17 @@
-//! Table `people` (projected from `Person` documents; kept as long as the document lives).
+//! Table `people` (projected from `Person` and `Provisional` documents; kept as long as the document lives).
 
 use preau_shared::{
-    documents::person::Person,
+    documents::{DocId, Person, Provisional},
     ids::PersonId,
     journal::Pseudonym,
     rig::writer::StoreError,
     second_factor::{Factor, SecretHash},
+    time::Stamp,
     wire::{PersonView, Role},
 };
 use rusqlite::{Connection, Row, params};
 
-use super::{change, one};
+use super::{all, change, one};
 
 pub(super) const CREATE: &str = "CREATE TABLE people(
     person BLOB PRIMARY KEY, pseudonym BLOB NOT NULL, given_name TEXT NOT NULL, family_name TEXT NOT NULL,
@@ -19,8 +20,13 @@ pub(super) const CREATE: &str = "CREATE TABLE people(
 pub(super) const ADD_SECRETS: &str =
     "ALTER TABLE people ADD COLUMN pictures BLOB; ALTER TABLE people ADD COLUMN digits BLOB;";
 
+pub(super) const ADD_PROVISIONAL: &str = "
+    ALTER TABLE people ADD COLUMN provisional INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE people ADD COLUMN expires INTEGER;";
+
 /// The columns of a [`Human`], for queries that join.
-pub(super) const COLUMNS: &str = "p.person, p.pseudonym, p.given_name, p.role, p.level, p.animal";
+pub(super) const COLUMNS: &str =
+    "p.person, p.pseudonym, p.given_name, p.role, p.level, p.animal, p.provisional, p.expires";
 
 /// A person as sign-in and the class page need her; the family name stays in the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,6 +37,10 @@ pub(crate) struct Human {
     pub(crate) role: Role,
     pub(crate) level: String,
     pub(crate) animal: String,
+    /// Made at a box, until a roster knows her.
+    pub(crate) provisional: bool,
+    /// Until when she may come; none for those who stay.
+    pub(crate) expires: Option<Stamp>,
 }
 
 /// The second factors that somebody chose.
@@ -47,6 +57,14 @@ impl Human {
             Role::Pupil => false,
             Role::Teacher | Role::Head => true,
         }
+    }
+    /// Her document.
+    pub(crate) fn doc(&self) -> DocId {
+        if self.provisional { Provisional::doc(self.id) } else { Person::doc(self.id) }
+    }
+    /// Whether her time is over; nobody's is while the clock is not to be trusted.
+    pub(crate) fn is_over(&self, now: Option<Stamp>) -> bool {
+        self.expires.zip(now).is_some_and(|(expires, now)| now > expires)
     }
     /// What the journal calls her.
     pub(crate) fn in_journal(&self) -> Pseudonym {
@@ -88,6 +106,35 @@ pub(crate) fn project(conn: &Connection, person: &Person, secrets: Secrets) -> R
     Ok(())
 }
 
+/// Writes what the document of somebody provisional says; who is gone leaves. Nobody whom the roster knows is touched.
+pub(crate) fn project_provisional(conn: &Connection, person: &Provisional, secrets: Secrets) -> Result<(), StoreError> {
+    let id = &person.id.as_bytes()[..];
+    if person.deleted {
+        change(conn, "DELETE FROM people WHERE person = ?1 AND provisional = 1", [id])?;
+        return Ok(());
+    }
+    change(
+        conn,
+        "INSERT INTO people(person, pseudonym, given_name, family_name, role, level, animal, pictures, digits,
+            provisional, expires)
+         VALUES (?1, ?2, ?3, '', ?4, ?5, ?6, ?7, ?8, 1, ?9)
+         ON CONFLICT(person) DO UPDATE SET pseudonym = ?2, given_name = ?3, role = ?4, level = ?5, animal = ?6,
+            pictures = ?7, digits = ?8, expires = ?9 WHERE provisional = 1",
+        params![
+            id,
+            &person.pseudonym[..],
+            person.given_name,
+            person.role.as_str(),
+            person.level,
+            person.animal,
+            secrets.pictures.map(|hash| hash.0),
+            secrets.digits.map(|hash| hash.0),
+            person.expires.map(|stamp| stamp.0)
+        ],
+    )?;
+    Ok(())
+}
+
 /// What somebody gives as her second factor of this sort, if she chose one.
 pub(crate) fn secret(conn: &Connection, person: PersonId, factor: Factor) -> Result<Option<SecretHash>, StoreError> {
     let sql = match factor {
@@ -113,7 +160,29 @@ pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Human> {
         role: Role::from_word(&row.get::<_, String>(3)?).unwrap_or(Role::Pupil),
         level: row.get(4)?,
         animal: row.get(5)?,
+        provisional: row.get(6)?,
+        expires: row.get::<_, Option<i64>>(7)?.map(Stamp),
     })
+}
+
+/// How many people wait for a roster.
+pub(crate) fn provisional_count(conn: &Connection) -> Result<u32, StoreError> {
+    let sql = "SELECT count(*) FROM people WHERE provisional = 1";
+    Ok(one(conn, sql, [], |row| row.get(0))?.unwrap_or(0))
+}
+
+/// Substitutes, by name.
+pub(crate) fn substitutes(conn: &Connection) -> Result<Vec<Human>, StoreError> {
+    let sql = format!(
+        "SELECT {COLUMNS} FROM people p WHERE p.provisional = 1 AND p.role = 'teacher' ORDER BY p.given_name, p.person"
+    );
+    all(conn, &sql, [], read)
+}
+
+/// Those whose time was over before `now`.
+pub(crate) fn over(conn: &Connection, now: Stamp) -> Result<Vec<PersonId>, StoreError> {
+    let sql = "SELECT person FROM people WHERE provisional = 1 AND expires < ?1";
+    all(conn, sql, [now.0], |row| Ok(PersonId::from_bytes(row.get(0)?)))
 }
 
 /// How many people the box knows.

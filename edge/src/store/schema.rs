@@ -9,8 +9,17 @@ use super::{
 };
 
 /// Each entry makes version n + 1 from version n. Never edited once released, only added to.
-const MIGRATIONS: &[&[&str]] =
-    &[FIRST, &[factors::CREATE, people::ADD_SECRETS, sessions::ADD_CHOICE, badges::ADD_SERIES, prints::CREATE]];
+const MIGRATIONS: &[&[&str]] = &[
+    FIRST,
+    &[
+        factors::CREATE,
+        people::ADD_SECRETS,
+        people::ADD_PROVISIONAL,
+        sessions::ADD_CHOICE,
+        badges::ADD_SERIES,
+        prints::CREATE,
+    ],
+];
 
 const FIRST: &[&str] = &[
     shelves::MIGRATION,

@@ -17,7 +17,7 @@ use preau_shared::{
 };
 
 use super::{
-    api::{badges, events, head, sessions, staff, tablets},
+    api::{badges, events, head, newcomers, sessions, staff, tablets},
     body, page, shell, tablet, teacher,
 };
 use crate::app::App;
@@ -67,12 +67,16 @@ fn api() -> Router<App> {
         .route("/api/v1/tablets/{id}/checked", post(staff::checked))
         .route("/api/v1/badges/{badge_id}/void", post(badges::void))
         .route("/api/v1/people/{id}/badges", post(badges::new_badge))
+        .route("/api/v1/classes/{id}/pupils", post(newcomers::add_pupil))
+        .route("/api/v1/substitutes", post(newcomers::add_substitute))
         .route("/api/v1/badges", post(badges::print))
         .route("/api/v1/badges/prints", get(badges::prints))
         .route("/api/v1/enrolment-window", post(staff::enrolment_window))
         // The head.
         .route("/api/v1/factors", get(head::factors))
         .route("/api/v1/factors/{level}", put(head::ask_factor))
+        .route("/api/v1/substitutes", get(newcomers::substitutes))
+        .route("/api/v1/substitutes/{id}/end", post(newcomers::end_substitute))
 }
 
 /// Every answer carries the nonce of the next proof, and API answers are never kept by a cache.

@@ -79,6 +79,11 @@ pub fn join(class: ClassId, person: PersonId) -> Edit {
     Edit::of(Class::doc(class)).with_flag(&format!("{MEMBER}{person}"), true)
 }
 
+/// Lets somebody teach the class.
+pub fn teach(class: ClassId, person: PersonId) -> Edit {
+    Edit::of(Class::doc(class)).with_flag(&format!("{TEACHER}{person}"), true)
+}
+
 /// Takes a pupil off the class's list; a concurrent [`join`] wins.
 pub fn leave(class: ClassId, person: PersonId) -> Edit {
     Edit::of(Class::doc(class)).with_flag(&format!("{MEMBER}{person}"), false)

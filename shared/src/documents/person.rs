@@ -86,14 +86,14 @@ pub fn secret(fields: &Fields, factor: Factor) -> Option<SecretHash> {
     fields.bytes(factor.as_str())?.try_into().ok().map(SecretHash)
 }
 
-/// A pupil's second factor of this sort is another one, or none any more.
-pub fn choose_secret(person: PersonId, factor: Factor, secret: Option<SecretHash>) -> Edit {
-    Edit::of(Person::doc(person)).with_bytes(factor.as_str(), secret.as_ref().map_or(&[][..], |hash| &hash.0))
+/// The second factor of this sort, of the pupil whose document this is, is another one, or none any more.
+pub fn choose_secret(doc: DocId, factor: Factor, secret: Option<SecretHash>) -> Edit {
+    Edit::of(doc).with_bytes(factor.as_str(), secret.as_ref().map_or(&[][..], |hash| &hash.0))
 }
 
 const ROLES: [Role; 3] = [Role::Pupil, Role::Teacher, Role::Head];
 
-fn role(word: &str) -> Option<Role> {
+pub(super) fn role(word: &str) -> Option<Role> {
     ROLES.into_iter().find(|role| role.as_str() == word)
 }
 

@@ -1,7 +1,7 @@
 //! The rules of fields: shape, merge, writer. Each type of document lists its own.
 
 pub(crate) use super::merge::Merge;
-use super::{Kind, Scalar, badge, case, catalogue, class, person, policy, school, tablet};
+use super::{Kind, Scalar, badge, case, catalogue, class, person, policy, provisional, school, tablet};
 
 /// Longest key of a field, in bytes.
 pub(crate) const MAX_KEY_BYTES: usize = 300;
@@ -72,6 +72,7 @@ fn rules(kind: Kind) -> &'static [Rule] {
         Kind::School => school::RULES,
         Kind::Policy => policy::RULES,
         Kind::Catalogue => catalogue::RULES,
+        Kind::Provisional => provisional::RULES,
     }
 }
 
@@ -82,7 +83,8 @@ pub(crate) fn rule(kind: Kind, key: &str) -> Option<&'static Rule> {
     })
 }
 
-/// Whether this writer may write this field. A box writes badges, tablets, cases and the life of classes, and what a
+/// Whether this writer may write this field. A box writes badges, tablets, cases, the life of classes, people whom no
+/// roster names yet, and what a
 /// person or a head chooses for herself; the rest of persons and schools, policies and catalogues are the coordinator's. Fields this version does not know are the coordinator's too.
 pub fn may_write(writer: Writer, kind: Kind, key: &str) -> bool {
     match writer {

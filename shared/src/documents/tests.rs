@@ -201,6 +201,8 @@ fn a_box_writes_its_own_fields_only() {
         (Kind::Person, "role", false),
         (Kind::School, "factor:CE1", true),
         (Kind::School, "name", false),
+        (Kind::Provisional, "given_name", true),
+        (Kind::Provisional, "person", false),
         (Kind::Badge, "of a later version", false),
     ] {
         assert_eq!(may_write(Writer::Box, kind, key), may, "{kind:?} {key}");

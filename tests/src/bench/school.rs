@@ -177,7 +177,7 @@ fn pick<'a>(from: &[&'a str], dice: &dyn Dice) -> &'a str {
 pub fn one_field(doc: DocId, dice: &dyn Dice) -> Edit {
     let text = |key: &str, value: String| Edit::of(doc).with(key, Scalar::Text(value));
     match doc.kind {
-        Kind::Person => match dice.below(3) {
+        Kind::Person | Kind::Provisional => match dice.below(3) {
             0 => text("animal", pick(&ANIMALS, dice).to_owned()),
             1 => text("level", pick(&LEVELS, dice).to_owned()),
             _ => text("given_name", invent::adult(dice).0),

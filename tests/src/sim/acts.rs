@@ -189,7 +189,7 @@ fn draw(truth: &mut Truth, place: Place, shelf: &Shelf, dice: &dyn Dice) -> Resu
         9 => {
             let mut secret = [who; 32];
             dice.fill(secret.split_at_mut(8).0);
-            (edit(choose_secret(person, Factor::Pictures, Some(SecretHash(secret)))), None)
+            (edit(choose_secret(Person::doc(person), Factor::Pictures, Some(SecretHash(secret)))), None)
         }
         _ => {
             let session = SessionId::draw(dice);

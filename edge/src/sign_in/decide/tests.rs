@@ -20,6 +20,8 @@ fn person(n: u8, role: Role) -> Human {
         role,
         level: "CP".into(),
         animal: "renard".into(),
+        provisional: false,
+        expires: None,
     }
 }
 

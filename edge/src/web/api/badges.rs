@@ -168,7 +168,7 @@ pub(crate) async fn prints(State(app): State<App>, staff: Staff) -> Result<Answe
 }
 
 /// A code as it is shown on a screen.
-fn drawing(payload: &str) -> Result<String, Problem> {
+pub(super) fn drawing(payload: &str) -> Result<String, Problem> {
     let code = QrCode::with_error_correction_level(payload, EcLevel::Q).map_err(|error| Problem::failed(&error))?;
     Ok(code.render::<svg::Color<'_>>().min_dimensions(CODE_PX, CODE_PX).build())
 }

@@ -86,17 +86,79 @@ function choice(picture, word, help, onclick) {
  * @param {{ drawing: string, short_code: string }} drawn
  */
 export function showCard(pupil, { drawing, short_code }) {
-  const code = document.importNode(new DOMParser().parseFromString(drawing, "image/svg+xml").documentElement, true);
-  code.setAttribute("class", "code-drawing");
-  code.setAttribute("role", "img");
-  code.setAttribute("aria-label", say("teacher-badge-today"));
   return dialog((close) => [
     el("header", {}, animal(pupil.animal), el("h2", {}, say("teacher-badge-today-title", { name: pupil.given_name }))),
-    code,
+    qr(drawing, say("teacher-badge-today")),
     el("p", { class: "read-out" }, short_code),
     el("p", {}, say("teacher-badge-today-next")),
     el("footer", {}, button("main", "check", say("teacher-ok"), () => close(null))),
   ]);
+}
+
+/** A given name. @param {string} title @param {string} help @returns {Promise<string | null>} */
+export function askName(title, help) {
+  return dialog((close) => {
+    const input = /** @type {HTMLInputElement} */ (el("input", { id: "given-name", required: true, maxlength: 80, autocomplete: "off" }));
+    const form = el("form", {}, el("label", { for: "given-name" }, say("teacher-given-name"), input), el("p", { class: "small" }, help), el("footer", {}, button("quiet", null, say("teacher-cancel"), () => close(null)), el("button", { type: "submit", class: "main" }, icon("check"), el("span", {}, say("teacher-add")))));
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      close(input.value);
+    });
+    return [el("header", {}, icon("users"), el("h2", {}, title)), form];
+  });
+}
+
+/**
+ * Who teaches in another's place, which classes and until when; or whose time here ends.
+ * @param {import("./screens.js").ClassLine[]} classes
+ * @param {{ person_id: string, given_name: string, classes: string[] }[]} present
+ * @param {boolean} head
+ * @returns {Promise<{ given_name: string, class_ids: string[], until: string } | { ends: string } | null>}
+ */
+export function chooseSubstitute(classes, present, head) {
+  return dialog((close) => {
+    const tick = (/** @type {string} */ type, /** @type {string} */ name, /** @type {string} */ value, /** @type {string} */ word, /** @type {boolean} */ checked) =>
+      el("label", { class: "tick" }, el("input", { type, name, value, checked }), el("span", {}, word));
+    const form = /** @type {HTMLFormElement} */ (
+      el(
+        "form",
+        {},
+        el("label", { for: "given-name" }, say("teacher-given-name"), el("input", { id: "given-name", name: "name", required: true, maxlength: 80, autocomplete: "off" })),
+        el("fieldset", {}, el("legend", {}, say("teacher-classes")), ...classes.map((c) => tick("checkbox", "class", c.class_id, c.name, classes.length === 1))),
+        el("fieldset", {}, el("legend", {}, say("teacher-substitute-until")), tick("radio", "until", "tonight", say("teacher-substitute-tonight"), true), head && tick("radio", "until", "friday", say("teacher-substitute-friday"), false)),
+        el("p", { class: "small" }, head ? "" : say("teacher-substitute-vouch")),
+        el("footer", {}, button("quiet", null, say("teacher-cancel"), () => close(null)), el("button", { type: "submit", class: "main" }, icon("check"), el("span", {}, say("teacher-add")))),
+      )
+    );
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      const said = new FormData(form);
+      close({ given_name: String(said.get("name")), class_ids: said.getAll("class").map(String), until: String(said.get("until")) });
+    });
+    const line = (/** @type {{ person_id: string, given_name: string, classes: string[] }} */ one) =>
+      el("p", { class: "level" }, el("b", {}, one.given_name), el("small", {}, one.classes.join(", ")), button("quiet", "logout", say("teacher-substitute-end"), () => close({ ends: one.person_id })));
+    return [el("header", {}, icon("users"), el("h2", {}, say("teacher-substitute-title"))), ...present.map(line), form];
+  });
+}
+
+/** What a substitute needs, told this once. @param {string} name @param {{ drawing: string, pin: string }} made */
+export function showSubstitute(name, { drawing, pin }) {
+  return dialog((close) => [
+    el("header", {}, icon("users"), el("h2", {}, say("teacher-substitute-ready", { name }))),
+    qr(drawing, name),
+    el("p", { class: "read-out" }, pin),
+    el("p", {}, say("teacher-substitute-next")),
+    el("footer", {}, button("main", "check", say("teacher-ok"), () => close(null))),
+  ]);
+}
+
+/** A code to show to a camera. @param {string} drawing @param {string} label */
+function qr(drawing, label) {
+  const code = document.importNode(new DOMParser().parseFromString(drawing, "image/svg+xml").documentElement, true);
+  code.setAttribute("class", "code-drawing");
+  code.setAttribute("role", "img");
+  code.setAttribute("aria-label", label);
+  return code;
 }
 
 /**

@@ -198,8 +198,8 @@ function draw() {
   const held = /** @type {HTMLElement | null} */ (document.activeElement)?.dataset?.key;
   const open = main.querySelector("details.tablets")?.hasAttribute("open") ?? false;
   const isHead = who?.role === "head";
-  const head = screens.frame({ name: who?.given_name ?? null, classes, current, onClass: choose, onEnrol: openEnrolment, onCards: printMany, onCodes: isHead ? chooseCodes : null, onLeave: leave });
-  const room = view === null ? [] : screens.classroom(view, { filter, onFilter: setFilter, onLetIn: letIn, onAnswer: answer, onEnd: endSession, onCard: cardOf, onChecked: checked });
+  const head = screens.frame({ name: who?.given_name ?? null, classes, current, onClass: choose, onEnrol: openEnrolment, onCards: printMany, onCodes: isHead ? chooseCodes : null, onSubstitute: addSubstitute, onLeave: leave });
+  const room = view === null ? [] : screens.classroom(view, { filter, onFilter: setFilter, onLetIn: letIn, onAnswer: answer, onEnd: endSession, onCard: cardOf, onNewPupil: addPupil, onChecked: checked });
   main.replaceChildren(.../** @type {Node[]} */ ([...head, ...room].filter((n) => n)));
   main.querySelector("details.tablets")?.toggleAttribute("open", open);
   if (held) /** @type {HTMLElement | null} */ (main.querySelector(`[data-key="${CSS.escape(held)}"]`))?.focus({ preventScroll: true });
@@ -269,11 +269,8 @@ function cardOf(pupil) {
   void doing(async () => {
     const person = { person_id: pupil.person_id };
     switch (await dialogs.chooseCard(pupil)) {
-      case "today": {
-        const drawn = await proved((proof) => ask("POST", `/api/v1/people/${pupil.person_id}/badges`, { temporary: true, ...proof }));
-        if (drawn) await dialogs.showCard(pupil, drawn);
-        return;
-      }
+      case "today":
+        return showToday(pupil);
       case "print":
         return void (await proved((proof) => print({ ...person, ...proof })));
       case "lost":
@@ -282,6 +279,12 @@ function cardOf(pupil) {
         for (const badge of pupil.badges) await ask("POST", `/api/v1/badges/${badge}/void`);
     }
   });
+}
+
+/** @param {screens.Pupil} pupil */
+async function showToday(pupil) {
+  const drawn = await proved((proof) => ask("POST", `/api/v1/people/${pupil.person_id}/badges`, { temporary: true, ...proof }));
+  if (drawn) await dialogs.showCard(pupil, drawn);
 }
 
 /** Cards of the class, or of the school for the head. */
@@ -294,6 +297,33 @@ function printMany() {
     const whose = school ? {} : { class_id: view.class_id };
     const done = await proved((proof) => dialogs.during(say("teacher-badges-printing"), print({ ...whose, lost, labels, ...proof })));
     if (done !== null) await dialogs.tell(say("teacher-badges-printed", { count: done }), lost ? say("teacher-badges-printed-lost") : say("teacher-badges-printed-help"));
+  });
+}
+
+/** A pupil whom no list names yet: she is in class with a badge for today. */
+function addPupil() {
+  void doing(async () => {
+    if (!view) return;
+    const { class_id } = view;
+    const given_name = await dialogs.askName(say("teacher-pupil-title", { name: view.name }), say("teacher-pupil-help"));
+    if (given_name === null) return;
+    const made = await ask("POST", `/api/v1/classes/${class_id}/pupils`, { given_name });
+    await refresh();
+    const pupil = view?.pupils.find((p) => p.person_id === made.person_id);
+    if (pupil) await showToday(pupil);
+  });
+}
+
+/** Somebody teaches in another's place. The head sees who does, and may end it. */
+function addSubstitute() {
+  void doing(async () => {
+    const isHead = who?.role === "head";
+    const present = isHead ? await ask("GET", "/api/v1/substitutes") : [];
+    const chosen = await dialogs.chooseSubstitute(classes, present, isHead);
+    if (!chosen) return;
+    if ("ends" in chosen) return void (await ask("POST", `/api/v1/substitutes/${chosen.ends}/end`));
+    const made = await proved((proof) => ask("POST", "/api/v1/substitutes", { ...chosen, ...proof }));
+    if (made) await dialogs.showSubstitute(chosen.given_name, made);
   });
 }
 

@@ -56,9 +56,9 @@ export function signIn({ onBadge, onAccount, onCamera }) {
 
 /**
  * The page's frame once signed in.
- * @param {{ name: string | null, classes: ClassLine[], current: string | null, onClass: (id: string) => void, onEnrol: () => void, onCards: () => void, onCodes: (() => void) | null, onLeave: () => void }} how
+ * @param {{ name: string | null, classes: ClassLine[], current: string | null, onClass: (id: string) => void, onEnrol: () => void, onCards: () => void, onCodes: (() => void) | null, onSubstitute: () => void, onLeave: () => void }} how
  */
-export function frame({ name, classes, current, onClass, onEnrol, onCards, onCodes, onLeave }) {
+export function frame({ name, classes, current, onClass, onEnrol, onCards, onCodes, onSubstitute, onLeave }) {
   const tab = (/** @type {ClassLine} */ c) =>
     el(
       "button",
@@ -75,6 +75,7 @@ export function frame({ name, classes, current, onClass, onEnrol, onCards, onCod
         "div",
         { class: "acts" },
         classes.length > 0 && button("quiet", "printer", say("teacher-badges"), onCards, { "data-key": "cards" }),
+        button("quiet", "users", say("teacher-substitute"), onSubstitute, { "data-key": "substitute" }),
         onCodes && button("quiet", "lock", say("teacher-codes"), onCodes, { "data-key": "codes" }),
         button("quiet", "device-tablet", say("teacher-enrol"), onEnrol, { "data-key": "enrol" }),
         button("quiet", "logout", say("teacher-leave"), onLeave, { "data-key": "leave" }),
@@ -88,7 +89,7 @@ export function frame({ name, classes, current, onClass, onEnrol, onCards, onCod
 /**
  * One class, now.
  * @param {ClassView} view
- * @param {{ filter: Filter, onFilter: (filter: Filter) => void, onLetIn: (pupil: Pupil) => void, onAnswer: (pupil: Pupil, newCode: boolean) => void, onEnd: (pupil: Pupil) => void, onCard: (pupil: Pupil) => void, onChecked: (tablet: Tablet) => void }} how
+ * @param {{ filter: Filter, onFilter: (filter: Filter) => void, onLetIn: (pupil: Pupil) => void, onAnswer: (pupil: Pupil, newCode: boolean) => void, onEnd: (pupil: Pupil) => void, onCard: (pupil: Pupil) => void, onNewPupil: () => void, onChecked: (tablet: Tablet) => void }} how
  */
 export function classroom(view, how) {
   const seated = view.pupils.filter((p) => p.session !== null);
@@ -107,6 +108,7 @@ export function classroom(view, how) {
       ...filters.map(([filter, word, count]) =>
         el("button", { type: "button", "aria-pressed": String(filter === how.filter), "data-key": `filter ${filter}`, onclick: () => how.onFilter(filter) }, word, " ", el("b", {}, String(count))),
       ),
+      button("link", "users", say("teacher-pupil"), how.onNewPupil, { "data-key": "new pupil" }),
     ),
     attention(view.tablets, how.onChecked),
     shown.length > 0 ? el("ul", { class: "pupils" }, ...shown.map((p) => card(p, how))) : el("p", { class: "nothing" }, say("teacher-nobody")),

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use preau_shared::dice::Dice;
+use crate::dice::Dice;
 
 /// Animals that a child of five can tell apart and name, each a French word in lower case.
-pub(super) const ANIMALS: [&str; 40] = [
+pub const ANIMALS: [&str; 40] = [
     "abeille",
     "aigle",
     "baleine",
@@ -50,17 +50,17 @@ pub(super) const ANIMALS: [&str; 40] = [
 
 /// How often each animal is met in a class already.
 #[derive(Debug, Default)]
-pub(super) struct Herd(BTreeMap<String, usize>);
+pub struct Herd(BTreeMap<String, usize>);
 
 impl Herd {
     /// Counts an animal that somebody of the class has.
-    pub(super) fn meet(&mut self, animal: &str) {
+    pub fn meet(&mut self, animal: &str) {
         let count = self.0.entry(animal.to_owned()).or_default();
         *count = count.saturating_add(1);
     }
 
     /// Gives one of the rarest in this class, and counts it.
-    pub(super) fn give(&mut self, dice: &dyn Dice) -> String {
+    pub fn give(&mut self, dice: &dyn Dice) -> String {
         let count = |animal: &&str| self.0.get(*animal).copied().unwrap_or(0);
         let rarest = ANIMALS.iter().map(&count).min().unwrap_or(0);
         let free: Vec<&str> = ANIMALS.into_iter().filter(|animal| count(animal) == rarest).collect();
@@ -76,9 +76,8 @@ impl Herd {
 mod tests {
     use std::collections::BTreeSet;
 
-    use preau_shared::dice::Seeded;
-
     use super::*;
+    use crate::dice::Seeded;
 
     #[test]
     fn a_class_of_forty_has_forty_animals() {

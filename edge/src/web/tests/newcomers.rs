@@ -1,0 +1,97 @@
+//! Whom no roster names yet: a new pupil on her first day, a substitute in front of the class.
+
+use serde_json::{Value, json};
+
+use super::school::School;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_pupil_is_in_class_within_a_minute() {
+    let school = School::open().await;
+    let (mut tablet, teacher) = (school.tablet("T01").await, school.staff().await.cookie);
+    let path = format!("/api/v1/classes/{}/pupils", school.class);
+    let made = school.by_staff(&teacher, "POST", &path, json!({"given_name": "Anne-Éloïse  N’Diaye"})).await;
+    assert_eq!(made.status, 201, "{}", made.body);
+    let class = school.by_staff(&teacher, "GET", &format!("/api/v1/classes/{}", school.class), Value::Null).await;
+    let pupils = class.body["pupils"].as_array().cloned().unwrap_or_default();
+    let her = pupils.iter().find(|p| p["person_id"] == made.body["person_id"]).expect("on the list");
+    assert_eq!((&her["given_name"], &her["level"]), (&json!("Anne-Éloïse N’Diaye"), &json!("CP")));
+    assert_ne!(her["animal"], "renard", "the others have that one");
+    let path_of = |what: &str| format!("/api/v1/people/{}/{what}", made.text("person_id"));
+    let drawn = school.by_staff(&teacher, "POST", &path_of("badges"), json!({"temporary": true})).await;
+    let opened = tablet.scan(&drawn.text("payload")).await;
+    assert_eq!((opened.status, &opened.body["person"]["given_name"]), (201, &json!("Anne-Éloïse N’Diaye")));
+    // A code of her own is hers too, though no roster knows her.
+    let head = school.head().await.cookie;
+    let asked = school.by_staff(&head, "PUT", "/api/v1/factors/CP", json!({"factor": "digits"})).await;
+    assert_eq!(asked.status, 204);
+    let session = opened.text("token");
+    let code = json!({"code": "4217"});
+    assert_eq!(tablet.ask(Some(&session), "PUT", "/api/v1/sessions/current/code", code).await.status, 204);
+    let order = tablet.sign_out(&session).await;
+    assert_eq!(tablet.receipt(&order.text("wipe_id"), "done").await.status, 204);
+    assert_eq!(tablet.scan(&drawn.text("payload")).await.code(), (401, "second_factor_required"));
+
+    for (ask, code) in [
+        (json!({"given_name": " "}), (400, "malformed")),
+        (json!({"given_name": "x".repeat(81)}), (400, "malformed")),
+        (json!({"given_name": "Zoé", "level": "CM2"}), (400, "malformed")),
+        (json!({}), (400, "malformed")),
+    ] {
+        assert_eq!(school.by_staff(&teacher, "POST", &path, ask.clone()).await.code(), code, "{ask}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_substitute_teaches_until_tonight_and_not_a_request_longer() {
+    let school = School::open().await;
+    let (head, teacher) = (school.head().await.cookie, school.staff().await.cookie);
+    let ask = |until: &str| json!({"given_name": "M. Remplaçant", "class_ids": [school.class], "until": until});
+    assert_eq!(
+        school.by_staff(&teacher, "POST", "/api/v1/substitutes", ask("friday")).await.code(),
+        (403, "forbidden")
+    );
+    assert_eq!(school.by_staff(&teacher, "POST", "/api/v1/substitutes", ask("ever")).await.code(), (400, "malformed"));
+    // The head is away: a colleague vouches until tonight, and the head sees it.
+    let made = school.by_staff(&teacher, "POST", "/api/v1/substitutes", ask("tonight")).await;
+    assert_eq!(made.status, 201, "{}", made.body);
+    let list = school.by_staff(&head, "GET", "/api/v1/substitutes", Value::Null).await.body;
+    assert_eq!((&list[0]["given_name"], &list[0]["classes"]), (&json!("M. Remplaçant"), &json!(["CP A"])));
+    assert_eq!(school.by_staff(&teacher, "GET", "/api/v1/substitutes", Value::Null).await.code(), (403, "forbidden"));
+
+    let (badge, pin) = (made.text("payload"), made.text("pin"));
+    assert_eq!(school.at_the_page_with(&badge, "").await.code(), (401, "second_factor_required"));
+    let opened = school.at_the_page_with(&badge, &pin).await;
+    assert_eq!((opened.status, &opened.body["role"]), (201, &json!("teacher")), "{}", opened.body);
+    let hers = school.by_staff(&opened.cookie, "GET", "/api/v1/classes", Value::Null).await;
+    assert_eq!(hers.body[0]["name"], "CP A");
+    // Her badge is not enough alone on a tablet either.
+    let mut tablet = school.tablet("T01").await;
+    assert_eq!(tablet.scan(&badge).await.code(), (401, "second_factor_required"));
+    // Tonight comes.
+    school.clock.pass(12 * 3_600 + 1);
+    let late = school.by_staff(&opened.cookie, "GET", "/api/v1/classes", Value::Null).await;
+    assert_eq!(late.code(), (401, "staff_required"));
+    assert_eq!(school.at_the_page_with(&badge, &pin).await.code(), (403, "badge_expired"));
+    school.app.forget_old().await;
+    let head = school.head().await.cookie;
+    assert_eq!(school.by_staff(&head, "GET", "/api/v1/substitutes", Value::Null).await.body, json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_head_ends_a_substitute_at_once_even_across_a_restart() {
+    let school = School::open().await;
+    let head = school.head().await.cookie;
+    let ask = json!({"given_name": "Mme R", "class_ids": [school.class], "until": "friday"});
+    let made = school.by_staff(&head, "POST", "/api/v1/substitutes", ask).await;
+    let (badge, pin) = (made.text("payload"), made.text("pin"));
+    let opened = school.at_the_page_with(&badge, &pin).await;
+    assert_eq!(opened.status, 201);
+    let end = format!("/api/v1/substitutes/{}/end", made.text("person_id"));
+    assert_eq!(school.by_staff(&opened.cookie, "POST", &end, Value::Null).await.code(), (403, "forbidden"));
+    assert_eq!(school.by_staff(&head, "POST", &end, Value::Null).await.status, 204);
+    assert_eq!(school.by_staff(&head, "POST", &end, Value::Null).await.code(), (404, "not_found"));
+    let school = school.restart().await;
+    let after = school.by_staff(&opened.cookie, "GET", "/api/v1/classes", Value::Null).await;
+    assert_eq!(after.code(), (401, "staff_required"));
+    assert_eq!(school.at_the_page_with(&badge, &pin).await.code(), (403, "badge_void"));
+}
