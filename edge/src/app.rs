@@ -19,7 +19,7 @@ use rusqlite::Connection;
 use tokio::sync::Semaphore;
 
 use crate::{
-    classroom::{calls::Calls, live::Live},
+    classroom::{calls::Calls, live::Live, watch::Watch},
     replica::vitals::{self, Health},
     sign_in::{
         factor::Factors, leave, lockout::Tries, newcomers, staff::Touched, unrecorded::Unrecorded, welcome::Party,
@@ -102,6 +102,8 @@ pub(crate) struct Handles {
     pub(crate) live: Live,
     /// Children who wait for an adult.
     pub(crate) calls: Calls,
+    /// What an adult should hear of.
+    pub(crate) watch: Watch,
     pub(crate) nonces: Nonces,
     pub(crate) proofs: Replays<Thumbprint>,
     pub(crate) tries: Tries,
@@ -151,6 +153,7 @@ impl App {
             seats: Arc::default(),
             live: Live::default(),
             calls: Calls::default(),
+            watch: Watch::default(),
             nonces,
             proofs: Replays::default(),
             tries: Tries::default(),

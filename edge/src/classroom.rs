@@ -3,3 +3,4 @@
 pub(crate) mod calls;
 pub(crate) mod live;
 pub(crate) mod view;
+pub(crate) mod watch;

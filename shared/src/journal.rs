@@ -138,6 +138,13 @@ pub enum Entry {
         /// By whom; nobody when a program did it.
         by: Option<Pseudonym>,
     },
+    /// A sign-in was refused. Whose badge it was is not told: who is refused has done nothing.
+    Refused {
+        /// At which tablet.
+        tablet: TabletId,
+        /// The refusal's stable code.
+        code: String,
+    },
 }
 
 /// Why bytes are not an entry.
@@ -190,7 +197,8 @@ impl Entry {
             Self::Wiped { by: WipedBy::Receipt, .. }
             | Self::SignOut { .. }
             | Self::TabletEnrolled { .. }
-            | Self::Credential { .. } => Vec::new(),
+            | Self::Credential { .. }
+            | Self::Refused { .. } => Vec::new(),
         }
     }
 
@@ -204,7 +212,8 @@ impl Entry {
             | Self::TabletEnrolled { .. }
             | Self::BadgeVoided { .. }
             | Self::StaffSignIn { .. }
-            | Self::Audit { .. } => None,
+            | Self::Audit { .. }
+            | Self::Refused { .. } => None,
         }
     }
 
@@ -221,7 +230,8 @@ impl Entry {
                 | Self::TabletEnrolled { .. }
                 | Self::BadgeVoided { .. }
                 | Self::StaffSignIn { .. }
-                | Self::Audit { .. },
+                | Self::Audit { .. }
+                | Self::Refused { .. },
             ) => true,
         }
     }

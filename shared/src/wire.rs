@@ -345,6 +345,33 @@ pub struct ClassView {
     pub pupils: Vec<PupilLine>,
     /// The school's tablets, by name.
     pub tablets: Vec<TabletLine>,
+    /// What an adult should hear of.
+    #[serde(default)]
+    pub alerts: Vec<Alert>,
+}
+
+/// Something odd of late.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Alert {
+    /// A badge was used at two tablets within minutes.
+    BadgeTwice {
+        /// Whose.
+        given_name: String,
+        /// Where first.
+        from: String,
+        /// Where then.
+        to: String,
+        /// How long ago, in seconds.
+        ago_s: u64,
+    },
+    /// Many sign-ins were refused at a tablet.
+    ManyRefusals {
+        /// Where.
+        tablet: String,
+        /// How many within five minutes.
+        count: u32,
+    },
 }
 
 /// One pupil of a class.

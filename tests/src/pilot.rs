@@ -35,6 +35,10 @@ pub struct Somebody {
     pub person_id: String,
     /// Given name.
     pub given_name: String,
+    /// Class.
+    pub class: String,
+    /// *Niveau.*
+    pub level: String,
     /// Name of the badge.
     pub badge_id: String,
     /// What the badge's QR code holds.
@@ -139,6 +143,8 @@ impl Pilot {
                 found.push(Somebody {
                     person_id: cell("person_id"),
                     given_name: cell("given_name"),
+                    class: cell("class"),
+                    level: cell("level"),
                     badge_id: cell("badge_id"),
                     payload: cell("payload"),
                     second_factor: cell("second_factor"),

@@ -66,6 +66,11 @@ impl Tablet {
         Ok(tablet)
     }
 
+    /// Its own token.
+    pub fn token(&self) -> &str {
+        &self.token
+    }
+
     /// Shows a badge: the session, or the code of the refusal.
     ///
     /// # Errors

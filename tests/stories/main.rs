@@ -9,6 +9,7 @@
 )]
 
 mod backups;
+mod bad_morning;
 mod broker;
 mod commands;
 mod filter;
@@ -22,3 +23,4 @@ mod roster;
 mod scaled;
 mod screens;
 mod siblings;
+mod teaching;

@@ -10,17 +10,17 @@ use preau_tests::{
 
 const PREAU: &str = env!("CARGO_BIN_EXE_preau-under-test");
 /// The pages' sizes: desk, tablet upright, telephone.
-const DESK: (u32, u32) = (1280, 800);
-const UPRIGHT: (u32, u32) = (800, 1280);
-const TELEPHONE: (u32, u32) = (390, 844);
+pub(crate) const DESK: (u32, u32) = (1280, 800);
+pub(crate) const UPRIGHT: (u32, u32) = (800, 1280);
+pub(crate) const TELEPHONE: (u32, u32) = (390, 844);
 
 /// A coordinator and two schools at work, with no tablet of their own.
-async fn morning() -> Result<Pilot> {
+pub(crate) async fn morning() -> Result<Pilot> {
     Pilot::start(PREAU, &["--tablets", "0"]).await
 }
 
 /// Where pictures of screens are left to be looked at.
-fn pictures() -> Result<std::path::PathBuf> {
+pub(crate) fn pictures() -> Result<std::path::PathBuf> {
     let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("screens");
     std::fs::create_dir_all(&folder)?;
     Ok(folder)
@@ -96,7 +96,7 @@ async fn the_dsi_sees_the_schools() -> Result<()> {
 }
 
 /// Enrols this browser as a tablet, if it is not one yet, and waits for the badge reader.
-async fn enrol_tablet(browser: &Browser, box_url: &str, code: &str, name: &str) -> Result<()> {
+pub(crate) async fn enrol_tablet(browser: &Browser, box_url: &str, code: &str, name: &str) -> Result<()> {
     browser.goto(&format!("{box_url}/tablette")).await?;
     browser.write("#code", code).await?;
     browser.write("#name", name).await?;
@@ -117,13 +117,13 @@ async fn open_tablet_page_and_sign_in(
 }
 
 /// Types a badge at the reader and returns the name on the screen.
-async fn sign_in(browser: &Browser, badge_payload: &str) -> Result<String> {
+pub(crate) async fn sign_in(browser: &Browser, badge_payload: &str) -> Result<String> {
     browser.write("#badge", badge_payload).await?;
     Ok(browser.see("#given-name").await?.text().await?)
 }
 
 /// Touches « J'ai fini » and waits until the tablet is wiped and ready for the next child.
-async fn sign_out(browser: &Browser) -> Result<()> {
+pub(crate) async fn sign_out(browser: &Browser) -> Result<()> {
     browser.touch(".sign-out").await?;
     browser.see(".ready").await?;
     let text = browser.text().await?;
@@ -132,7 +132,7 @@ async fn sign_out(browser: &Browser) -> Result<()> {
 }
 
 /// Opens the teacher's page with badge and code, and waits for a class.
-async fn open_teacher_page(browser: &Browser, box_url: &str, badge_payload: &str, pin: &str) -> Result<()> {
+pub(crate) async fn open_teacher_page(browser: &Browser, box_url: &str, badge_payload: &str, pin: &str) -> Result<()> {
     browser.goto(&format!("{box_url}/enseignant")).await?;
     browser.write("#badge", badge_payload).await?;
     browser.write("#pin", pin).await?;
@@ -151,7 +151,7 @@ async fn open_dsi_page(browser: &Browser, cloud_url: &str, user: &str, password:
 }
 
 /// Takes a picture at the sizes that the page is made for.
-async fn photograph_at(browser: &Browser, sizes: &[(u32, u32)], folder: &Path, name: &str) -> Result<()> {
+pub(crate) async fn photograph_at(browser: &Browser, sizes: &[(u32, u32)], folder: &Path, name: &str) -> Result<()> {
     for (width, height) in sizes {
         browser.resize(*width, *height).await?;
         browser.photograph(&folder.join(format!("{name}-{width}x{height}.png"))).await?;

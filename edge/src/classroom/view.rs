@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 
 use preau_shared::{
-    ids::{ClassId, PersonId},
+    ids::{ClassId, PersonId, TabletId},
     refusal::Refusal,
     rig::writer::StoreError,
     time::Stamp,
-    wire::{Calling, ClassLine, ClassView, PupilLine, Role, Seat, TabletState},
+    wire::{Alert, Calling, ClassLine, ClassView, PupilLine, Role, Seat, TabletState},
 };
 use rusqlite::Connection;
 
@@ -23,15 +23,21 @@ use crate::{
 
 /// The classes that somebody of the staff sees: the head all of them, a teacher her own.
 pub(crate) fn classes_of(app: &App, staff: &Human) -> Result<Vec<ClassLine>, Trouble> {
-    app.reader.read(|conn| {
-        let rows = rows_of(conn, staff)?;
-        rows.into_iter()
-            .map(|class| {
-                let (pupils, signed_in) = classes::counts(conn, class.id)?;
-                Ok(ClassLine { class_id: class.id, name: class.name, pupils, signed_in })
-            })
-            .collect()
-    })
+    app.reader.read(|conn| lines(conn, rows_of(conn, staff)?))
+}
+
+/// Every class of the school, for whoever finds a substitute.
+pub(crate) fn every_class(app: &App) -> Result<Vec<ClassLine>, Trouble> {
+    app.reader.read(|conn| lines(conn, classes::every(conn)?))
+}
+
+fn lines(conn: &Connection, rows: Vec<ClassRow>) -> Result<Vec<ClassLine>, Trouble> {
+    rows.into_iter()
+        .map(|class| {
+            let (pupils, signed_in) = classes::counts(conn, class.id)?;
+            Ok(ClassLine { class_id: class.id, name: class.name, pupils, signed_in })
+        })
+        .collect()
 }
 
 /// One class, pupil by pupil, with the school's tablets.
@@ -44,18 +50,30 @@ pub(crate) fn class(app: &App, staff: &Human, id: ClassId) -> Result<ClassView, 
         let class = may_see(conn, staff, id)?;
         let tablets = tablets::lines(conn)?;
         let names: BTreeMap<_, _> = tablets.iter().map(|t| (t.tablet_id, t.name.clone())).collect();
-        let mut pupils = Vec::new();
+        let (mut pupils, mut alerts) = (Vec::new(), Vec::new());
+        let name_of = |tablet: TabletId| names.get(&tablet).cloned().unwrap_or_default();
         for pupil in classes::pupils(conn, id)? {
             let session = seat(conn, pupil.id, now, |tablet| names.get(&tablet).cloned())?;
             let calling = app.calls.of(pupil.id, elapsed).map(|(tablet, waited)| Calling {
                 tablet_id: tablet,
-                tablet_name: names.get(&tablet).cloned().unwrap_or_default(),
+                tablet_name: name_of(tablet),
                 for_s: waited.as_secs(),
             });
+            if let Some(moved) = app.watch.of(pupil.id, elapsed) {
+                alerts.push(Alert::BadgeTwice {
+                    given_name: pupil.given_name.clone(),
+                    from: name_of(moved.from),
+                    to: name_of(moved.to),
+                    ago_s: elapsed.since(moved.at).as_secs(),
+                });
+            }
             let badges = badges::valid_of(conn, pupil.id)?;
             pupils.push(PupilLine { badges, person: pupil.view(), session, calling });
         }
-        Ok::<_, Trouble>(ClassView { class_id: id, name: class.name, pupils, tablets })
+        for (tablet, count) in app.watch.refusing(elapsed) {
+            alerts.push(Alert::ManyRefusals { tablet: name_of(tablet), count });
+        }
+        Ok::<_, Trouble>(ClassView { class_id: id, name: class.name, pupils, tablets, alerts })
     })?;
     for tablet in &mut view.tablets {
         let in_memory: Option<TabletState> = app.unrecorded.state(tablet.tablet_id);
@@ -104,7 +122,7 @@ fn seat(
     conn: &Connection,
     pupil: PersonId,
     now: Stamp,
-    name: impl Fn(preau_shared::ids::TabletId) -> Option<String>,
+    name: impl Fn(TabletId) -> Option<String>,
 ) -> Result<Option<Seat>, StoreError> {
     let live = sessions::live_of(conn, pupil)?;
     Ok(live.into_iter().next().map(|session| Seat {

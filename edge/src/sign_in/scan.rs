@@ -6,7 +6,7 @@ use std::{net::IpAddr, sync::Arc};
 use preau_shared::{
     badge::{Badge, ShortCode},
     documents::badge,
-    ids::SessionId,
+    ids::{SessionId, TabletId},
     journal::{Entry, Why},
     keys::{draw_token, sha256},
     refusal::Refusal,
@@ -24,7 +24,10 @@ use super::{
 };
 use crate::{
     app::App,
-    classroom::live::Change,
+    classroom::{
+        live::Change,
+        watch::{JOURNALLED, Moved, TWICE_WITHIN},
+    },
     store::{
         Trouble,
         badges::{Facts, Holder, Shown, Way, facts_for},
@@ -60,6 +63,14 @@ pub(crate) async fn open(
     ask: SignIn,
     address: Option<IpAddr>,
 ) -> Result<SessionOpened, Trouble> {
+    let opened = admit(app, tablet, ask, address).await;
+    if let Err(Trouble::Refused { refusal, .. } | Trouble::Asks { refusal, .. }) = &opened {
+        note_refusal(app, tablet.tablet, *refusal).await;
+    }
+    opened
+}
+
+async fn admit(app: &App, tablet: &Life, ask: SignIn, address: Option<IpAddr>) -> Result<SessionOpened, Trouble> {
     let asked = parse(app, tablet, ask).await?;
     let facts = app.reader.read(|conn| facts_for(conn, tablet.tablet, &asked.way))?;
     let facts = in_memory_too(app, tablet, facts);
@@ -77,6 +88,20 @@ pub(crate) async fn open(
         }
         Err(trouble) if trouble.is_disk() => from_memory(app, session, &opening, token, address, trouble),
         Err(trouble) => Err(trouble),
+    }
+}
+
+/// Refusals are journalled, so many of one tablet as tell the story; what only asks for more is none.
+async fn note_refusal(app: &App, tablet: TabletId, refusal: Refusal) {
+    if [Refusal::SecondFactorRequired, Refusal::TabletNotFree, Refusal::Overloaded].contains(&refusal) {
+        return;
+    }
+    if app.watch.refused(tablet, app.clock.elapsed()) > JOURNALLED {
+        return;
+    }
+    let entry = Entry::Refused { tablet, code: refusal.code().into() };
+    if let Err(error) = app.commit(move |conn, book| book.note(conn, &entry)).await {
+        tracing::warn!(%error, "a refusal could not be journalled");
     }
 }
 
@@ -288,6 +313,13 @@ pub(crate) fn seat(app: &App, session: &Session, opening: &Opening, address: Opt
     let party = Party { people: opening.people.clone(), class: opening.class.clone() };
     app.seats.sit(party.sitting(session), address, app.clock.elapsed());
     app.calls.settle(&session.people, session.tablet);
+    for old in &opening.ends {
+        let soon = session.opened.since(old.opened) < TWICE_WITHIN;
+        for person in old.people.iter().filter(|person| soon && session.people.contains(person)) {
+            let at = app.clock.elapsed();
+            app.watch.moved(Moved { person: *person, from: old.tablet, to: session.tablet, at });
+        }
+    }
     app.live.tell(Change::Opened { session: session.id, tablet: session.tablet, people: session.people.clone() });
 }
 

@@ -22,7 +22,7 @@ use preau_shared::{
 /// Bytes of the common hash that name a version of the files.
 const VERSION_BYTES: usize = 8;
 /// Arguments that sentences shown by modules may have: each is handed over as `{name}` and filled in on the page.
-const ARGUMENTS: [(&str, &str); 8] = [
+const ARGUMENTS: [(&str, &str); 10] = [
     ("name", "{name}"),
     ("tablet", "{tablet}"),
     ("school", "{school}"),
@@ -31,6 +31,8 @@ const ARGUMENTS: [(&str, &str); 8] = [
     ("minutes", "{minutes}"),
     ("number", "{number}"),
     ("steps", "{steps}"),
+    ("other", "{other}"),
+    ("since", "{since}"),
 ];
 /// Scripts that a page may run: ours only, never inline. Workers read badges with WebAssembly under the same rule.
 const SECURITY: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; object-src 'none'; base-uri 'none'; \

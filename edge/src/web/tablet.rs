@@ -166,4 +166,10 @@ mod tests {
         let lines: Vec<String> = sizes.iter().map(|(bytes, name)| format!("{bytes:7} {name}")).collect();
         assert!(total <= MAX_FIRST_LOAD_BYTES, "{total} bytes:\n{}", lines.join("\n"));
     }
+
+    #[test]
+    fn the_pad_shows_the_pictures_that_the_box_knows() {
+        let list = preau_shared::second_factor::PICTURES.map(|picture| format!("\"{picture}\"")).join(", ");
+        assert!(include_str!("tablet/secret.js").contains(&format!("[{list}]")), "{list}");
+    }
 }

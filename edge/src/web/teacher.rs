@@ -18,6 +18,8 @@ const KEYS: &[&str] = &[
     "step-storage",
     "teacher-account",
     "teacher-add",
+    "teacher-alert-refusals",
+    "teacher-alert-twice",
     "teacher-badge",
     "teacher-badge-acts",
     "teacher-badge-lost",

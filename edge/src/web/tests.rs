@@ -5,7 +5,7 @@ mod printed;
 mod school;
 mod second_factor;
 
-use preau_shared::{badge::Badge, keys::dpop::TabletKey, wire::MAX_BODY_BYTES};
+use preau_shared::{badge::Badge, journal::Entry, keys::dpop::TabletKey, wire::MAX_BODY_BYTES};
 use serde_json::{Value, json};
 
 use self::school::{Device, School, send};
@@ -88,6 +88,37 @@ async fn of_two_sign_ins_on_one_tablet_one_wins_and_a_child_sits_at_one_tablet()
     let left = one.me().await;
     assert_eq!(left.body["state"], "wiping", "{}", left.body);
     assert!(left.body["wipe"]["wipe_id"].is_string());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_odd_is_told_to_the_teacher() {
+    let school = School::open().await;
+    let (mut one, mut two) = (school.tablet("T01").await, school.tablet("T02").await);
+    let teacher = school.staff().await.cookie;
+    let alerts = async || {
+        let path = format!("/api/v1/classes/{}", school.class);
+        school.by_staff(&teacher, "GET", &path, Value::Null).await.body["alerts"].clone()
+    };
+    assert_eq!(one.scan(&school.lina.2).await.status, 201);
+    school.clock.pass(120);
+    assert_eq!(alerts().await, json!([]));
+    assert_eq!(two.scan(&school.lina.2).await.status, 201);
+    let twice = json!({"kind": "badge_twice", "given_name": "Lina", "from": "T01", "to": "T02", "ago_s": 0});
+    assert_eq!(alerts().await, json!([twice]));
+    school.clock.pass(15 * 60);
+    assert_eq!(alerts().await, json!([]));
+    // Somebody tries and tries; the journal takes the first ones, the teacher hears of it.
+    let mut third = school.tablet("T03").await;
+    for _ in 0..30 {
+        assert_eq!(third.scan(&Badge::draw(school.dice.as_ref()).payload()).await.code(), (404, "badge_unknown"));
+    }
+    assert_eq!(alerts().await, json!([{"kind": "many_refusals", "tablet": "T03", "count": 30}]));
+    let origin =
+        preau_shared::replica::shelf::Origin { box_id: preau_shared::ids::BoxId::from_bytes([1; 16]), incarnation: 1 };
+    let entries = school.app.reader.read(|c| preau_shared::rig::shelves::entries(c, &school::shelf(), &origin, 0, 200));
+    let entries = entries.expect("the journal");
+    let refused = |entry: &Entry| matches!(entry, Entry::Refused { code, .. } if code == "badge_unknown");
+    assert_eq!(entries.iter().filter(|(_, _, entry)| refused(entry)).count(), 20);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

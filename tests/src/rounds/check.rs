@@ -71,7 +71,8 @@ impl Journal {
                         Entry::TabletEnrolled { .. }
                         | Entry::StaffSignIn { .. }
                         | Entry::Credential { .. }
-                        | Entry::Audit { .. } => continue,
+                        | Entry::Audit { .. }
+                        | Entry::Refused { .. } => continue,
                     };
                     *of.entry(id).or_default() += 1;
                 }

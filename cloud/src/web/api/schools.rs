@@ -156,7 +156,8 @@ fn sessions_of(connection: &Tx, uai: &Uai) -> Result<Vec<SessionId>, ShelfError>
                 | Entry::BadgeVoided { .. }
                 | Entry::StaffSignIn { .. }
                 | Entry::Credential { .. }
-                | Entry::Audit { .. } => None,
+                | Entry::Audit { .. }
+                | Entry::Refused { .. } => None,
             }));
         }
     }

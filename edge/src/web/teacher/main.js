@@ -319,7 +319,7 @@ function addSubstitute() {
   void doing(async () => {
     const isHead = who?.role === "head";
     const present = isHead ? await ask("GET", "/api/v1/substitutes") : [];
-    const chosen = await dialogs.chooseSubstitute(classes, present, isHead);
+    const chosen = await dialogs.chooseSubstitute(await ask("GET", "/api/v1/classes?of=school"), present, isHead);
     if (!chosen) return;
     if ("ends" in chosen) return void (await ask("POST", `/api/v1/substitutes/${chosen.ends}/end`));
     const made = await proved((proof) => ask("POST", "/api/v1/substitutes", { ...chosen, ...proof }));

@@ -6,7 +6,8 @@ import { say } from "../static/words.js";
 
 /** @typedef {{ person_id: string, given_name: string, animal: string, level: string, badges: string[], session: null | { session_id: string, tablet_id: string, tablet_name: string, for_s: number }, calling?: { tablet_id: string, tablet_name: string, for_s: number } }} Pupil */
 /** @typedef {{ tablet_id: string, name: string, state: string, unconfirmed: string[] }} Tablet */
-/** @typedef {{ class_id: string, name: string, pupils: Pupil[], tablets: Tablet[] }} ClassView */
+/** @typedef {{ kind: "badge_twice", given_name: string, from: string, to: string, ago_s: number } | { kind: "many_refusals", tablet: string, count: number }} Alert */
+/** @typedef {{ class_id: string, name: string, pupils: Pupil[], tablets: Tablet[], alerts: Alert[] }} ClassView */
 /** @typedef {{ class_id: string, name: string, pupils: number, signed_in: number }} ClassLine */
 /** @typedef {"all" | "seated" | "waiting"} Filter */
 
@@ -110,7 +111,7 @@ export function classroom(view, how) {
       ),
       button("link", "users", say("teacher-pupil"), how.onNewPupil, { "data-key": "new pupil" }),
     ),
-    attention(view.tablets, how.onChecked),
+    attention(view.tablets, view.alerts, how.onChecked),
     shown.length > 0 ? el("ul", { class: "pupils" }, ...shown.map((p) => card(p, how))) : el("p", { class: "nothing" }, say("teacher-nobody")),
     tablets(view.tablets),
   ];
@@ -148,13 +149,14 @@ export function since(seconds) {
   return seconds < 60 ? say("teacher-since-now") : say("teacher-since", { minutes: Math.floor(seconds / 60) });
 }
 
-/** Tablets whose wipe waits for somebody. @param {Tablet[]} all @param {(tablet: Tablet) => void} onChecked */
-function attention(all, onChecked) {
+/** Tablets whose wipe waits for somebody, and what is odd. @param {Tablet[]} all @param {Alert[]} alerts @param {(tablet: Tablet) => void} onChecked */
+function attention(all, alerts, onChecked) {
   const stuck = all.filter((t) => t.state === "wiping");
-  if (stuck.length === 0) return null;
+  if (stuck.length + alerts.length === 0) return null;
   return el(
     "section",
     { class: "attention" },
+    ...alerts.map((alert) => el("div", {}, icon("alert-triangle"), el("p", {}, inWords(alert)))),
     ...stuck.map((t) =>
       el(
         "div",
@@ -165,6 +167,12 @@ function attention(all, onChecked) {
       ),
     ),
   );
+}
+
+/** @param {Alert} alert */
+function inWords(alert) {
+  if (alert.kind === "badge_twice") return say("teacher-alert-twice", { name: alert.given_name, tablet: alert.from, other: alert.to, since: since(alert.ago_s) });
+  return say("teacher-alert-refusals", { tablet: alert.tablet, count: alert.count });
 }
 
 /** @param {Tablet[]} all */
