@@ -2,6 +2,7 @@
 
 mod newcomers;
 mod printed;
+mod revocation;
 mod school;
 mod second_factor;
 

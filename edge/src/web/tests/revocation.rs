@@ -1,0 +1,189 @@
+//! Invariant 4: a badge that was made void is refused from the next request on, whatever happens to the box.
+//!
+//! Random schedules of voids, reprints, lost badges, sign-ins, sudden deaths (the files as they lie on the disk in that
+//! moment) and restores from a backup, offline. `PREAU_SCHEDULES=N` runs N of them instead of a few.
+
+#![expect(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "schedules are printed, and how many is asked for"
+)]
+
+use std::{collections::BTreeMap, fs, path::Path};
+
+use preau_shared::{
+    dice::{Dice as _, Seeded},
+    ids::PersonId,
+};
+use rusqlite::Connection;
+use serde_json::{Value, json};
+
+use super::school::{Device, School};
+
+/// Schedules when nobody says otherwise.
+const FEW: u64 = 12;
+/// Acts of one schedule.
+const ACTS: u64 = 14;
+
+/// What a badge is: its name in the lists, whose it is, its series, and whether it is void.
+#[derive(Debug, Clone)]
+struct Known {
+    badge_id: String,
+    person: PersonId,
+    series: u32,
+    void: bool,
+}
+
+/// Badges by what their codes hold.
+type Badges = BTreeMap<String, Known>;
+
+struct Story {
+    school: School,
+    tablet: Device,
+    badges: Badges,
+    /// A backup, and what was true then.
+    backup: Option<(tempfile::TempDir, Badges)>,
+}
+
+impl Story {
+    async fn open() -> Self {
+        let school = School::open().await;
+        let tablet = school.tablet("T01").await;
+        let known = |(person, badge, payload): &(PersonId, _, String)| {
+            let badge: &preau_shared::ids::BadgeId = badge;
+            let known = Known { badge_id: badge.to_string(), person: *person, series: 0, void: false };
+            (payload.clone(), known)
+        };
+        let badges = [known(&school.lina), known(&school.noe)].into();
+        Self { school, tablet, badges, backup: None }
+    }
+
+    /// One act; what it was, for whoever reads a failure.
+    async fn act(mut self, dice: &Seeded) -> (Self, &'static str) {
+        let at = usize::try_from(dice.below(u64::try_from(self.badges.len()).expect("few"))).expect("few");
+        let (payload, known) = self.badges.iter().nth(at).map(|(p, k)| (p.clone(), k.clone())).expect("a badge");
+        match dice.below(10) {
+            0 => {
+                let teacher = self.school.staff().await.cookie;
+                let path = format!("/api/v1/badges/{}/void", known.badge_id);
+                assert_eq!(self.school.by_staff(&teacher, "POST", &path, Value::Null).await.status, 204);
+                self.badges.get_mut(&payload).expect("known").void = true;
+                (self, "void")
+            }
+            1 => {
+                let valid = self.badges.values().filter(|k| k.person == known.person && !k.void).count();
+                if valid < crate::sign_in::badges::MAX_VALID {
+                    let teacher = self.school.staff().await.cookie;
+                    let path = format!("/api/v1/people/{}/badges", known.person);
+                    let drawn = self.school.by_staff(&teacher, "POST", &path, json!({})).await;
+                    assert_eq!(drawn.status, 201, "{}", drawn.body);
+                    let series = self.badges.values().filter(|k| k.person == known.person).map(|k| k.series).max();
+                    let series = series.unwrap_or(0) + 1;
+                    let badge_id = drawn.text("badge_id");
+                    let new = Known { badge_id, person: known.person, series, void: false };
+                    self.badges.insert(drawn.text("payload"), new);
+                }
+                (self, "reprint")
+            }
+            2 => {
+                let teacher = self.school.staff().await.cookie;
+                let ask = json!({"person_id": known.person, "lost": true});
+                let printed = self.school.by_staff(&teacher, "POST", "/api/v1/badges", ask).await;
+                assert_eq!(printed.status, 201, "{}", printed.body);
+                let hers = self.badges.values_mut().filter(|k| k.person == known.person);
+                hers.for_each(|k| k.void = true);
+                // The new one is on paper only: nobody of this story comes with it.
+                (self, "lost")
+            }
+            3 | 4 => (self.dies().await, "kill -9"),
+            5 => {
+                let folder = tempfile::tempdir().expect("stick");
+                let living = Connection::open(self.school.dir.path().join("box.db")).expect("box");
+                let to = folder.path().join("box.db");
+                living.execute("VACUUM INTO ?1", [to.to_str().expect("path")]).expect("backup");
+                self.backup = Some((folder, self.badges.clone()));
+                (self, "backup")
+            }
+            6 => match self.backup.take() {
+                Some((folder, badges)) => {
+                    let mut restored = self.wakes_in(folder).await;
+                    restored.badges = badges;
+                    (restored, "restore")
+                }
+                None => (self, "nothing"),
+            },
+            _ => {
+                self.tries(&payload).await;
+                (self, "sign in")
+            }
+        }
+    }
+
+    /// The process ends without a word: what it wrote lies on the disk, its log beside it.
+    async fn dies(self) -> Self {
+        let folder = tempfile::tempdir().expect("folder");
+        copy(self.school.dir.path(), folder.path());
+        self.wakes_in(folder).await
+    }
+
+    async fn wakes_in(self, folder: tempfile::TempDir) -> Self {
+        let Self { school, mut tablet, badges, backup } = self;
+        let school = School { dir: folder, ..school }.restart().await;
+        tablet.at = school.at;
+        // It may wake in the middle of a stay, or of a wipe.
+        let me = tablet.me().await;
+        if let Some(session) = me.body["session"]["token"].as_str().map(str::to_owned) {
+            tablet.sign_out(&session).await;
+        }
+        let me = tablet.me().await;
+        if let Some(wipe) = me.body["wipe"]["wipe_id"].as_str() {
+            assert_eq!(tablet.receipt(wipe, "done").await.status, 204);
+        }
+        Self { school, tablet, badges, backup }
+    }
+
+    async fn tries(&mut self, payload: &str) {
+        let known = self.badges[payload].clone();
+        let answer = self.tablet.scan(payload).await;
+        if known.void {
+            assert_eq!(answer.code(), (403, "badge_void"), "{}", answer.body);
+            return;
+        }
+        assert_eq!(answer.status, 201, "{}", answer.body);
+        let older = |k: &&mut Known| k.person == known.person && known.series > 0 && k.series < known.series;
+        self.badges.values_mut().filter(older).for_each(|k| k.void = true);
+        let order = self.tablet.sign_out(&answer.text("token")).await;
+        assert_eq!(self.tablet.receipt(&order.text("wipe_id"), "done").await.status, 204);
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    for entry in fs::read_dir(from).expect("folder").flatten() {
+        if entry.file_type().is_ok_and(|kind| kind.is_file()) && !entry.file_name().to_string_lossy().ends_with("-shm")
+        {
+            fs::copy(entry.path(), to.join(entry.file_name())).expect("copy");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_void_badge_stays_void_whatever_happens_to_the_box() {
+    let schedules = std::env::var("PREAU_SCHEDULES").ok().and_then(|n| n.parse().ok()).unwrap_or(FEW);
+    let mut counted = BTreeMap::<&str, u64>::new();
+    for seed in 0..schedules {
+        let dice = Seeded::new(seed);
+        let (mut story, mut told) = (Story::open().await, vec![]);
+        for _ in 0..ACTS {
+            let done;
+            (story, done) = story.act(&dice).await;
+            told.push(done);
+            *counted.entry(done).or_default() += 1;
+        }
+        println!("seed {seed}: {}", told.join(", "));
+        let every: Vec<String> = story.badges.keys().cloned().collect();
+        for payload in every {
+            story.tries(&payload).await;
+        }
+    }
+    println!("{schedules} schedules, no void badge let in: {counted:?}");
+}
