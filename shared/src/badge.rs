@@ -4,11 +4,15 @@
 //! characters of base32 (RFC 4648 §6, no padding), so that a QR code needs its alphanumeric mode only. The text says
 //! nothing about the person. What a box stores is the keyed hash of those 17 bytes.
 
+mod foreign;
 mod short;
 
 use data_encoding::BASE32_NOPAD;
 
-pub use self::short::{SHORT_CHARS, ShortCode, ShortHash};
+pub use self::{
+    foreign::ForeignCode,
+    short::{SHORT_CHARS, ShortCode, ShortHash},
+};
 use crate::{dice::Dice, keys};
 
 /// Length of a payload, in characters.
@@ -37,6 +41,31 @@ pub enum BadgeError {
 /// A well-formed badge. Whether anybody holds it is for the store to say.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Badge([u8; 16]);
+
+/// What opens in a badge's place: few bits, or bits of others. Tried on enrolled tablets only, counted, slowly hashed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum StandIn {
+    /// The letters printed under our QR code.
+    Short(ShortCode),
+    /// Another system's QR code.
+    Foreign(ForeignCode),
+}
+
+impl StandIn {
+    /// Reads what a tablet said; none when it is neither.
+    pub fn parse(said: &str) -> Option<Self> {
+        ForeignCode::parse(said).map(Self::Foreign).or_else(|| ShortCode::parse(said).map(Self::Short))
+    }
+
+    /// What is hashed, apart for each sort.
+    pub fn secret(&self) -> Vec<u8> {
+        let (sort, bytes) = match self {
+            Self::Short(code) => (b's', code.as_str().as_bytes()),
+            Self::Foreign(code) => (b'f', code.as_bytes()),
+        };
+        [&[sort], bytes].concat()
+    }
+}
 
 /// HMAC-SHA256(territory badge key, version ‖ identifier): all that is stored of a badge.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

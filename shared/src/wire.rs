@@ -372,6 +372,13 @@ pub enum Alert {
         /// How many within five minutes.
         count: u32,
     },
+    /// A tablet read a QR code of another system, and nobody has said whose it is.
+    UnknownCode {
+        /// Where.
+        tablet_id: TabletId,
+        /// What is written on it.
+        tablet: String,
+    },
 }
 
 /// One pupil of a class.

@@ -73,6 +73,9 @@ pub(crate) fn class(app: &App, staff: &Human, id: ClassId) -> Result<ClassView, 
         for (tablet, count) in app.watch.refusing(elapsed) {
             alerts.push(Alert::ManyRefusals { tablet: name_of(tablet), count });
         }
+        for tablet_id in app.watch.strangers(elapsed) {
+            alerts.push(Alert::UnknownCode { tablet_id, tablet: name_of(tablet_id) });
+        }
         Ok::<_, Trouble>(ClassView { class_id: id, name: class.name, pupils, tablets, alerts })
     })?;
     for tablet in &mut view.tablets {

@@ -1,4 +1,5 @@
-//! What an adult should hear of: a badge that was used at two tablets within minutes, many refusals at one tablet. Kept
+//! What an adult should hear of: a badge that was used at two tablets within minutes, many refusals at one tablet, a code
+//! of another system that nobody knows yet. Kept
 //! in memory: the journal has what happened, this is for whoever stands in the room.
 
 use std::{
@@ -8,6 +9,7 @@ use std::{
 };
 
 use preau_shared::{
+    badge::ShortHash,
     ids::{PersonId, TabletId},
     time::Elapsed,
 };
@@ -38,6 +40,7 @@ pub(crate) struct Moved {
 struct Seen {
     moved: VecDeque<Moved>,
     refusals: BTreeMap<TabletId, (u32, Elapsed)>,
+    strangers: BTreeMap<TabletId, (ShortHash, Elapsed)>,
 }
 
 /// The watch.
@@ -65,6 +68,33 @@ impl Watch {
         let (count, _) = seen.refusals.entry(tablet).or_insert((0, now));
         *count = count.saturating_add(1);
         *count
+    }
+
+    /// A code of another system was read here, and nobody has said whose it is.
+    pub(crate) fn stranger(&self, tablet: TabletId, code: ShortHash, now: Elapsed) {
+        let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.strangers.retain(|_, (_, since)| now.since(*since) < TOLD_FOR);
+        if seen.strangers.len() < MAX_SEEN || seen.strangers.contains_key(&tablet) {
+            seen.strangers.insert(tablet, (code, now));
+        }
+    }
+
+    /// The code that was read at this tablet last.
+    pub(crate) fn stranger_at(&self, tablet: TabletId, now: Elapsed) -> Option<ShortHash> {
+        let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.strangers.get(&tablet).filter(|(_, since)| now.since(*since) < TOLD_FOR).map(|(code, _)| *code)
+    }
+
+    /// Somebody said whose it is, or sat down there another way.
+    pub(crate) fn met(&self, tablet: TabletId) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).strangers.remove(&tablet);
+    }
+
+    /// Tablets that read a code of another system of late.
+    pub(crate) fn strangers(&self, now: Elapsed) -> Vec<TabletId> {
+        let seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let strangers = seen.strangers.iter().filter(|(_, (_, since))| now.since(*since) < TOLD_FOR);
+        strangers.map(|(tablet, _)| *tablet).collect()
     }
 
     /// Where somebody's badge was used twice of late.

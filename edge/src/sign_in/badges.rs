@@ -3,9 +3,9 @@
 use std::time::Duration;
 
 use preau_shared::{
-    badge::{Badge, ShortCode},
+    badge::{Badge, ShortCode, ShortHash, StandIn},
     documents::{self, badge},
-    ids::{BadgeId, PersonId},
+    ids::{BadgeId, PersonId, TabletId},
     journal::{Entry, Pseudonym},
     refusal::Refusal,
     time::Stamp,
@@ -58,7 +58,7 @@ pub(crate) struct Drawn {
 pub(crate) async fn issue(app: &App, person: PersonId, temporary: bool, by: Pseudonym) -> Result<Drawn, Trouble> {
     let (drawn, key) = (Badge::draw(app.dice.as_ref()), app.badge_key);
     let short = ShortCode::draw(app.dice.as_ref());
-    let short_hash = app.factors.short(short.clone(), key).await?;
+    let short_hash = app.factors.stand_in(StandIn::Short(short.clone()), key).await?;
     let (badge, expires) = app
         .commit(move |conn, book| {
             let human = people::find(conn, person)?.ok_or(Refusal::NotFound)?;
@@ -90,4 +90,38 @@ pub(crate) async fn issue(app: &App, person: PersonId, temporary: bool, by: Pseu
         .await?;
     app.live.tell(Change::Badges);
     Ok(Drawn { badge, payload: drawn.payload(), short: short.in_groups(), expires })
+}
+
+/// An adult says whose the code of another system is that this tablet just read: from now on it signs her in.
+///
+/// # Errors
+/// `not_found` when the tablet read none of late; `forbidden` when it is somebody's already, and for staff.
+pub(crate) async fn learn(app: &App, person: PersonId, tablet: TabletId, by: Pseudonym) -> Result<BadgeId, Trouble> {
+    let code: ShortHash = app.watch.stranger_at(tablet, app.clock.elapsed()).ok_or(Refusal::NotFound)?;
+    let (nobodys, key) = (Badge::draw(app.dice.as_ref()), app.badge_key);
+    let badge = app
+        .commit(move |conn, book| {
+            let human = people::find(conn, person)?.ok_or(Refusal::NotFound)?;
+            if human.is_staff() || badges::is_known(conn, &code)? {
+                return Err(Refusal::Forbidden.into());
+            }
+            let id = BadgeId::draw(book.dice.as_ref());
+            let document = documents::Badge {
+                id,
+                person,
+                hash: nobodys.keyed_hash(&key),
+                void: false,
+                void_reason: String::new(),
+                expires: None,
+                series: badge::BESIDE,
+                short: Some(code),
+            };
+            book.edit(conn, &document.edit())?;
+            book.note(conn, &Entry::Audit { what: format!("code {id} learned"), by: Some(by) })?;
+            Ok(id)
+        })
+        .await?;
+    app.watch.met(tablet);
+    app.live.tell(Change::Badges);
+    Ok(badge)
 }

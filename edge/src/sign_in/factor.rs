@@ -7,7 +7,7 @@ use argon2::{
     password_hash::{PasswordHasher as _, PasswordVerifier as _, phc::PasswordHash},
 };
 use preau_shared::{
-    badge::{ShortCode, ShortHash},
+    badge::{ShortHash, StandIn},
     dice::Dice,
     keys::hmac_sha256,
     refusal::Refusal,
@@ -43,13 +43,13 @@ impl Default for Factors {
 }
 
 impl Factors {
-    /// [`short_hash`], in its turn.
+    /// [`stand_in_hash`], in its turn.
     ///
     /// # Errors
     /// `overloaded` when too many wait.
-    pub(crate) async fn short(&self, code: ShortCode, key: [u8; 32]) -> Result<ShortHash, Trouble> {
+    pub(crate) async fn stand_in(&self, code: StandIn, key: [u8; 32]) -> Result<ShortHash, Trouble> {
         let _turn = self.turn().await?;
-        task::spawn_blocking(move || short_hash(&code, &key)).await.map_err(|_| Trouble::from(Refusal::Failed))?
+        task::spawn_blocking(move || stand_in_hash(&code, &key)).await.map_err(|_| Trouble::from(Refusal::Failed))?
     }
 
     async fn turn(&self) -> Result<SemaphorePermit<'_>, Trouble> {
@@ -73,15 +73,15 @@ impl Factors {
     }
 }
 
-/// What is stored of a short code: Argon2id as for other secrets, under a salt of the territory's own, so that one hash
+/// What is stored of what stands in for a badge: Argon2id as for other secrets, under a salt of the territory's own, so that one hash
 /// finds the badge. The parameters are a promise: badges that were printed are found by them.
 ///
 /// # Errors
 /// Never with these parameters; said all the same.
-pub(crate) fn short_hash(code: &ShortCode, territory_badge_key: &[u8; 32]) -> Result<ShortHash, Trouble> {
-    let salt = hmac_sha256(territory_badge_key, b"preau short code 1");
+pub(crate) fn stand_in_hash(code: &StandIn, territory_badge_key: &[u8; 32]) -> Result<ShortHash, Trouble> {
+    let salt = hmac_sha256(territory_badge_key, b"preau stand-in 1");
     let mut hash = [0; 32];
-    argon2()?.hash_password_into(code.as_str().as_bytes(), &salt, &mut hash).map_err(broken)?;
+    argon2()?.hash_password_into(&code.secret(), &salt, &mut hash).map_err(broken)?;
     Ok(ShortHash(hash))
 }
 

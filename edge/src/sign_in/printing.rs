@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use preau_shared::{
-    badge::{Badge, ShortCode, ShortHash},
+    badge::{Badge, ShortCode, ShortHash, StandIn},
     dice::Dice,
     documents::{self, badge},
     ids::{BadgeId, ClassId, PersonId},
@@ -17,7 +17,7 @@ use preau_shared::{
 use rusqlite::Connection;
 use tokio::task;
 
-use super::{badges::MAX_VALID, factor::short_hash};
+use super::{badges::MAX_VALID, factor::stand_in_hash};
 use crate::{
     app::App,
     classroom::live::Change,
@@ -121,7 +121,7 @@ fn lists(conn: &Connection, whose: Whose) -> Result<Lists, Trouble> {
 
 fn draw(dice: &dyn Dice, key: &[u8; 32], person: PersonId) -> Result<Drawn, Trouble> {
     let (badge, short) = (Badge::draw(dice), ShortCode::draw(dice));
-    let short_hash = short_hash(&short, key)?;
+    let short_hash = stand_in_hash(&StandIn::Short(short.clone()), key)?;
     Ok(Drawn { person, badge, short, short_hash })
 }
 
@@ -145,7 +145,7 @@ fn sheets(lists: &Lists, drawn: &[Drawn]) -> Vec<Sheet> {
 
 /// The rows of one new badge; what must make room for it is void.
 fn keep(conn: &Connection, book: &Book, drawn: &Drawn, lost: bool, key: &[u8; 32]) -> Result<(), Trouble> {
-    let ends = if lost { badges::valid_of(conn, drawn.person)? } else { without_room(conn, drawn.person)? };
+    let ends = if lost { badges::ours_of(conn, drawn.person)? } else { without_room(conn, drawn.person)? };
     for old in ends {
         book.edit(conn, &badge::void(old, if lost { "lost" } else { "reprinted" }))?;
         book.note(conn, &Entry::BadgeVoided { badge: old, by: None })?;

@@ -4,7 +4,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use preau_shared::{
-    badge::{Badge, ShortCode},
+    badge::{Badge, StandIn},
     documents::badge,
     ids::{SessionId, TabletId},
     journal::{Entry, Why},
@@ -74,7 +74,7 @@ async fn admit(app: &App, tablet: &Life, ask: SignIn, address: Option<IpAddr>) -
     let asked = parse(app, tablet, ask).await?;
     let facts = app.reader.read(|conn| facts_for(conn, tablet.tablet, &asked.way))?;
     let facts = in_memory_too(app, tablet, facts);
-    count_short_codes(app, tablet, &asked.way, &facts);
+    note_stand_ins(app, tablet, &asked.way, &facts);
     let said = hear(app, tablet, &asked, &facts).await?;
     let opening =
         decide(&asked.way, &facts, &said, app.trusted_now()).map_err(|refusal| asks(refusal, &facts, &said))?;
@@ -129,23 +129,36 @@ async fn parse(app: &App, tablet: &Life, ask: SignIn) -> Result<Asked, Trouble> 
     }
 }
 
-/// What a camera or fingers gave: the code of a badge, or the short one beside it, which takes a slow hash and is counted.
+/// What a camera or fingers gave: the code of a badge, or what stands in for it, which takes a slow hash and is counted.
 async fn shown(app: &App, tablet: &Life, text: &str) -> Result<Shown, Trouble> {
-    match (Badge::parse(text), ShortCode::parse(text)) {
+    match (Badge::parse(text), StandIn::parse(text)) {
         (Ok(badge), _) => Ok(Shown::Code(badge.keyed_hash(&app.badge_key))),
         (Err(_), Some(code)) => {
             app.tries.check(&[Name::ShortCodes(tablet.tablet)], app.clock.elapsed())?;
-            Ok(Shown::Short(app.factors.short(code, app.badge_key).await?))
+            let foreign = matches!(code, StandIn::Foreign(_));
+            let hash = app.factors.stand_in(code, app.badge_key).await?;
+            Ok(if foreign { Shown::Foreign(hash) } else { Shown::Short(hash) })
         }
         (Err(error), None) => Err(Trouble::because(Refusal::BadgeMalformed, error.to_string())),
     }
 }
 
-fn count_short_codes(app: &App, tablet: &Life, way: &Way, facts: &Facts) {
-    let Way::Badges(shown) = way else { return };
-    let unknown = |(shown, holder): &(&Shown, &Holder)| matches!(shown, Shown::Short(_)) && holder.badge.is_none();
-    if shown.iter().zip(&facts.holders).any(|pair| unknown(&pair)) {
-        app.tries.wrong(&[Name::ShortCodes(tablet.tablet)], app.clock.elapsed());
+/// Those that are nobody's count; another system's code waits for an adult who knows whose it is.
+fn note_stand_ins(app: &App, tablet: &Life, way: &Way, facts: &Facts) {
+    let (Way::Badges(shown), now) = (way, app.clock.elapsed()) else { return };
+    let unknown = shown.iter().zip(&facts.holders).filter(|(_, holder)| holder.badge.is_none());
+    for (shown, _) in unknown {
+        match shown {
+            Shown::Code(_) => {}
+            Shown::Short(_) => {
+                app.tries.wrong(&[Name::ShortCodes(tablet.tablet)], now);
+            }
+            Shown::Foreign(hash) => {
+                app.tries.wrong(&[Name::ShortCodes(tablet.tablet)], now);
+                app.watch.stranger(tablet.tablet, *hash, now);
+                app.live.tell(Change::Badges);
+            }
+        }
     }
 }
 
@@ -313,6 +326,7 @@ pub(crate) fn seat(app: &App, session: &Session, opening: &Opening, address: Opt
     let party = Party { people: opening.people.clone(), class: opening.class.clone() };
     app.seats.sit(party.sitting(session), address, app.clock.elapsed());
     app.calls.settle(&session.people, session.tablet);
+    app.watch.met(session.tablet);
     for old in &opening.ends {
         let soon = session.opened.since(old.opened) < TWICE_WITHIN;
         for person in old.people.iter().filter(|person| soon && session.people.contains(person)) {

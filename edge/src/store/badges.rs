@@ -43,11 +43,12 @@ pub(crate) struct BadgeRow {
     pub(crate) series: i64,
 }
 
-/// What somebody shows of a badge: its QR code, or the short code beside it.
+/// What somebody shows of a badge: its QR code, the short code beside it, or another system's code in its place.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shown {
     Code(BadgeHash),
     Short(ShortHash),
+    Foreign(ShortHash),
 }
 
 /// By what somebody comes in.
@@ -122,7 +123,7 @@ pub(crate) fn holder_of(conn: &Connection, way: &Way) -> Result<Holder, StoreErr
 fn of_badge(conn: &Connection, shown: &Shown) -> Result<Holder, StoreError> {
     let found = match shown {
         Shown::Code(hash) => by_hash(conn, hash)?,
-        Shown::Short(hash) => by_short(conn, hash)?,
+        Shown::Short(hash) | Shown::Foreign(hash) => by_short(conn, hash)?,
     };
     Ok(match found {
         Some(badge) => {
@@ -201,18 +202,30 @@ fn by_short(conn: &Connection, hash: &ShortHash) -> Result<Option<BadgeRow>, Sto
 
 /// Her badges that the use of this one ends. A temporary badge ends none, and none ends it.
 fn older_than(conn: &Connection, badge: &BadgeRow) -> Result<Vec<BadgeId>, StoreError> {
-    if badge.void || badge.expires.is_some() || badge.series == 0 {
+    if badge.void || badge.expires.is_some() || badge.series <= 0 {
         return Ok(Vec::new());
     }
     let all_of_her = lasting_of(conn, badge.person)?;
     Ok(all_of_her.into_iter().filter(|(_, series)| *series < badge.series).map(|(id, _)| id).collect())
 }
 
-/// The badges of a person that are neither void nor temporary, with their series, lowest first: the first is in use.
+/// Our badges of a person that are neither void nor temporary, with their series, lowest first: the first is in use.
 pub(crate) fn lasting_of(conn: &Connection, person: PersonId) -> Result<Vec<(BadgeId, i64)>, StoreError> {
-    let sql = "SELECT badge, series FROM badges WHERE person = ?1 AND void = 0 AND expires IS NULL
+    let sql = "SELECT badge, series FROM badges WHERE person = ?1 AND void = 0 AND expires IS NULL AND series >= 0
                ORDER BY series, badge";
     all(conn, sql, [&person.as_bytes()[..]], |row| Ok((BadgeId::from_bytes(row.get(0)?), row.get(1)?)))
+}
+
+/// Our badges of a person that are not void: what is lost when she lost her badge. Another system's code is not.
+pub(crate) fn ours_of(conn: &Connection, person: PersonId) -> Result<Vec<BadgeId>, StoreError> {
+    let sql = "SELECT badge FROM badges WHERE person = ?1 AND void = 0 AND series >= 0 ORDER BY badge";
+    all(conn, sql, [&person.as_bytes()[..]], |row| Ok(BadgeId::from_bytes(row.get(0)?)))
+}
+
+/// Whether some badge, void or not, carries this slow hash.
+pub(crate) fn is_known(conn: &Connection, short: &ShortHash) -> Result<bool, StoreError> {
+    let found = one(conn, "SELECT 1 FROM badges WHERE short = ?1 LIMIT 1", [&short.0[..]], |_| Ok(()))?;
+    Ok(found.is_some())
 }
 
 /// The highest series that a person had, void ones included.

@@ -69,6 +69,7 @@ fn api() -> Router<App> {
         .route("/api/v1/people/{id}/badges", post(badges::new_badge))
         .route("/api/v1/classes/{id}/pupils", post(newcomers::add_pupil))
         .route("/api/v1/substitutes", post(newcomers::add_substitute))
+        .route("/api/v1/people/{id}/codes", post(badges::learn))
         .route("/api/v1/badges", post(badges::print))
         .route("/api/v1/badges/prints", get(badges::prints))
         .route("/api/v1/enrolment-window", post(staff::enrolment_window))

@@ -14,7 +14,7 @@ const GROUP_CHARS: usize = 4;
 #[derive(Clone, PartialEq, Eq)]
 pub struct ShortCode(String);
 
-/// All that is stored of it: a slow hash of 32 bytes.
+/// All that is stored of it, or of a code of another system: a slow hash of 32 bytes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ShortHash(pub [u8; 32]);
 

@@ -36,9 +36,9 @@ pub struct Badge {
     /// A temporary badge's end.
     pub expires: Option<Stamp>,
     /// Which of her badges it is: the first use of one ends those of a lower series. Zero for the first and for
-    /// temporary ones.
+    /// temporary ones; [`BESIDE`] for what ends none and is ended by none.
     pub series: i64,
-    /// Slow hash of the short code printed beside the QR code, if there is one.
+    /// Slow hash of the short code printed beside the QR code, or of another system's code that stands for this badge.
     pub short: Option<ShortHash>,
 }
 
@@ -82,6 +82,9 @@ impl Badge {
         }
     }
 }
+
+/// The series of another system's code.
+pub const BESIDE: i64 = -1;
 
 /// Voids a badge; `reason` is a word, never a sentence about somebody.
 pub fn void(badge: BadgeId, reason: &str) -> Edit {

@@ -7,7 +7,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use preau_shared::{
-    ids::{BadgeId, ClassId, PersonId},
+    ids::{BadgeId, ClassId, PersonId, TabletId},
     messages::Lang,
     print::{Layout, Style},
     refusal::Refusal,
@@ -27,7 +27,10 @@ use crate::{
         staff,
     },
     store::{self, Trouble, people::Human, prints},
-    web::{body::MaybeJson, caller::Staff},
+    web::{
+        body::{Json, MaybeJson},
+        caller::Staff,
+    },
 };
 
 /// Prints listed at most.
@@ -92,6 +95,36 @@ pub(crate) async fn new_badge(
         expires_at_ms: drawn.expires.map(|stamp| stamp.0),
     };
     Ok((StatusCode::CREATED, headers, Answer(answer)))
+}
+
+/// Body of `POST /api/v1/people/{id}/codes`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Learn {
+    /// The tablet that read the code.
+    tablet_id: TabletId,
+    /// Asked for again when the session is not fresh.
+    #[serde(default)]
+    second_factor: Option<String>,
+}
+
+/// Answer: the name under which it can be made void.
+#[derive(Debug, Serialize)]
+pub(crate) struct Learned {
+    badge_id: BadgeId,
+}
+
+/// `POST /api/v1/people/{id}/codes`: another system's code, just read at a tablet, is this pupil's.
+pub(crate) async fn learn(
+    State(app): State<App>,
+    staff: Staff,
+    Path(person): Path<String>,
+    Json(ask): Json<Learn>,
+) -> Result<(StatusCode, Answer<Learned>), Problem> {
+    let person: PersonId = id(&person)?;
+    allowed_on(&app, &staff.who, person)?;
+    staff::prove_again(&app, &staff.who, &staff.token, ask.second_factor.as_deref()).await?;
+    let badge_id = badges::learn(&app, person, ask.tablet_id, staff.who.in_journal()).await?;
+    Ok((StatusCode::CREATED, Answer(Learned { badge_id })))
 }
 
 /// Body of `POST /api/v1/badges`: of one child, of a class, or of the whole school when neither is named.

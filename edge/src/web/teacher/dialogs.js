@@ -95,6 +95,15 @@ export function showCard(pupil, { drawing, short_code }) {
   ]);
 }
 
+/** One child of the class. @param {import("./screens.js").Pupil[]} pupils @returns {Promise<string | null>} */
+export function choosePupil(pupils) {
+  return dialog((close) => [
+    el("header", {}, icon("users"), el("h2", {}, say("teacher-learn-title"))),
+    el("div", { class: "choices" }, ...pupils.map((p) => el("button", { type: "button", class: "soft face", onclick: () => close(p.person_id) }, animal(p.animal), el("span", {}, p.given_name)))),
+    el("footer", {}, button("quiet", null, say("teacher-cancel"), () => close(null))),
+  ]);
+}
+
 /** A given name. @param {string} title @param {string} help @returns {Promise<string | null>} */
 export function askName(title, help) {
   return dialog((close) => {

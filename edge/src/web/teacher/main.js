@@ -199,7 +199,7 @@ function draw() {
   const open = main.querySelector("details.tablets")?.hasAttribute("open") ?? false;
   const isHead = who?.role === "head";
   const head = screens.frame({ name: who?.given_name ?? null, classes, current, onClass: choose, onEnrol: openEnrolment, onCards: printMany, onCodes: isHead ? chooseCodes : null, onSubstitute: addSubstitute, onLeave: leave });
-  const room = view === null ? [] : screens.classroom(view, { filter, onFilter: setFilter, onLetIn: letIn, onAnswer: answer, onEnd: endSession, onCard: cardOf, onNewPupil: addPupil, onChecked: checked });
+  const room = view === null ? [] : screens.classroom(view, { filter, onFilter: setFilter, onLetIn: letIn, onAnswer: answer, onEnd: endSession, onCard: cardOf, onNewPupil: addPupil, onLearn: learn, onChecked: checked });
   main.replaceChildren(.../** @type {Node[]} */ ([...head, ...room].filter((n) => n)));
   main.querySelector("details.tablets")?.toggleAttribute("open", open);
   if (held) /** @type {HTMLElement | null} */ (main.querySelector(`[data-key="${CSS.escape(held)}"]`))?.focus({ preventScroll: true });
@@ -297,6 +297,15 @@ function printMany() {
     const whose = school ? {} : { class_id: view.class_id };
     const done = await proved((proof) => dialogs.during(say("teacher-badges-printing"), print({ ...whose, lost, labels, ...proof })));
     if (done !== null) await dialogs.tell(say("teacher-badges-printed", { count: done }), lost ? say("teacher-badges-printed-lost") : say("teacher-badges-printed-help"));
+  });
+}
+
+/** A tablet read a code of another system: whose is it? @param {string} tabletId */
+function learn(tabletId) {
+  void doing(async () => {
+    if (!view) return;
+    const pupil = await dialogs.choosePupil(view.pupils);
+    if (pupil) await proved((proof) => ask("POST", `/api/v1/people/${pupil}/codes`, { tablet_id: tabletId, ...proof }));
   });
 }
 

@@ -6,7 +6,7 @@ import { say } from "../static/words.js";
 
 /** @typedef {{ person_id: string, given_name: string, animal: string, level: string, badges: string[], session: null | { session_id: string, tablet_id: string, tablet_name: string, for_s: number }, calling?: { tablet_id: string, tablet_name: string, for_s: number } }} Pupil */
 /** @typedef {{ tablet_id: string, name: string, state: string, unconfirmed: string[] }} Tablet */
-/** @typedef {{ kind: "badge_twice", given_name: string, from: string, to: string, ago_s: number } | { kind: "many_refusals", tablet: string, count: number }} Alert */
+/** @typedef {{ kind: "badge_twice", given_name: string, from: string, to: string, ago_s: number } | { kind: "many_refusals", tablet: string, count: number } | { kind: "unknown_code", tablet_id: string, tablet: string }} Alert */
 /** @typedef {{ class_id: string, name: string, pupils: Pupil[], tablets: Tablet[], alerts: Alert[] }} ClassView */
 /** @typedef {{ class_id: string, name: string, pupils: number, signed_in: number }} ClassLine */
 /** @typedef {"all" | "seated" | "waiting"} Filter */
@@ -90,7 +90,7 @@ export function frame({ name, classes, current, onClass, onEnrol, onCards, onCod
 /**
  * One class, now.
  * @param {ClassView} view
- * @param {{ filter: Filter, onFilter: (filter: Filter) => void, onLetIn: (pupil: Pupil) => void, onAnswer: (pupil: Pupil, newCode: boolean) => void, onEnd: (pupil: Pupil) => void, onCard: (pupil: Pupil) => void, onNewPupil: () => void, onChecked: (tablet: Tablet) => void }} how
+ * @param {{ filter: Filter, onFilter: (filter: Filter) => void, onLetIn: (pupil: Pupil) => void, onAnswer: (pupil: Pupil, newCode: boolean) => void, onEnd: (pupil: Pupil) => void, onCard: (pupil: Pupil) => void, onNewPupil: () => void, onLearn: (tabletId: string) => void, onChecked: (tablet: Tablet) => void }} how
  */
 export function classroom(view, how) {
   const seated = view.pupils.filter((p) => p.session !== null);
@@ -111,7 +111,7 @@ export function classroom(view, how) {
       ),
       button("link", "users", say("teacher-pupil"), how.onNewPupil, { "data-key": "new pupil" }),
     ),
-    attention(view.tablets, view.alerts, how.onChecked),
+    attention(view.tablets, view.alerts, how),
     shown.length > 0 ? el("ul", { class: "pupils" }, ...shown.map((p) => card(p, how))) : el("p", { class: "nothing" }, say("teacher-nobody")),
     tablets(view.tablets),
   ];
@@ -149,14 +149,22 @@ export function since(seconds) {
   return seconds < 60 ? say("teacher-since-now") : say("teacher-since", { minutes: Math.floor(seconds / 60) });
 }
 
-/** Tablets whose wipe waits for somebody, and what is odd. @param {Tablet[]} all @param {Alert[]} alerts @param {(tablet: Tablet) => void} onChecked */
-function attention(all, alerts, onChecked) {
+/** Tablets whose wipe waits for somebody, and what is odd. @param {Tablet[]} all @param {Alert[]} alerts @param {{ onChecked: (tablet: Tablet) => void, onLearn: (tabletId: string) => void }} how */
+function attention(all, alerts, { onChecked, onLearn }) {
   const stuck = all.filter((t) => t.state === "wiping");
   if (stuck.length + alerts.length === 0) return null;
   return el(
     "section",
     { class: "attention" },
-    ...alerts.map((alert) => el("div", {}, icon("alert-triangle"), el("p", {}, inWords(alert)))),
+    ...alerts.map((alert) =>
+      el(
+        "div",
+        {},
+        icon("alert-triangle"),
+        el("p", {}, inWords(alert)),
+        alert.kind === "unknown_code" && button("soft", "check", say("teacher-learn"), () => onLearn(alert.tablet_id), { "data-key": `learn ${alert.tablet_id}` }),
+      ),
+    ),
     ...stuck.map((t) =>
       el(
         "div",
@@ -172,6 +180,7 @@ function attention(all, alerts, onChecked) {
 /** @param {Alert} alert */
 function inWords(alert) {
   if (alert.kind === "badge_twice") return say("teacher-alert-twice", { name: alert.given_name, tablet: alert.from, other: alert.to, since: since(alert.ago_s) });
+  if (alert.kind === "unknown_code") return say("teacher-alert-unknown", { tablet: alert.tablet });
   return say("teacher-alert-refusals", { tablet: alert.tablet, count: alert.count });
 }
 

@@ -1,6 +1,6 @@
 //! A badge's whole life at the box: printed, printed again, lost, shown on a screen, typed by its short code.
 
-use preau_shared::{ids::PersonId, rig::writer::StoreError};
+use preau_shared::{badge::ForeignCode, ids::PersonId, rig::writer::StoreError};
 use rusqlite::Connection;
 use serde_json::{Value, json};
 
@@ -131,6 +131,35 @@ async fn printing_weighs_enough_to_ask_for_the_pin_again_and_has_its_bounds() {
         (503, "overloaded")
     );
     drop(held);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_ents_own_code_signs_in_once_a_teacher_has_said_whose_it_is() {
+    let school = School::open().await;
+    let (mut tablet, teacher) = (school.tablet("T01").await, school.staff().await.cookie);
+    let hers = ForeignCode::of("https://ent.example/qr?jeton=0123456789").said();
+    assert_eq!(tablet.tries(&hers).await, refused(404, "badge_unknown"));
+    let class = school.by_staff(&teacher, "GET", &format!("/api/v1/classes/{}", school.class), Value::Null).await;
+    let alert = class.body["alerts"][0].clone();
+    assert_eq!((&alert["kind"], &alert["tablet"]), (&json!("unknown_code"), &json!("T01")));
+    let learn = async |person: PersonId| {
+        let ask = json!({ "tablet_id": alert["tablet_id"] });
+        school.by_staff(&teacher, "POST", &format!("/api/v1/people/{person}/codes"), ask).await
+    };
+    assert_eq!(learn(school.teacher.0).await.code(), (403, "forbidden"), "staff");
+    let learned = learn(school.lina.0).await;
+    assert_eq!(learned.status, 201, "{}", learned.body);
+    assert_eq!(learn(school.noe.0).await.code(), (404, "not_found"), "said once");
+    assert_eq!(tablet.tries(&hers).await, IN);
+    // It stands beside badges of ours: a reprint does not end it, nor the loss of a badge.
+    let printed = school.prints(&teacher, json!({"person_id": school.lina.0, "lost": true})).await;
+    assert_eq!(printed.status, 201);
+    assert_eq!(tablet.tries(&school.lina.2).await, refused(403, "badge_void"));
+    assert_eq!(tablet.tries(&hers).await, IN);
+    let void = format!("/api/v1/badges/{}/void", learned.text("badge_id"));
+    assert_eq!(school.by_staff(&teacher, "POST", &void, Value::Null).await.status, 204);
+    assert_eq!(tablet.tries(&hers).await, refused(403, "badge_void"));
+    assert_eq!(tablet.tries("ext:AAAA").await, refused(400, "badge_malformed"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
