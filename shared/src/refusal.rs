@@ -43,6 +43,8 @@ refusals! {
     LockedOut = "locked_out", 429;
     /// Account or password is wrong.
     AccountWrong = "account_wrong", 401;
+    /// The account sits at as many tablets as it may.
+    AccountFull = "account_full", 409;
     /// The tablet is in use, or not yet wiped.
     TabletNotFree = "tablet_not_free", 409;
     /// No such tablet, or its token is not ours.

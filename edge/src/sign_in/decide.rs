@@ -16,6 +16,9 @@ use crate::store::{
     sessions::Session,
 };
 
+/// Tablets that one floating account (*compte flottant*) sits at: a class and its spares.
+pub(crate) const MAX_FLOATING: usize = 40;
+
 /// What a second factor or a password was found to be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Said {
@@ -59,6 +62,9 @@ pub(crate) fn decide(way: &Way, facts: &Facts, said: &[Said], now: Option<Stamp>
     for (at, holder) in facts.holders.iter().enumerate() {
         let said = said.get(at).copied().unwrap_or(Said::Nothing);
         let person = admit(way, holder, said, now)?;
+        if matches!(way, Way::Account(_)) && holder.elsewhere.len() >= MAX_FLOATING {
+            return Err(Refusal::AccountFull);
+        }
         if opening.people.iter().any(|p| p.id == person.id) {
             // Two badges of one person do not make a pair.
             return Err(Refusal::Malformed);

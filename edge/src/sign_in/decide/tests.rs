@@ -152,6 +152,24 @@ fn accounts_float_and_guests_leave_no_name() {
     let account = Holder { badge: None, secrets: vec![secret(CredentialKind::Account)], ..holder(1, Role::Pupil) };
     let ask = |holder, said| decide(&way, &facts(vec![holder]), &[said], Some(NOW)).map(|o| (o.how, o.ends.len()));
     assert_eq!(ask(account.clone(), Said::Right), Ok((How::Account, 0)));
+    let stay = |n: usize| Session {
+        id: SessionId::from_bytes([u8::try_from(n).expect("few"); 16]),
+        tablet: TabletId::from_bytes([8; 16]),
+        how: How::Account,
+        people: vec![],
+        class: None,
+        opened: NOW,
+        taken: true,
+        chooses: false,
+    };
+    let sitting = |tablets: usize| Holder { elsewhere: (0..tablets).map(stay).collect(), ..account.clone() };
+    assert_eq!(ask(sitting(MAX_FLOATING - 1), Said::Right), Ok((How::Account, 0)));
+    assert_eq!(ask(sitting(MAX_FLOATING), Said::Right), Err(Refusal::AccountFull));
+    assert_eq!(
+        ask(sitting(MAX_FLOATING), Said::Wrong),
+        Err(Refusal::AccountWrong),
+        "and nothing is told to who guesses"
+    );
     assert_eq!(ask(account, Said::Wrong), Err(Refusal::AccountWrong));
     assert_eq!(ask(Holder::default(), Said::Nothing), Err(Refusal::AccountWrong));
 
