@@ -10,6 +10,7 @@ pub(crate) mod credentials;
 pub(crate) mod enrolment_windows;
 pub(crate) mod erased;
 pub(crate) mod factors;
+pub(crate) mod guest_hours;
 pub(crate) mod journal;
 pub(crate) mod people;
 pub(crate) mod policies;

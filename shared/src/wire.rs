@@ -163,6 +163,18 @@ pub struct TabletSelf {
     pub session: Option<SessionOpened>,
     /// The wipe it owes, if any.
     pub wipe: Option<WipeOrder>,
+    /// Classes whose guests may sit down now, while it is free.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub guests: Vec<GuestClass>,
+}
+
+/// A class that an adult opened to guests.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct GuestClass {
+    /// Which.
+    pub class_id: ClassId,
+    /// Its label.
+    pub name: String,
 }
 
 /// `POST /api/v1/sessions`. Exactly one way in is filled.
@@ -345,6 +357,9 @@ pub struct ClassView {
     pub pupils: Vec<PupilLine>,
     /// The school's tablets, by name.
     pub tablets: Vec<TabletLine>,
+    /// For how long guests may still sit down, in seconds; none while it is closed to them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guests_for_s: Option<u64>,
     /// What an adult should hear of.
     #[serde(default)]
     pub alerts: Vec<Alert>,

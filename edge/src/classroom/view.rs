@@ -16,6 +16,7 @@ use crate::{
     store::{
         Trouble, badges,
         classes::{self, ClassRow},
+        guest_hours,
         people::Human,
         sessions, tablets,
     },
@@ -76,7 +77,8 @@ pub(crate) fn class(app: &App, staff: &Human, id: ClassId) -> Result<ClassView, 
         for tablet_id in app.watch.strangers(elapsed) {
             alerts.push(Alert::UnknownCode { tablet_id, tablet: name_of(tablet_id) });
         }
-        Ok::<_, Trouble>(ClassView { class_id: id, name: class.name, pupils, tablets, alerts })
+        let guests_for_s = guest_hours::closes(conn, id, now)?.map(|closes| closes.since(now).as_secs());
+        Ok::<_, Trouble>(ClassView { class_id: id, name: class.name, pupils, tablets, guests_for_s, alerts })
     })?;
     for tablet in &mut view.tablets {
         let in_memory: Option<TabletState> = app.unrecorded.state(tablet.tablet_id);

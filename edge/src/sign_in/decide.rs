@@ -57,6 +57,9 @@ pub(crate) fn decide(way: &Way, facts: &Facts, said: &[Said], now: Option<Stamp>
     let mut opening = Opening { how: how(way), people: Vec::new(), class: None, ends: Vec::new(), voids: Vec::new() };
     if let Way::Guest(_) = way {
         opening.class = Some(facts.class.clone().ok_or(Refusal::NotFound)?);
+        if !facts.guests {
+            return Err(Refusal::OutsideHours);
+        }
         return Ok(opening);
     }
     for (at, holder) in facts.holders.iter().enumerate() {

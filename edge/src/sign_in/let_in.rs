@@ -45,7 +45,7 @@ pub(crate) async fn let_in(
             if !classes::has_pupil(conn, class, person)? {
                 return Err(Refusal::NotFound.into());
             }
-            let opening = decide(&way, &facts_for(conn, tablet, &way)?, &[Said::Nothing], trusted)?;
+            let opening = decide(&way, &facts_for(conn, tablet, &way, book.now)?, &[Said::Nothing], trusted)?;
             let session = Session {
                 id: SessionId::draw(book.dice.as_ref()),
                 tablet,

@@ -72,7 +72,7 @@ pub(crate) async fn open(
 
 async fn admit(app: &App, tablet: &Life, ask: SignIn, address: Option<IpAddr>) -> Result<SessionOpened, Trouble> {
     let asked = parse(app, tablet, ask).await?;
-    let facts = app.reader.read(|conn| facts_for(conn, tablet.tablet, &asked.way))?;
+    let facts = app.reader.read(|conn| facts_for(conn, tablet.tablet, &asked.way, app.clock.stamp()))?;
     let facts = in_memory_too(app, tablet, facts);
     note_stand_ins(app, tablet, &asked.way, &facts);
     let said = hear(app, tablet, &asked, &facts).await?;
@@ -288,7 +288,7 @@ async fn record(
         return Err(Refusal::TabletNotFree.into());
     }
     app.commit(move |conn, book| {
-        let opening = decide(&way, &facts_for(conn, session.tablet, &way)?, &said, trusted)?;
+        let opening = decide(&way, &facts_for(conn, session.tablet, &way, book.now)?, &said, trusted)?;
         let ended = write(conn, book, &session, &opening, Some(&sha256(token.as_bytes())))?;
         let party = Party { people: opening.people, class: opening.class };
         Ok((welcome::opened(conn, &words, &session, &party, Some(token))?, ended))

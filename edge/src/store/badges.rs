@@ -16,7 +16,7 @@ use super::{
     all, change,
     classes::{self, ClassRow},
     credentials::{self, Credential},
-    factors, one,
+    factors, guest_hours, one,
     people::{self, Human},
     sessions::{self, Session},
     tablet_life,
@@ -91,12 +91,14 @@ pub(crate) struct Facts {
     pub(crate) holders: Vec<Holder>,
     /// A guest's class.
     pub(crate) class: Option<ClassRow>,
+    /// Whether an adult opened it to guests.
+    pub(crate) guests: bool,
 }
 
 /// Gathers the facts of a sign-in in one read.
-pub(crate) fn facts_for(conn: &Connection, tablet: TabletId, way: &Way) -> Result<Facts, StoreError> {
+pub(crate) fn facts_for(conn: &Connection, tablet: TabletId, way: &Way, now: Stamp) -> Result<Facts, StoreError> {
     let state = tablet_life::find(conn, tablet)?.map_or(TabletState::Unknown, |life| life.state);
-    let (mut holders, mut class) = (Vec::new(), None);
+    let (mut holders, mut class, mut guests) = (Vec::new(), None, false);
     match way {
         Way::Badges(shown) => {
             for one in shown {
@@ -105,9 +107,12 @@ pub(crate) fn facts_for(conn: &Connection, tablet: TabletId, way: &Way) -> Resul
         }
         Way::Account(login) => holders.push(of_account(conn, login)?),
         Way::LetIn(person) => holders.push(holder(conn, *person)?),
-        Way::Guest(id) => class = classes::find(conn, *id)?,
+        Way::Guest(id) => {
+            class = classes::find(conn, *id)?;
+            guests = guest_hours::closes(conn, *id, now)?.is_some();
+        }
     }
-    Ok(Facts { tablet: state, holders, class })
+    Ok(Facts { tablet: state, holders, class, guests })
 }
 
 /// Who comes in at the staff's page: by the first badge, or by the account.

@@ -24,7 +24,11 @@ const fn of(kind: Kind) -> &'static [&'static str] {
             "DELETE FROM session_people WHERE person = ?1",
         ],
         Kind::Badge => &["DELETE FROM badges WHERE badge = ?1"],
-        Kind::Class => &["DELETE FROM classes WHERE class = ?1", "DELETE FROM class_members WHERE class = ?1"],
+        Kind::Class => &[
+            "DELETE FROM classes WHERE class = ?1",
+            "DELETE FROM class_members WHERE class = ?1",
+            "DELETE FROM guest_hours WHERE class = ?1",
+        ],
         Kind::Tablet => &["DELETE FROM tablets WHERE tablet = ?1"],
         Kind::Policy => &["DELETE FROM policies WHERE policy = ?1"],
         Kind::Catalogue => {

@@ -63,6 +63,7 @@ fn api() -> Router<App> {
         .route("/api/v1/classes", get(staff::classes))
         .route("/api/v1/classes/{id}", get(staff::class))
         .route("/api/v1/classes/{id}/let-in", post(staff::let_in))
+        .route("/api/v1/classes/{id}/guests", post(staff::open_to_guests).delete(staff::close_to_guests))
         .route("/api/v1/sessions/{id}/end", post(staff::end))
         .route("/api/v1/tablets/{id}/checked", post(staff::checked))
         .route("/api/v1/badges/{badge_id}/void", post(badges::void))

@@ -65,7 +65,36 @@ async fn who_may_not_sit_down_is_told_why() {
     let pair = tablet.sign_in(json!({"badges": [school.lina.2, school.noe.2]})).await;
     assert_eq!((pair.status, pair.body["people"].as_array().map(Vec::len)), (201, Some(2)));
     let mut other = school.tablet("T02").await;
-    assert_eq!(other.sign_in(json!({"guest": school.class})).await.body["person"]["level"], "CP");
+    assert_eq!(other.sign_in(json!({"guest": school.class})).await.code(), (403, "outside_hours"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn guests_come_in_hours_that_an_adult_opens_and_leave_no_name() {
+    let school = School::open().await;
+    let (mut one, mut two) = (school.tablet("T01").await, school.tablet("T02").await);
+    let teacher = school.staff().await.cookie;
+    let path = format!("/api/v1/classes/{}/guests", school.class);
+    assert_eq!(one.me().await.body["guests"], Value::Null);
+    for minutes in [0, 361] {
+        let asked = school.by_staff(&teacher, "POST", &path, json!({ "minutes": minutes })).await;
+        assert_eq!(asked.code(), (400, "malformed"));
+    }
+    assert_eq!(school.by_staff(&teacher, "POST", &path, json!({"minutes": 90})).await.status, 201);
+    assert_eq!(one.me().await.body["guests"][0]["name"], "CP A");
+    let opened = one.sign_in(json!({"guest": school.class})).await;
+    assert_eq!((opened.status, &opened.body["person"]["level"]), (201, &json!("CP")));
+    let class = school.by_staff(&teacher, "GET", &format!("/api/v1/classes/{}", school.class), Value::Null).await;
+    assert_eq!(class.body["guests_for_s"], 5_400);
+    // The time is over: nobody new comes. An adult closes: those who sit there leave, and the tablet is cleared.
+    school.clock.pass(5_401);
+    assert_eq!(two.sign_in(json!({"guest": school.class})).await.code(), (403, "outside_hours"));
+    let teacher = school.staff().await.cookie;
+    assert_eq!(school.by_staff(&teacher, "POST", &path, json!({"minutes": 1})).await.status, 201);
+    let second = two.sign_in(json!({"guest": school.class})).await;
+    assert_eq!(second.status, 201, "{}", second.body);
+    assert_eq!(school.by_staff(&teacher, "DELETE", &path, Value::Null).await.status, 204);
+    assert_eq!(two.me().await.body["state"], "wiping");
+    assert_eq!(two.me().await.body["guests"], Value::Null);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -53,7 +53,7 @@ fn badges(count: u8) -> Way {
 }
 
 fn facts(holders: Vec<Holder>) -> Facts {
-    Facts { tablet: TabletState::Free, holders, class: None }
+    Facts { tablet: TabletState::Free, holders, class: None, guests: false }
 }
 
 fn check(holder: Holder, said: Said, expected: Result<How, Refusal>) {
@@ -176,6 +176,8 @@ fn accounts_float_and_guests_leave_no_name() {
     let class = ClassRow { id: ClassId::from_bytes([3; 16]), name: "CP A".into(), level: "CP".into() };
     let guest = Way::Guest(class.id);
     assert_eq!(decide(&guest, &facts(vec![]), &[], Some(NOW)), Err(Refusal::NotFound));
-    let facts = Facts { class: Some(class), ..facts(vec![]) };
+    let closed = Facts { class: Some(class), ..facts(vec![]) };
+    assert_eq!(decide(&guest, &closed, &[], Some(NOW)), Err(Refusal::OutsideHours));
+    let facts = Facts { guests: true, ..closed };
     assert!(decide(&guest, &facts, &[], Some(NOW)).is_ok_and(|o| o.people.is_empty()));
 }

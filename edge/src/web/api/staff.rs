@@ -1,5 +1,7 @@
 //! What teachers and heads ask: their session, classes, and the few acts on pupils, tablets and enrolment.
 
+use std::time::Duration;
+
 use axum::{
     Json as Answer,
     extract::{Path, Query, State},
@@ -11,13 +13,13 @@ use preau_shared::{
     rig::reply::Problem,
     wire::{ClassLine, ClassView, EnrolmentWindow, LetIn, LetInDone, StaffOpened, StaffSignIn},
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::id;
 use crate::{
     app::App,
     classroom::view,
-    sign_in::{leave, let_in, staff},
+    sign_in::{guests, leave, let_in, staff},
     store::people::Human,
     tablets::{enrol, wipe},
     web::{
@@ -118,6 +120,44 @@ pub(crate) async fn checked(
     Path(tablet): Path<String>,
 ) -> Result<StatusCode, Problem> {
     wipe::checked(&app, id(&tablet)?, staff.who.in_journal()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Body of `POST /api/v1/classes/{id}/guests`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct OpenToGuests {
+    minutes: u64,
+}
+
+/// Answer to it.
+#[derive(Debug, Serialize)]
+pub(crate) struct OpenedToGuests {
+    closes_in_s: u64,
+}
+
+/// `POST /api/v1/classes/{id}/guests`: whoever has no badge here may sit down for so long.
+pub(crate) async fn open_to_guests(
+    State(app): State<App>,
+    staff: Staff,
+    Path(class): Path<String>,
+    Json(ask): Json<OpenToGuests>,
+) -> Result<(StatusCode, Answer<OpenedToGuests>), Problem> {
+    let class: ClassId = id(&class)?;
+    app.reader.read(|conn| view::may_see(conn, &staff.who, class))?;
+    let lasts = Duration::from_secs(ask.minutes.saturating_mul(60));
+    let lasts = guests::open(&app, class, lasts, staff.who.in_journal()).await?;
+    Ok((StatusCode::CREATED, Answer(OpenedToGuests { closes_in_s: lasts.as_secs() })))
+}
+
+/// `DELETE /api/v1/classes/{id}/guests`: no longer, and those who sit there leave.
+pub(crate) async fn close_to_guests(
+    State(app): State<App>,
+    staff: Staff,
+    Path(class): Path<String>,
+) -> Result<StatusCode, Problem> {
+    let class: ClassId = id(&class)?;
+    app.reader.read(|conn| view::may_see(conn, &staff.who, class))?;
+    guests::close(&app, class, staff.who.in_journal()).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

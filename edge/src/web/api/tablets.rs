@@ -7,14 +7,14 @@ use axum::{
 };
 use preau_shared::{
     rig::reply::Problem,
-    wire::{Enrol, Enrolled, Receipt, TabletSelf, TabletState},
+    wire::{Enrol, Enrolled, GuestClass, Receipt, TabletSelf, TabletState},
 };
 
 use super::id;
 use crate::{
     app::{App, HEARTBEAT},
     sign_in::let_in,
-    store::{Trouble, tablets},
+    store::{Trouble, guest_hours, tablets},
     tablets::{enrol, wipe},
     web::{
         body::Json,
@@ -66,7 +66,11 @@ pub(crate) async fn me(
         | TabletState::Outing
         | TabletState::Retired => None,
     };
-    let name = app.reader.read(|conn| tablets::name(conn, life.tablet)).map_err(Trouble::from)?;
+    let now = app.clock.stamp();
+    let (name, open) = app
+        .reader
+        .read(|conn| Ok::<_, Trouble>((tablets::name(conn, life.tablet)?, guest_hours::every(conn, now)?)))?;
+    let guests = open.into_iter().map(|(class_id, name)| GuestClass { class_id, name });
     Ok(Answer(TabletSelf {
         tablet_id: life.tablet,
         name: name.unwrap_or_default(),
@@ -75,6 +79,7 @@ pub(crate) async fn me(
         heartbeat_s: u32::try_from(HEARTBEAT.as_secs()).unwrap_or(u32::MAX),
         session,
         wipe,
+        guests: guests.filter(|_| state == TabletState::Free).collect(),
     }))
 }
 
