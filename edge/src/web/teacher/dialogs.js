@@ -95,6 +95,16 @@ export function showCard(pupil, { drawing, short_code }) {
   ]);
 }
 
+/** For how long guests may sit down, in minutes. @param {string} className @returns {Promise<number | null>} */
+export function guestTime(className) {
+  return dialog((close) => [
+    el("header", {}, icon("users"), el("h2", {}, say("teacher-guests-title", { name: className }))),
+    el("p", {}, say("teacher-guests-help")),
+    el("div", { class: "choices" }, ...[30, 60, 120, 240].map((minutes) => button("soft", "clock", minutes < 60 ? say("teacher-guests-minutes", { minutes }) : say("teacher-guests-hours", { count: minutes / 60 }), () => close(minutes)))),
+    el("footer", {}, button("quiet", null, say("teacher-cancel"), () => close(null))),
+  ]);
+}
+
 /** One child of the class. @param {import("./screens.js").Pupil[]} pupils @returns {Promise<string | null>} */
 export function choosePupil(pupils) {
   return dialog((close) => [
@@ -133,7 +143,7 @@ export function chooseSubstitute(classes, present, head) {
         "form",
         {},
         el("label", { for: "given-name" }, say("teacher-given-name"), el("input", { id: "given-name", name: "name", required: true, maxlength: 80, autocomplete: "off" })),
-        el("fieldset", {}, el("legend", {}, say("teacher-classes")), ...classes.map((c) => tick("checkbox", "class", c.class_id, c.name, classes.length === 1))),
+        el("fieldset", { class: "several" }, el("legend", {}, say("teacher-substitute-classes")), ...classes.map((c) => tick("checkbox", "class", c.class_id, c.name, classes.length === 1))),
         el("fieldset", {}, el("legend", {}, say("teacher-substitute-until")), tick("radio", "until", "tonight", say("teacher-substitute-tonight"), true), head && tick("radio", "until", "friday", say("teacher-substitute-friday"), false)),
         el("p", { class: "small" }, head ? "" : say("teacher-substitute-vouch")),
         el("footer", {}, button("quiet", null, say("teacher-cancel"), () => close(null)), el("button", { type: "submit", class: "main" }, icon("check"), el("span", {}, say("teacher-add")))),

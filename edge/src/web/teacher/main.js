@@ -199,7 +199,7 @@ function draw() {
   const open = main.querySelector("details.tablets")?.hasAttribute("open") ?? false;
   const isHead = who?.role === "head";
   const head = screens.frame({ name: who?.given_name ?? null, classes, current, onClass: choose, onEnrol: openEnrolment, onCards: printMany, onCodes: isHead ? chooseCodes : null, onSubstitute: addSubstitute, onLeave: leave });
-  const room = view === null ? [] : screens.classroom(view, { filter, onFilter: setFilter, onLetIn: letIn, onAnswer: answer, onEnd: endSession, onCard: cardOf, onNewPupil: addPupil, onLearn: learn, onChecked: checked });
+  const room = view === null ? [] : screens.classroom(view, { filter, onFilter: setFilter, onLetIn: letIn, onAnswer: answer, onEnd: endSession, onCard: cardOf, onNewPupil: addPupil, onGuests: guests, onLearn: learn, onChecked: checked });
   main.replaceChildren(.../** @type {Node[]} */ ([...head, ...room].filter((n) => n)));
   main.querySelector("details.tablets")?.toggleAttribute("open", open);
   if (held) /** @type {HTMLElement | null} */ (main.querySelector(`[data-key="${CSS.escape(held)}"]`))?.focus({ preventScroll: true });
@@ -297,6 +297,20 @@ function printMany() {
     const whose = school ? {} : { class_id: view.class_id };
     const done = await proved((proof) => dialogs.during(say("teacher-badges-printing"), print({ ...whose, lost, labels, ...proof })));
     if (done !== null) await dialogs.tell(say("teacher-badges-printed", { count: done }), lost ? say("teacher-badges-printed-lost") : say("teacher-badges-printed-help"));
+  });
+}
+
+/** Whoever has no badge here may sit down for a while, or no longer. */
+function guests() {
+  void doing(async () => {
+    if (!view) return;
+    const path = `/api/v1/classes/${view.class_id}/guests`;
+    if (view.guests_for_s === undefined) {
+      const minutes = await dialogs.guestTime(view.name);
+      if (minutes) await ask("POST", path, { minutes });
+    } else if (await dialogs.confirm({ title: say("teacher-guests-close-title"), lines: [say("teacher-guests-close-help")], yes: say("teacher-guests-close") })) {
+      await ask("DELETE", path);
+    }
   });
 }
 

@@ -7,7 +7,7 @@ import { say } from "../static/words.js";
 /** @typedef {{ person_id: string, given_name: string, animal: string, level: string, badges: string[], session: null | { session_id: string, tablet_id: string, tablet_name: string, for_s: number }, calling?: { tablet_id: string, tablet_name: string, for_s: number } }} Pupil */
 /** @typedef {{ tablet_id: string, name: string, state: string, unconfirmed: string[] }} Tablet */
 /** @typedef {{ kind: "badge_twice", given_name: string, from: string, to: string, ago_s: number } | { kind: "many_refusals", tablet: string, count: number } | { kind: "unknown_code", tablet_id: string, tablet: string }} Alert */
-/** @typedef {{ class_id: string, name: string, pupils: Pupil[], tablets: Tablet[], alerts: Alert[] }} ClassView */
+/** @typedef {{ class_id: string, name: string, pupils: Pupil[], tablets: Tablet[], guests_for_s?: number, alerts: Alert[] }} ClassView */
 /** @typedef {{ class_id: string, name: string, pupils: number, signed_in: number }} ClassLine */
 /** @typedef {"all" | "seated" | "waiting"} Filter */
 
@@ -90,7 +90,7 @@ export function frame({ name, classes, current, onClass, onEnrol, onCards, onCod
 /**
  * One class, now.
  * @param {ClassView} view
- * @param {{ filter: Filter, onFilter: (filter: Filter) => void, onLetIn: (pupil: Pupil) => void, onAnswer: (pupil: Pupil, newCode: boolean) => void, onEnd: (pupil: Pupil) => void, onCard: (pupil: Pupil) => void, onNewPupil: () => void, onLearn: (tabletId: string) => void, onChecked: (tablet: Tablet) => void }} how
+ * @param {{ filter: Filter, onFilter: (filter: Filter) => void, onLetIn: (pupil: Pupil) => void, onAnswer: (pupil: Pupil, newCode: boolean) => void, onEnd: (pupil: Pupil) => void, onCard: (pupil: Pupil) => void, onNewPupil: () => void, onGuests: () => void, onLearn: (tabletId: string) => void, onChecked: (tablet: Tablet) => void }} how
  */
 export function classroom(view, how) {
   const seated = view.pupils.filter((p) => p.session !== null);
@@ -109,7 +109,12 @@ export function classroom(view, how) {
       ...filters.map(([filter, word, count]) =>
         el("button", { type: "button", "aria-pressed": String(filter === how.filter), "data-key": `filter ${filter}`, onclick: () => how.onFilter(filter) }, word, " ", el("b", {}, String(count))),
       ),
-      button("link", "users", say("teacher-pupil"), how.onNewPupil, { "data-key": "new pupil" }),
+    ),
+    el(
+      "div",
+      { class: "rooms" },
+      button("quiet", "users", say("teacher-pupil"), how.onNewPupil, { "data-key": "new pupil" }),
+      button("quiet", "door-exit", view.guests_for_s === undefined ? say("teacher-guests") : say("teacher-guests-open", { minutes: Math.ceil(view.guests_for_s / 60) }), how.onGuests, { "data-key": "guests", "aria-pressed": String(view.guests_for_s !== undefined) }),
     ),
     attention(view.tablets, view.alerts, how),
     shown.length > 0 ? el("ul", { class: "pupils" }, ...shown.map((p) => card(p, how))) : el("p", { class: "nothing" }, say("teacher-nobody")),
