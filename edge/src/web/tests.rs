@@ -1,5 +1,6 @@
 //! The contract, asked over a real socket: the whole router, a real database, clocks moved by hand.
 
+mod abuse;
 mod newcomers;
 mod printed;
 mod revocation;
