@@ -119,6 +119,36 @@ async fn badges_are_printed_and_a_substitute_and_a_new_pupil_come() -> Result<()
     desk.close().await
 }
 
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn guests_sit_down_while_an_adult_lets_them() -> Result<()> {
+    let morning = morning().await?;
+    let lina = morning.people("pupil")?.remove(0);
+    let (url, code) = (morning.text("/schools/0/box/url"), morning.text("/schools/0/enrolment_code"));
+    let (tablet, desk) = (Browser::open(Opening::default()).await?, Browser::open(Opening::default()).await?);
+    let head = morning.people("head")?.remove(0);
+    open_teacher_page(&desk, url, &head.payload, &head.second_factor).await?;
+    look_at_class(&desk, &lina).await?;
+    enrol_tablet(&tablet, url, code, "Tablette 01").await?;
+
+    desk.touch("[data-key=guests]").await?;
+    desk.touch("dialog .choices button").await?;
+    desk.see("[data-key=guests][aria-pressed=true]").await?;
+    let pictures = pictures()?;
+    tablet.see("[data-key^=guest]").await?;
+    photograph_at(&tablet, &[UPRIGHT, TELEPHONE], &pictures, "guests").await?;
+    photograph_at(&desk, &[DESK, TELEPHONE], &pictures, "guests-open").await?;
+    tablet.touch("[data-key^=guest]").await?;
+    tablet.see("#given-name").await?;
+    // After-school time is over: the adult closes, and the tablet is back at its reader, without the button.
+    desk.touch("[data-key=guests]").await?;
+    desk.touch("dialog .main").await?;
+    desk.see("[data-key=guests][aria-pressed=false]").await?;
+    tablet.see(".ready").await?;
+    tablet.gone("[data-key^=guest]").await?;
+    desk.close().await?;
+    tablet.close().await
+}
+
 /// Turns the page to the class of this child.
 async fn look_at_class(desk: &Browser, pupil: &Somebody) -> Result<()> {
     for tab in desk.client().find_all(Locator::Css(".classes [role=tab]")).await? {

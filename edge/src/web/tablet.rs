@@ -51,6 +51,7 @@ const KEYS: &[&str] = &[
     "tablet-enrol-title",
     "tablet-go",
     "tablet-goodbye",
+    "tablet-guest",
     "tablet-hello",
     "tablet-insecure-title",
     "tablet-links",

@@ -140,6 +140,7 @@ tablet-ready-pair = We are two
 tablet-ready-account = I have an account
 tablet-pair-title = Show your badges one after the other: { $count }
 tablet-pair-go = Let's go!
+tablet-guest = Guest in { $name }
 tablet-go = Enter
 tablet-back = Back
 tablet-ok = All right

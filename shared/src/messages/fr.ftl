@@ -140,6 +140,7 @@ tablet-ready-pair = On est deux
 tablet-ready-account = J'ai un compte
 tablet-pair-title = Montrez vos badges l'un après l'autre : { $count }
 tablet-pair-go = C'est parti !
+tablet-guest = Invité en { $name }
 tablet-go = Entrer
 tablet-back = Retour
 tablet-ok = D'accord

@@ -31,12 +31,15 @@ export class Entry {
     this.reader = null;
     /** The badge that the camera saw last, until whoever holds it has left. */
     this.lastSeen = "";
+    /** The guests' buttons that are shown. */
+    this.welcomed = "";
     /** Seconds since the last touch, while a form is shown. */
     this.waited_s = 0;
   }
 
-  /** The tablet is free. @param {{ school: string, name: string }} me */
-  open({ school, name }) {
+  /** The tablet is free. @param {{ school: string, name: string, guests?: { class_id: string, name: string }[] }} me */
+  open({ school, name, guests = [] }) {
+    if (this.stage.shows("ready")) this.#welcome(guests);
     if (this.stage.shows(...ENTERING)) return;
     this.together = null;
     const reader = screens.ready({
@@ -46,13 +49,24 @@ export class Entry {
       onPair: (on) => this.#sitTogether(on ? [] : null),
       onGo: () => this.together && this.#enter({ badges: this.together }),
       onAccount: () => this.#form("account", () => screens.account({ onGiven: (account, password) => this.#enter({ account, password }), onLeave: () => this.back() })),
+      onGuest: (classId) => this.#enter({ guest: classId }),
       onTurn: () => void this.scanner?.turn(),
     });
+    this.welcomed = "";
     this.stage.show("ready", () => reader.root, { fresh: true, left: () => this.#close() });
     this.reader = reader;
     this.scanner = new Scanner(reader.video, (text) => this.#cameraSaw(text), (trouble) => reader.trouble(trouble), this.lastSeen);
     this.lastSeen = "";
+    this.#welcome(guests);
     this.seen(!document.hidden);
+  }
+
+  /** Classes that an adult opened to guests. @param {{ class_id: string, name: string }[]} guests */
+  #welcome(guests) {
+    const now = JSON.stringify(guests);
+    if (now === this.welcomed) return;
+    this.welcomed = now;
+    this.reader?.guests(guests);
   }
 
   /** The camera looks only while somebody can see the page. @param {boolean} visible */

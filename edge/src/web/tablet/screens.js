@@ -58,14 +58,14 @@ export function enrol({ code, name, onEnrol }) {
   return form;
 }
 
-/** @typedef {{ root: HTMLElement, video: HTMLVideoElement, trouble: (kind: import("../static/scan.js").Trouble | null) => void, pair: (count: number | null) => void }} Ready */
+/** @typedef {{ root: HTMLElement, video: HTMLVideoElement, trouble: (kind: import("../static/scan.js").Trouble | null) => void, pair: (count: number | null) => void, guests: (classes: { class_id: string, name: string }[]) => void }} Ready */
 
 /**
  * The scanner: camera, typed badge, two at a tablet, account.
- * @param {{ school: string, name: string, onBadge: (text: string) => void, onPair: (on: boolean) => void, onGo: () => void, onAccount: () => void, onTurn: () => void }} how
+ * @param {{ school: string, name: string, onBadge: (text: string) => void, onPair: (on: boolean) => void, onGo: () => void, onAccount: () => void, onGuest: (classId: string) => void, onTurn: () => void }} how
  * @returns {Ready}
  */
-export function ready({ school, name, onBadge, onPair, onGo, onAccount, onTurn }) {
+export function ready({ school, name, onBadge, onPair, onGo, onAccount, onGuest, onTurn }) {
   const video = /** @type {HTMLVideoElement} */ (el("video", { playsinline: true, muted: true, "aria-hidden": "true" }));
   video.muted = true;
   const noCamera = el("div", { class: "no-camera", hidden: true });
@@ -79,6 +79,7 @@ export function ready({ school, name, onBadge, onPair, onGo, onAccount, onTurn }
     button("quiet", "users", say("tablet-ready-pair"), () => onPair(true)),
     button("quiet", "keyboard", say("tablet-ready-account"), onAccount),
   );
+  const guests = el("div", { class: "others guests", hidden: true });
   const go = button("main", "check", say("tablet-pair-go"), onGo);
   const together = el("div", { class: "others", hidden: true }, button("quiet", "x", say("tablet-back"), () => onPair(false)), go);
   const root = el(
@@ -86,7 +87,7 @@ export function ready({ school, name, onBadge, onPair, onGo, onAccount, onTurn }
     { class: "ready" },
     el("header", { class: "where" }, el("strong", {}, school), el("span", {}, icon("device-tablet"), name)),
     camera,
-    el("div", { class: "invite" }, title, badgePicture(), typed, alone, together),
+    el("div", { class: "invite" }, title, badgePicture(), typed, guests, alone, together),
   );
   return {
     root,
@@ -103,6 +104,10 @@ export function ready({ school, name, onBadge, onPair, onGo, onAccount, onTurn }
         broken: say("tablet-camera-broken"),
       };
       noCamera.replaceChildren(icon("camera"), el("p", {}, sentences[kind]), el("p", {}, say("tablet-camera-type")));
+    },
+    guests(classes) {
+      guests.hidden = classes.length === 0;
+      guests.replaceChildren(...classes.map((c) => button("soft", "door-exit", say("tablet-guest", { name: c.name }), () => onGuest(c.class_id), { "data-key": `guest ${c.class_id}` })));
     },
     pair(count) {
       alone.hidden = count !== null;
