@@ -1,13 +1,14 @@
 //! A real browser, driven through its own driver (W3C WebDriver): screens are tested as people see them.
 
 use std::{
+    net::SocketAddr,
     path::Path,
     process::Stdio,
     time::{Duration, Instant},
 };
 
 use anyhow::{Context as _, Result, bail};
-use fantoccini::{Client, ClientBuilder, Locator, elements::Element};
+use fantoccini::{Client, ClientBuilder, Locator, elements::Element, wd::WindowHandle};
 use hyper_util::client::legacy::connect::HttpConnector;
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -27,8 +28,10 @@ const LOOK: Duration = Duration::from_millis(100);
 /// How a browser is opened.
 #[derive(Debug, Clone, Default)]
 pub struct Opening<'a> {
-    /// A film that its camera shows again and again (see [`film_of`]); without one it has no camera.
+    /// A film that its camera shows again and again ([`crate::frames::film`]); without one it has no camera.
     pub camera: Option<&'a Path>,
+    /// Where every name of the Internet leads to; without one, nowhere.
+    pub internet: Option<SocketAddr>,
     /// The language it asks for, `fr` when none is said.
     pub lang: Option<&'a str>,
 }
@@ -50,6 +53,7 @@ impl Browser {
         let profile = tempfile::tempdir().context("a folder for the profile")?;
         let driver = Driver::start().await?;
         let lang = how.lang.unwrap_or("fr");
+        let internet = how.internet.map_or("~NOTFOUND".to_owned(), |address| address.to_string());
         let mut flags = vec![
             "--headless".to_owned(),
             "--no-sandbox".to_owned(),
@@ -59,6 +63,9 @@ impl Browser {
             "--disable-component-update".to_owned(),
             "--disable-sync".to_owned(),
             "--disable-dev-shm-usage".to_owned(),
+            // The driver's own leniency does not reach service workers.
+            "--ignore-certificate-errors".to_owned(),
+            format!("--host-resolver-rules=MAP * {internet}, EXCLUDE 127.0.0.1, EXCLUDE localhost"),
             format!("--accept-lang={lang}"),
             format!("--lang={lang}"),
             format!("--user-data-dir={}", profile.path().display()),
@@ -185,6 +192,22 @@ impl Browser {
         }
     }
 
+    /// Goes to the page that this one opened beside it; waits for it, and gives the handle to come back by.
+    ///
+    /// # Errors
+    /// When none is opened in time.
+    pub async fn another_page(&self) -> Result<WindowHandle> {
+        let (here, end) = (self.client.window().await?, Instant::now() + PATIENCE);
+        loop {
+            if let Some(other) = self.client.windows().await?.into_iter().find(|page| *page != here) {
+                self.client.switch_to_window(other).await?;
+                return Ok(here);
+            }
+            anyhow::ensure!(Instant::now() < end, "no other page is opened");
+            sleep(LOOK).await;
+        }
+    }
+
     /// Takes a picture of the screen (PNG).
     ///
     /// # Errors
@@ -253,44 +276,4 @@ impl Drop for Driver {
     fn drop(&mut self) {
         self.kill();
     }
-}
-
-/// Size of a film, in pixels.
-const FILM: (usize, usize) = (640, 480);
-/// Frames of a film; the camera shows them again and again, ten a second.
-const FRAMES_COUNT: usize = 6;
-/// Brightness of ink, paper and table (ITU-R BT.601, full range).
-const INK: u8 = 40;
-const PAPER: u8 = 235;
-const TABLE: u8 = 150;
-
-/// A film (YUV4MPEG2) of a badge that lies on a table: what a camera would see of this text as a QR code.
-///
-/// # Errors
-/// When the text does not fit into a code.
-pub fn film_of(text: &str) -> Result<Vec<u8>> {
-    let code = qrcode::QrCode::with_error_correction_level(text, qrcode::EcLevel::Q)?;
-    let (width, height) = FILM;
-    let (modules, quiet) = (code.width(), 4);
-    let scale = (height * 6 / 10) / (modules + 2 * quiet);
-    let side = (modules + 2 * quiet) * scale;
-    let (left, top) = ((width - side) / 2, (height - side) / 2);
-    let colours = code.to_colors();
-    let brightness = |x: usize, y: usize| {
-        let inside = (left..left + side).contains(&x) && (top..top + side).contains(&y);
-        if !inside {
-            return TABLE;
-        }
-        let (column, row) = ((x - left) / scale, (y - top) / scale);
-        let printed = (quiet..quiet + modules).contains(&column) && (quiet..quiet + modules).contains(&row);
-        if printed && colours[(row - quiet) * modules + column - quiet] == qrcode::Color::Dark { INK } else { PAPER }
-    };
-    let mut frame = b"FRAME\n".to_vec();
-    frame.extend((0..height).flat_map(|y| (0..width).map(move |x| (x, y))).map(|(x, y)| brightness(x, y)));
-    frame.extend(std::iter::repeat_n(128, width * height / 2));
-    let mut film = format!("YUV4MPEG2 W{width} H{height} F10:1 Ip A1:1 C420jpeg\n").into_bytes();
-    for _ in 0..FRAMES_COUNT {
-        film.extend(&frame);
-    }
-    Ok(film)
 }

@@ -9,6 +9,7 @@
 pub mod bench;
 pub mod browser;
 pub mod durable;
+pub mod frames;
 pub mod mosquitto;
 pub mod pilot;
 pub mod postgres;

@@ -37,7 +37,7 @@ pub struct Somebody {
     pub given_name: String,
     /// Class.
     pub class: String,
-    /// *Niveau.*
+    /// *Niveau*, as `CP`; empty for an adult.
     pub level: String,
     /// Name of the badge.
     pub badge_id: String,

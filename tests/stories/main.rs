@@ -11,6 +11,7 @@
 mod backups;
 mod bad_morning;
 mod broker;
+mod camera;
 mod commands;
 mod filter;
 mod kills;

@@ -1,10 +1,10 @@
 //! Screens, in a real browser: the tablet's, the teacher's and the DSI's.
 
-use std::{path::Path, time::Duration};
+use std::path::Path;
 
 use anyhow::{Result, ensure};
 use preau_tests::{
-    browser::{Browser, Opening, film_of},
+    browser::{Browser, Opening},
     pilot::Pilot,
 };
 
@@ -51,24 +51,6 @@ async fn a_badge_opens_a_tablet_and_leaving_clears_it() -> Result<()> {
     tablet.write("#badge", "AAAA AAAA AAAA AAAA AAAA AAAA AAAA AAAA").await?;
     tablet.see(".problem").await?;
     desk.close().await?;
-    tablet.close().await
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_camera_reads_a_badge() -> Result<()> {
-    let morning = morning().await?;
-    let pupil = morning.people("pupil")?.remove(0);
-    let (url, code) = (morning.text("/schools/0/box/url"), morning.text("/schools/0/enrolment_code"));
-    let film = morning.folder().join("badge.y4m");
-    std::fs::write(&film, film_of(&pupil.payload)?)?;
-
-    let tablet = Browser::open(Opening { camera: Some(&film), lang: None }).await?;
-    enrol_tablet(&tablet, url, code, "Tablette 02").await?;
-    ensure!(tablet.see("#given-name").await?.text().await? == pupil.given_name);
-    // The badge still lies in view: whoever left is not signed in again.
-    sign_out(&tablet).await?;
-    tokio::time::sleep(Duration::from_secs(3)).await;
-    ensure!(tablet.client().find_all(fantoccini::Locator::Css("#given-name")).await?.is_empty());
     tablet.close().await
 }
 

@@ -66,6 +66,7 @@ const FILES: &[Asset] = assets![
     "static/dom.js" is "text/javascript; charset=utf-8",
     "static/problem.js" is "text/javascript; charset=utf-8",
     "static/pulse.js" is "text/javascript; charset=utf-8",
+    "static/relief.js" is "text/javascript; charset=utf-8",
     "static/shell.js" is "text/javascript; charset=utf-8",
     "static/silence.js" is "text/javascript; charset=utf-8",
     "static/steps.js" is "text/javascript; charset=utf-8",

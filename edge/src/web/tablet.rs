@@ -49,6 +49,7 @@ const KEYS: &[&str] = &[
     "tablet-enrol-help",
     "tablet-enrol-name",
     "tablet-enrol-title",
+    "tablet-foreign-code",
     "tablet-go",
     "tablet-goodbye",
     "tablet-guest",

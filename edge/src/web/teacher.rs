@@ -77,6 +77,7 @@ const KEYS: &[&str] = &[
     "teacher-filter-all",
     "teacher-filter-seated",
     "teacher-filter-waiting",
+    "teacher-foreign-code",
     "teacher-given-name",
     "teacher-go",
     "teacher-guests",

@@ -7,7 +7,9 @@ const FRAME = { width: 640, height: 480 };
 /** A pause between two readings: a slow tablet keeps half of its time for the screen. */
 const PAUSE_MS = 120;
 /** A badge must have been out of sight for so long before it counts again. */
-const SAME_BADGE_MS = 4_000;
+const AWAY_MS = 4_000;
+/** What badges of ours say (`shared/src/badge.rs`). The text of any other code stays in the page. */
+const BADGE = /^[A-Z2-7]{32}$/;
 /** So many failures of the browser's reader, and ours takes over. */
 const NATIVE_FAILURES_COUNT = 3;
 /** So many frames with the browser's reader before ours takes turns with it. */
@@ -15,24 +17,32 @@ const NATIVE_ALONE_COUNT = 40;
 
 /** @typedef {"insecure" | "none" | "refused" | "busy" | "broken"} Trouble */
 
-/** A camera that hands over what it reads. */
+/** What the box is told of a code of others (`shared/src/badge/foreign.rs`). @param {string} text */
+export async function foreignCode(text) {
+  const hash = new Uint8Array(await crypto.subtle.digest("SHA-256", new TextEncoder().encode(text)));
+  const base64 = btoa(String.fromCharCode(...hash));
+  return `ext:${base64.replace(/\+/g, "-").replace(/\//g, "_").replace(/=+$/, "")}`;
+}
+
+/** A camera that hands over the badges it reads. */
 export class Scanner {
   /**
    * @param {HTMLVideoElement} video
-   * @param {(text: string) => void} onRead
-   * @param {(trouble: Trouble) => void} onTrouble
-   * @param {string} [seen] the badge of whoever just left: lying in view, it does not count
+   * @param {{ onBadge: (text: string) => void, onForeign: (texts: string[]) => void, onTrouble: (trouble: Trouble) => void }} how `onForeign` is told each time that only codes of others are in view
+   * @param {string[]} [inView] badges that lay there before, such as that of whoever just left: they do not count
    */
-  constructor(video, onRead, onTrouble, seen = "") {
+  constructor(video, { onBadge, onForeign, onTrouble }, inView = []) {
     this.video = video;
-    this.onRead = onRead;
+    this.onBadge = onBadge;
+    this.onForeign = onForeign;
     this.onTrouble = onTrouble;
     /** @type {MediaStream | null} */
     this.stream = null;
     /** @type {"user" | "environment"} */
     this.facing = "user";
     this.running = false;
-    this.last = { text: seen, at: performance.now() };
+    /** Badges in view, and when each was seen last. @type {Map<string, number>} */
+    this.seen = new Map(inView.map((badge) => [badge, 0]));
     this.canvas = document.createElement("canvas");
     this.frames = 0;
   }
@@ -42,7 +52,7 @@ export class Scanner {
     if (this.running) return;
     if (!window.isSecureContext || !navigator.mediaDevices) return this.onTrouble("insecure");
     this.running = true;
-    this.last.at = performance.now();
+    for (const badge of this.seen.keys()) this.seen.set(badge, performance.now());
     try {
       const stream = await navigator.mediaDevices.getUserMedia({
         audio: false,
@@ -53,11 +63,11 @@ export class Scanner {
       this.video.srcObject = stream;
       this.video.classList.toggle("mirror", this.facing === "user");
       await this.video.play();
+      void this.#loop(stream);
     } catch (cause) {
       this.stop();
-      return this.onTrouble(troubleOf(cause));
+      this.onTrouble(troubleOf(cause));
     }
-    this.#loop();
   }
 
   /** Closes the camera. */
@@ -75,42 +85,50 @@ export class Scanner {
     await this.start();
   }
 
-  async #loop() {
-    while (this.running) {
-      const text = await this.#read();
-      if (text && this.running) this.#found(text);
-      else if (performance.now() - this.last.at >= SAME_BADGE_MS) this.last.text = "";
+  /** Badges that lie before the camera. */
+  get inView() {
+    return [...this.seen.keys()];
+  }
+
+  /** Reads as long as this picture lasts. @param {MediaStream} stream */
+  async #loop(stream) {
+    while (this.stream === stream) {
+      const texts = await this.#read();
+      if (this.stream === stream) this.#saw(texts);
       await new Promise((go) => setTimeout(go, PAUSE_MS));
     }
   }
 
-  /** @param {string} text */
-  #found(text) {
-    const again = text === this.last.text;
-    this.last = { text, at: performance.now() };
-    if (!again) this.onRead(text);
+  /** @param {string[]} texts */
+  #saw(texts) {
+    const now = performance.now();
+    for (const [badge, at] of this.seen) if (now - at >= AWAY_MS) this.seen.delete(badge);
+    const badges = texts.filter((text) => BADGE.test(text));
+    const fresh = badges.filter((badge) => !this.seen.has(badge));
+    for (const badge of badges) this.seen.set(badge, now);
+    for (const badge of fresh) this.onBadge(badge);
+    if (texts.length > 0 && badges.length === 0) this.onForeign(texts);
   }
 
-  /** @returns {Promise<string | null>} */
+  /** @returns {Promise<string[]>} */
   async #read() {
-    if (this.video.readyState < HTMLMediaElement.HAVE_CURRENT_DATA || this.video.videoWidth === 0) return null;
+    if (this.video.readyState < HTMLMediaElement.HAVE_CURRENT_DATA || this.video.videoWidth === 0) return [];
     this.frames += 1;
     const native = await nativeReader();
     if (native && (this.frames < NATIVE_ALONE_COUNT || this.frames % 2 === 0)) {
       try {
-        const found = await native.detect(this.video);
-        return found[0]?.rawValue ?? null;
+        return (await native.detect(this.video)).map((found) => found.rawValue);
       } catch {
         nativeFailed();
       }
     }
     const image = this.#frame();
-    const text = image && (await decode(image));
+    const texts = image ? await decode(image) : [];
     if (workerBroken && !reader) {
       this.stop();
       this.onTrouble("broken");
     }
-    return text;
+    return texts;
   }
 
   /** @returns {ImageData | null} */
@@ -159,32 +177,28 @@ function nativeFailed() {
 let worker = null;
 /** Our reader did not start; the browser's, if any, is all there is. */
 let workerBroken = false;
-/** @type {((text: string | null) => void) | null} */
-let waiting = null;
+/** Who waits for the worker, which answers in turn. @type {((texts: string[]) => void)[]} */
+const waiting = [];
 
-/** @param {string | null} text */
-function answer(text) {
-  waiting?.(text);
-  waiting = null;
+function giveUp() {
+  workerBroken = true;
+  for (const go of waiting.splice(0)) go([]);
 }
 
-/** @param {ImageData} image @returns {Promise<string | null>} */
+/** @param {ImageData} image @returns {Promise<string[]>} */
 function decode(image) {
-  if (workerBroken) return Promise.resolve(null);
+  if (workerBroken) return Promise.resolve([]);
   if (!worker) {
     worker = new Worker(new URL("./decode.js", import.meta.url), { type: "module" });
     worker.onmessage = (message) => {
-      if ("broken" in message.data) workerBroken = true;
-      if ("broken" in message.data || "text" in message.data) answer(message.data.text ?? null);
+      if ("texts" in message.data) waiting.shift()?.(message.data.texts);
+      if ("broken" in message.data) giveUp();
     };
-    worker.onerror = () => {
-      workerBroken = true;
-      answer(null);
-    };
+    worker.onerror = giveUp;
   }
   const busy = worker;
   return new Promise((done) => {
-    waiting = done;
+    waiting.push(done);
     busy.postMessage({ pixels: image.data.buffer, width: image.width, height: image.height }, [image.data.buffer]);
   });
 }

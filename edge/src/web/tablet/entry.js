@@ -1,12 +1,16 @@
 // From the badge reader to a session: badge, card's letters, two at a tablet, account, second factor, and the call for
 // an adult when the second factor does not come.
 
-import { Scanner } from "../static/scan.js";
+import { Scanner, foreignCode } from "../static/scan.js";
 import * as screens from "./screens.js";
 import { askSecret } from "./secret.js";
 
 /** Badges at one tablet at most. */
 const MOST_TOGETHER = 3;
+/** The box is asked again about a code of others that was away for so long: an adult may have said whose it is … */
+const FOREIGN_AWAY_MS = 3_000;
+/** … and about one that lies in view all the time after so long. */
+const FOREIGN_AGAIN_MS = 60_000;
 /** The kinds of screens that somebody may be busy with: the box's "free" does not take them away. */
 const ENTERING = ["ready", "problem", "secret", "call", "account"];
 
@@ -29,8 +33,10 @@ export class Entry {
     this.scanner = null;
     /** @type {screens.Ready | null} */
     this.reader = null;
-    /** The badge that the camera saw last, until whoever holds it has left. */
-    this.lastSeen = "";
+    /** Badges that lay before the camera when it was closed: whoever left does not come in again by one. @type {string[]} */
+    this.leftInView = [];
+    /** The code of others that was asked about last, when, and when it was in view. */
+    this.asked = { text: "", at_ms: 0, seen_ms: 0 };
     /** The guests' buttons that are shown. */
     this.welcomed = "";
     /** Seconds since the last touch, while a form is shown. */
@@ -55,8 +61,7 @@ export class Entry {
     this.welcomed = "";
     this.stage.show("ready", () => reader.root, { fresh: true, left: () => this.#close() });
     this.reader = reader;
-    this.scanner = new Scanner(reader.video, (text) => this.#cameraSaw(text), (trouble) => reader.trouble(trouble), this.lastSeen);
-    this.lastSeen = "";
+    this.scanner = new Scanner(reader.video, { onBadge: (text) => this.badge(text), onForeign: (texts) => void this.#foreign(texts), onTrouble: (trouble) => reader.trouble(trouble) }, this.leftInView);
     this.#welcome(guests);
     this.seen(!document.hidden);
   }
@@ -100,15 +105,32 @@ export class Entry {
   }
 
   #close() {
+    this.leftInView = this.scanner?.inView ?? [];
     this.scanner?.stop();
     this.scanner = null;
     this.reader = null;
   }
 
-  /** @param {string} text */
-  #cameraSaw(text) {
-    this.lastSeen = text;
-    this.badge(text);
+  /**
+   * A code of others: it is told kindly that it is no badge, unless the box knows whose it is. What is asked is its hash;
+   * the text may be a password of another system.
+   * @param {string[]} texts
+   */
+  async #foreign(texts) {
+    const [text] = texts;
+    const now_ms = performance.now();
+    const { at_ms, seen_ms } = this.asked;
+    const known = text === this.asked.text && now_ms - seen_ms < FOREIGN_AWAY_MS && now_ms - at_ms < FOREIGN_AGAIN_MS;
+    if (text === this.asked.text) this.asked.seen_ms = now_ms;
+    if (known) return this.reader?.foreign();
+    if (texts.length !== 1 || text === undefined || this.together !== null || this.busy() || !this.stage.shows("ready")) return;
+    this.asked = { text, at_ms: now_ms, seen_ms: now_ms };
+    const how = { badge: await foreignCode(text) };
+    this.signIn(how, (problem) => {
+      if (problem.code !== "badge_unknown" && problem.code !== "locked_out") return this.#takes(how, problem);
+      this.reader?.foreign();
+      return true;
+    });
   }
 
   /** @param {string[] | null} badges */
@@ -119,22 +141,25 @@ export class Entry {
 
   /** @param {How} how */
   #enter(how) {
-    this.signIn(how, (problem) => {
-      switch (problem.code) {
-        case "second_factor_required":
-          // Of two who sit down together, each who has a secret gives hers, in the order of their badges.
-          this.#askSecret(how, problem, false);
-          return true;
-        case "second_factor_wrong":
-          this.#askSecret({ ...how, second_factor: undefined }, problem, true);
-          return true;
-        case "adult_called":
-          this.#call({ ...how, second_factor: undefined }, problem);
-          return true;
-        default:
-          return false;
-      }
-    });
+    this.signIn(how, (problem) => this.#takes(how, problem));
+  }
+
+  /** What a refusal asks of the child. @param {How} how @param {Problem} problem @returns {boolean} whether it was dealt with */
+  #takes(how, problem) {
+    switch (problem.code) {
+      case "second_factor_required":
+        // Of two who sit down together, each who has a secret gives hers, in the order of their badges.
+        this.#askSecret(how, problem, false);
+        return true;
+      case "second_factor_wrong":
+        this.#askSecret({ ...how, second_factor: undefined }, problem, true);
+        return true;
+      case "adult_called":
+        this.#call({ ...how, second_factor: undefined }, problem);
+        return true;
+      default:
+        return false;
+    }
   }
 
   /** @param {How} how @param {Problem} problem @param {boolean} wrong */

@@ -15,6 +15,8 @@ const SHORTCUT_ICONS = new Set(
 const BADGE_CHARS = 32;
 const BADGE_BEGINS = "AE";
 const CARD_CHARS = 8;
+/** So long after a code of others was in view, the scanner still says that it is no badge. */
+const FOREIGN_SHOWN_MS = 3_000;
 
 /** @typedef {{ title: string, url: string, icon: string }} Shortcut */
 /** @typedef {{ person_id: string, given_name: string, animal: string, level: string }} Person */
@@ -58,7 +60,7 @@ export function enrol({ code, name, onEnrol }) {
   return form;
 }
 
-/** @typedef {{ root: HTMLElement, video: HTMLVideoElement, trouble: (kind: import("../static/scan.js").Trouble | null) => void, pair: (count: number | null) => void, guests: (classes: { class_id: string, name: string }[]) => void }} Ready */
+/** @typedef {{ root: HTMLElement, video: HTMLVideoElement, trouble: (kind: import("../static/scan.js").Trouble | null) => void, foreign: () => void, pair: (count: number | null) => void, guests: (classes: { class_id: string, name: string }[]) => void }} Ready */
 
 /**
  * The scanner: camera, typed badge, two at a tablet, account.
@@ -69,8 +71,11 @@ export function ready({ school, name, onBadge, onPair, onGo, onAccount, onGuest,
   const video = /** @type {HTMLVideoElement} */ (el("video", { playsinline: true, muted: true, "aria-hidden": "true" }));
   video.muted = true;
   const noCamera = el("div", { class: "no-camera", hidden: true });
+  const foreign = el("p", { class: "foreign", role: "status", hidden: true }, icon("hand-stop"), say("tablet-foreign-code"));
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  let gone;
   const turn = button("turn", "camera-rotate", say("tablet-camera-turn"), onTurn);
-  const camera = el("div", { class: "camera" }, video, el("div", { class: "aim" }), noCamera, turn);
+  const camera = el("div", { class: "camera" }, video, el("div", { class: "aim" }), foreign, noCamera, turn);
   const title = el("h1", {}, say("tablet-ready-title"));
   const typed = typedBadge(onBadge);
   const alone = el(
@@ -108,6 +113,11 @@ export function ready({ school, name, onBadge, onPair, onGo, onAccount, onGuest,
     guests(classes) {
       guests.hidden = classes.length === 0;
       guests.replaceChildren(...classes.map((c) => button("soft", "door-exit", say("tablet-guest", { name: c.name }), () => onGuest(c.class_id), { "data-key": `guest ${c.class_id}` })));
+    },
+    foreign() {
+      foreign.hidden = false;
+      clearTimeout(gone);
+      gone = setTimeout(() => (foreign.hidden = true), FOREIGN_SHOWN_MS);
     },
     pair(count) {
       alone.hidden = count !== null;

@@ -1,7 +1,7 @@
 // What this page can clear between two pupils, told step by step and truthfully: a step that a web page cannot do is
 // `unsupported`, and the box decides what that means for this tablet.
 
-import { SHELL } from "../static/shell.js";
+import { SHELL, SHELL_WORKER } from "../static/shell.js";
 import { KEPT_DATABASE } from "./keep.js";
 import { closeAll } from "./pages.js";
 
@@ -31,11 +31,36 @@ async function storage() {
     if (name) document.cookie = `${name}=; Max-Age=0; Path=/; Secure; SameSite=Strict`;
   }
   if ("caches" in window) for (const name of await caches.keys()) if (!name.startsWith(SHELL)) await caches.delete(name);
-  const databases = (await indexedDB.databases?.()) ?? [];
-  for (const { name } of databases) if (name && name !== KEPT_DATABASE) await erased(name);
-  const left = ((await indexedDB.databases?.()) ?? []).filter((d) => d.name !== KEPT_DATABASE);
-  const clean = localStorage.length === 0 && sessionStorage.length === 0 && document.cookie === "" && left.length === 0;
-  return clean ? "done" : "failed";
+  for (const name of await otherDatabases()) await erased(name);
+  for (const worker of await workers()) await worker.unregister();
+  const folder = await ownFolder();
+  for (const name of await files(folder)) await folder?.removeEntry(name, { recursive: true });
+  const left = [localStorage, sessionStorage, document.cookie, await otherDatabases(), await workers(), await files(folder)];
+  return left.every((kept) => kept.length === 0) ? "done" : "failed";
+}
+
+async function otherDatabases() {
+  const names = ((await indexedDB.databases?.()) ?? []).map((database) => database.name ?? "");
+  return names.filter((name) => name !== KEPT_DATABASE);
+}
+
+/** Service workers but the shell's own. Where a browser has none, or refuses them, there are none to end. */
+async function workers() {
+  const all = (await navigator.serviceWorker?.getRegistrations().catch(() => [])) ?? [];
+  return all.filter(({ installing, waiting, active }) => new URL((active ?? waiting ?? installing)?.scriptURL ?? location.href).pathname !== SHELL_WORKER);
+}
+
+/** The page's folder of files, under the same rule. @returns {Promise<any>} */
+async function ownFolder() {
+  return navigator.storage?.getDirectory?.().catch(() => undefined);
+}
+
+/** @param {any} folder */
+async function files(folder) {
+  /** @type {string[]} */
+  const names = [];
+  if (folder) for await (const name of folder.keys()) names.push(name);
+  return names;
 }
 
 /** @param {string} name @returns {Promise<void>} */

@@ -77,19 +77,20 @@ function showSignIn() {
 function scanBadge(video, field) {
   video.hidden = false;
   scanner?.stop();
-  scanner = new Scanner(
-    video,
-    (text) => {
+  scanner = new Scanner(video, {
+    onBadge: (text) => {
+      refuse("", "");
       field.value = text;
       video.hidden = true;
       scanner?.stop();
       /** @type {HTMLElement | null} */ (document.getElementById("pin"))?.focus();
     },
-    () => {
+    onForeign: () => refuse(say("teacher-foreign-code"), ""),
+    onTrouble: () => {
       video.hidden = true;
       refuse(say("teacher-no-camera"), "");
     },
-  );
+  });
   void scanner.start();
 }
 
@@ -97,8 +98,8 @@ function scanBadge(video, field) {
 function refuse(sentence, step) {
   const place = document.getElementById("refusal");
   if (!place) return;
-  place.hidden = false;
   place.textContent = `${sentence} ${step}`.trim();
+  place.hidden = place.textContent === "";
 }
 
 /** Refusals of badges speak to children; these are said to an adult. @param {Problem} problem @returns {[string, string]} */
