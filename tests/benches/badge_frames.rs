@@ -130,7 +130,7 @@ async fn run(bursts: u64, seed: u64) -> Result<Vec<String>> {
         if score.wrong > 0 {
             short.push(format!("{name}: {} wrong texts, must be 0", score.wrong));
         }
-        if !(score.share() >= READ) {
+        if score.share().total_cmp(&READ).is_lt() {
             let (read, must) = (100.0 * score.share(), 100.0 * READ);
             short.push(format!("{name}: {read:.1} % of bursts read, must be {must:.0} %"));
         }
