@@ -71,16 +71,21 @@ mod tests {
     use super::*;
     use crate::{badge::Badge, dice::Seeded};
 
+    /// What the tablet's page goes by (`screens.js`): the version's eight bits end within the second letter.
+    fn begins_like_a_payload(letters: &str) -> bool {
+        ["AE", "AF", "AG", "AH"].iter().any(|begin| letters.starts_with(begin))
+    }
+
     #[test]
     fn a_short_code_is_read_back_and_is_no_beginning_of_a_payload() {
         let dice = Seeded::new(3);
         for _ in 0..2_000 {
             let code = ShortCode::draw(&dice);
             assert_eq!(ShortCode::parse(&code.in_groups().to_lowercase()), Some(code.clone()));
-            assert!(!code.as_str().starts_with("AE"), "{}", code.as_str());
+            assert!(!begins_like_a_payload(code.as_str()), "{}", code.as_str());
+            assert!(begins_like_a_payload(&Badge::draw(&dice).payload()));
         }
         let payload = Badge::draw(&dice).payload();
-        assert!(payload.starts_with("AE"));
         for wrong in [payload.as_str(), &payload[..8], "", "ABCDEFG", "ABCDEFG1", "ABCDEFGHI"] {
             assert_eq!(ShortCode::parse(wrong), None, "{wrong}");
         }

@@ -11,9 +11,10 @@ const ICONS = new URL("../static/vendor/tabler-icons/icons.svg", import.meta.url
 const SHORTCUT_ICONS = new Set(
   "abc apps book brush calculator camera file-text film home language library link map math music palette pencil photo puzzle school sparkles video world".split(" "),
 );
-/** A badge has 32 characters and begins with these two; the letters of its card are eight and never begin so. */
+/** A badge has 32 characters and begins so (its first byte is the format's version, which ends within the second letter);
+ * the letters of a card are eight and never begin so. */
 const BADGE_CHARS = 32;
-const BADGE_BEGINS = "AE";
+const BADGE_BEGINS = /^A[E-H]/;
 const CARD_CHARS = 8;
 /** So long after a code of others was in view, the scanner still says that it is no badge. */
 const FOREIGN_SHOWN_MS = 3_000;
@@ -35,7 +36,7 @@ export function badgeLetters(text) {
 
 /** Whether nothing is missing: the letters are given without a further touch. @param {string} letters */
 function isWhole(letters) {
-  return letters.length === BADGE_CHARS || (letters.length === CARD_CHARS && !letters.startsWith(BADGE_BEGINS));
+  return letters.length === BADGE_CHARS || (letters.length === CARD_CHARS && !BADGE_BEGINS.test(letters));
 }
 
 /** Enrolment: an adult types the code once. @param {{ code: string, name: string, onEnrol: (code: string, name: string) => void }} how */
