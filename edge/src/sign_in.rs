@@ -14,5 +14,6 @@ pub(crate) mod newcomers;
 pub(crate) mod printing;
 pub(crate) mod scan;
 pub(crate) mod staff;
+pub(crate) mod suit;
 pub(crate) mod unrecorded;
 pub(crate) mod welcome;

@@ -32,6 +32,10 @@ impl Lang {
             })
             .unwrap_or_default()
     }
+    /// Reads a tag back.
+    pub fn from_tag(tag: &str) -> Option<Self> {
+        [Self::Fr, Self::En].into_iter().find(|lang| lang.tag() == tag)
+    }
     /// The tag for `lang="…"`.
     pub const fn tag(self) -> &'static str {
         match self {

@@ -16,6 +16,8 @@ pub use self::{
 use crate::{
     ids::{BadgeId, CaseId, ClassId, PersonId, SessionId, TabletId, WipeId},
     keys::dpop::Jwk,
+    messages::Lang,
+    settings::{Settings, TextSize},
 };
 
 /// Largest JSON body that the box and the coordinator read, in bytes, unless a route says otherwise.
@@ -237,9 +239,58 @@ pub struct Environment {
     pub policy: PolicyView,
     /// Language of the screen.
     pub lang: String,
+    /// How the screen suits them.
+    #[serde(default)]
+    pub settings: ScreenSettings,
     /// A code that the pupil is to choose first: `pictures` or `digits`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub choose_code: Option<String>,
+}
+
+/// `PUT /api/v1/sessions/current/settings`, and what an environment says: how the screen suits somebody.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ScreenSettings {
+    /// Language; absent for the tablet's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lang: Option<String>,
+    /// Size of letters: `normal`, `large` or `largest`.
+    pub text: String,
+    /// Strong contrasts.
+    pub contrast: bool,
+    /// Whether things may move.
+    pub motion: bool,
+    /// Whether things may sound.
+    pub sound: bool,
+}
+
+impl Default for ScreenSettings {
+    fn default() -> Self {
+        Settings::default().into()
+    }
+}
+
+impl From<Settings> for ScreenSettings {
+    fn from(settings: Settings) -> Self {
+        Self {
+            lang: settings.lang.map(|lang| lang.tag().to_owned()),
+            text: settings.text.as_str().to_owned(),
+            contrast: settings.contrast,
+            motion: !settings.still,
+            sound: !settings.mute,
+        }
+    }
+}
+
+impl ScreenSettings {
+    /// What they mean; none when a word is not one of ours.
+    pub fn meant(&self) -> Option<Settings> {
+        let lang = match &self.lang {
+            Some(tag) => Some(Lang::from_tag(tag)?),
+            None => None,
+        };
+        let text = TextSize::from_word(&self.text)?;
+        Some(Settings { lang, text, contrast: self.contrast, still: !self.motion, mute: !self.sound })
+    }
 }
 
 /// A policy as it is shown.

@@ -37,6 +37,7 @@ impl Project<Connection> for Rows {
             Kind::Person => {
                 if let Some(person) = Person::from_fields(doc, fields) {
                     people::project(conn, &person, secrets_of(fields))?;
+                    people::project_settings(conn, doc, &person::settings(fields))?;
                     if person.deleted {
                         credentials::forget(conn, person.id)?;
                     }
@@ -45,6 +46,7 @@ impl Project<Connection> for Rows {
             Kind::Provisional => {
                 if let Some(someone) = Provisional::from_fields(doc, fields) {
                     people::project_provisional(conn, &someone, secrets_of(fields))?;
+                    people::project_settings(conn, doc, &person::settings(fields))?;
                     let pin = if someone.deleted { String::new() } else { someone.pin };
                     let (person, kind, login) = (someone.id, CredentialKind::Pin, String::new());
                     credentials::replace(conn, &credentials::Credential { person, kind, phc: pin, login })?;

@@ -17,6 +17,7 @@ use crate::{
     store::{
         Trouble,
         journal::Book,
+        people,
         sessions::{self, Session},
         tablet_life,
     },
@@ -71,6 +72,22 @@ pub(crate) async fn sign_out(app: &App, session: Session) -> Result<WipeOrder, T
         .await?;
     ended.tell(app);
     order.ok_or_else(|| Refusal::SessionUnknown.into())
+}
+
+/// Somebody found a session that is not hers: noted for whoever looks into it, and no reason to keep it open when the
+/// note fails.
+pub(crate) async fn not_hers(app: &App, session: &Session) {
+    let (people, tablet) = (session.people.clone(), session.tablet);
+    let noted = app.commit(move |conn, book| {
+        for person in people {
+            let by = people::find(conn, person)?.map(|found| found.in_journal());
+            book.note(conn, &Entry::Audit { what: format!("found open by somebody else, tablet {tablet}"), by })?;
+        }
+        Ok(())
+    });
+    if let Err(trouble) = noted.await {
+        tracing::warn!(%trouble, "what was found open is not noted");
+    }
 }
 
 /// A member of staff ends somebody's session.

@@ -11,7 +11,7 @@ use preau_shared::{
 };
 use rusqlite::Connection;
 
-use super::code;
+use super::{code, suit};
 use crate::store::{
     catalogue,
     classes::{self, ClassRow},
@@ -88,12 +88,14 @@ fn environment(conn: &Connection, session: &Session, party: &Party) -> Result<En
     }
     let levels = party.levels();
     let found = catalogue::for_people(conn, &levels, &of_classes)?;
+    let settings = suit::of(conn, &party.people)?;
     Ok(Environment {
         apps: found.apps,
         links: found.links,
         documents: found.documents,
         policy: strictest(&policies::every(conn)?, &levels),
-        lang: Lang::Fr.tag().to_owned(),
+        lang: settings.lang.unwrap_or_default().tag().to_owned(),
+        settings: settings.into(),
         choose_code: code::to_choose(conn, session, &party.people)?.map(|factor| factor.as_str().to_owned()),
     })
 }

@@ -1,11 +1,13 @@
 //! Table `people` (projected from `Person` and `Provisional` documents; kept as long as the document lives).
 
 use preau_shared::{
-    documents::{DocId, Person, Provisional},
+    documents::{DocId, Kind, Person, Provisional},
     ids::PersonId,
     journal::Pseudonym,
+    messages::Lang,
     rig::writer::StoreError,
     second_factor::{Factor, SecretHash},
+    settings::{Settings, TextSize},
     time::Stamp,
     wire::{PersonView, Role},
 };
@@ -23,6 +25,12 @@ pub(super) const ADD_SECRETS: &str =
 pub(super) const ADD_PROVISIONAL: &str = "
     ALTER TABLE people ADD COLUMN provisional INTEGER NOT NULL DEFAULT 0;
     ALTER TABLE people ADD COLUMN expires INTEGER;";
+
+pub(super) const ADD_SETTINGS: &str = "
+    ALTER TABLE people ADD COLUMN lang TEXT; ALTER TABLE people ADD COLUMN text_size TEXT NOT NULL DEFAULT 'normal';
+    ALTER TABLE people ADD COLUMN contrast INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE people ADD COLUMN still INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE people ADD COLUMN mute INTEGER NOT NULL DEFAULT 0;";
 
 /// The columns of a [`Human`], for queries that join.
 pub(super) const COLUMNS: &str =
@@ -133,6 +141,40 @@ pub(crate) fn project_provisional(conn: &Connection, person: &Provisional, secre
         ],
     )?;
     Ok(())
+}
+
+/// Writes what somebody chose for her screens, after her document made her row.
+pub(crate) fn project_settings(conn: &Connection, doc: &DocId, settings: &Settings) -> Result<(), StoreError> {
+    change(
+        conn,
+        "UPDATE people SET lang = ?3, text_size = ?4, contrast = ?5, still = ?6, mute = ?7
+         WHERE person = ?1 AND provisional = ?2",
+        params![
+            &doc.id[..],
+            doc.kind == Kind::Provisional,
+            settings.lang.map(Lang::tag),
+            settings.text.as_str(),
+            settings.contrast,
+            settings.still,
+            settings.mute
+        ],
+    )?;
+    Ok(())
+}
+
+/// What somebody chose for her screens.
+pub(crate) fn settings(conn: &Connection, person: PersonId) -> Result<Settings, StoreError> {
+    let sql = "SELECT lang, text_size, contrast, still, mute FROM people WHERE person = ?1";
+    let chosen = one(conn, sql, [&person.as_bytes()[..]], |row| {
+        Ok(Settings {
+            lang: row.get::<_, Option<String>>(0)?.as_deref().and_then(Lang::from_tag),
+            text: TextSize::from_word(&row.get::<_, String>(1)?).unwrap_or_default(),
+            contrast: row.get(2)?,
+            still: row.get(3)?,
+            mute: row.get(4)?,
+        })
+    })?;
+    Ok(chosen.unwrap_or_default())
 }
 
 /// What somebody gives as her second factor of this sort, if she chose one.

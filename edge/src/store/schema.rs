@@ -16,6 +16,7 @@ const MIGRATIONS: &[&[&str]] = &[
         guest_hours::CREATE,
         people::ADD_SECRETS,
         people::ADD_PROVISIONAL,
+        people::ADD_SETTINGS,
         sessions::ADD_CHOICE,
         badges::ADD_SERIES,
         prints::CREATE,

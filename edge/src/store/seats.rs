@@ -17,6 +17,8 @@ use preau_shared::{ids::SessionId, time::Elapsed};
 pub(crate) const SEAT_LASTS: Duration = Duration::from_secs(90);
 /// A session without heartbeat for so long is over.
 pub(crate) const SESSION_LASTS: Duration = Duration::from_secs(600);
+/// How often somebody may choose another setting of the screen in one session: each is a change of her document.
+pub(crate) const MAX_CHOICES: u32 = 100;
 /// Addresses kept per session: IPv4, IPv6 and its rotating private addresses.
 pub(crate) const MAX_ADDRESSES: usize = 8;
 
@@ -36,6 +38,7 @@ struct Chair {
     sitting: Sitting,
     heard: Elapsed,
     addresses: BTreeMap<IpAddr, Elapsed>,
+    choices: u32,
 }
 
 #[derive(Debug, Default)]
@@ -54,13 +57,21 @@ impl Seats {
         let mut room = self.room();
         let session = sitting.session;
         room.leave(session);
-        room.chairs.insert(session, Chair { sitting, heard: now, addresses: BTreeMap::new() });
+        room.chairs.insert(session, Chair { sitting, heard: now, addresses: BTreeMap::new(), choices: 0 });
         room.beat(session, address, now);
     }
 
     /// A heartbeat; false when the session is not known.
     pub(crate) fn beat(&self, session: SessionId, address: Option<IpAddr>, now: Elapsed) -> bool {
         self.room().beat(session, address, now)
+    }
+
+    /// Counts a choice of a setting; false when there were too many, or the session is not known.
+    pub(crate) fn may_choose(&self, session: SessionId) -> bool {
+        let mut room = self.room();
+        let Some(chair) = room.chairs.get_mut(&session) else { return false };
+        chair.choices = chair.choices.saturating_add(1);
+        chair.choices <= MAX_CHOICES
     }
 
     /// A session is over.

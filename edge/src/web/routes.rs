@@ -55,6 +55,7 @@ fn api() -> Router<App> {
         .route("/api/v1/sessions/current", get(sessions::current).delete(sessions::close))
         .route("/api/v1/sessions/current/heartbeat", post(sessions::heartbeat))
         .route("/api/v1/sessions/current/code", put(sessions::code))
+        .route("/api/v1/sessions/current/settings", put(sessions::settings))
         // A session or staff.
         .route("/api/v1/events", get(events::events))
         // Anybody, then staff.

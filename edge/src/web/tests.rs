@@ -6,6 +6,7 @@ mod printed;
 mod revocation;
 mod school;
 mod second_factor;
+mod settings;
 
 use preau_shared::{badge::Badge, journal::Entry, keys::dpop::TabletKey, wire::MAX_BODY_BYTES};
 use serde_json::{Value, json};

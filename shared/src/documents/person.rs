@@ -7,7 +7,9 @@ use super::{
 };
 use crate::{
     ids::PersonId,
+    messages::Lang,
     second_factor::{Factor, SecretHash},
+    settings::{Settings, TextSize},
     wire::Role,
 };
 
@@ -22,6 +24,12 @@ pub(crate) const RULES: &[Rule] = &[
     // Keyed hashes, one for each sort of second factor; empty while there is none.
     Rule::new(Factor::Pictures.as_str(), Shape::Bytes(32)).by_box(),
     Rule::new(Factor::Digits.as_str(), Shape::Bytes(32)).by_box(),
+    // How a screen suits her.
+    Rule::new("lang", Shape::Text(20)).by_box(),
+    Rule::new("text_size", Shape::Text(20)).by_box(),
+    Rule::new("contrast", Shape::Flag).by_box(),
+    Rule::new("still", Shape::Flag).by_box(),
+    Rule::new("mute", Shape::Flag).by_box(),
 ];
 
 /// A person of a school.
@@ -89,6 +97,27 @@ pub fn secret(fields: &Fields, factor: Factor) -> Option<SecretHash> {
 /// The second factor of this sort, of the pupil whose document this is, is another one, or none any more.
 pub fn choose_secret(doc: DocId, factor: Factor, secret: Option<SecretHash>) -> Edit {
     Edit::of(doc).with_bytes(factor.as_str(), secret.as_ref().map_or(&[][..], |hash| &hash.0))
+}
+
+/// What somebody chose for her screens; a word that this version does not know is none.
+pub fn settings(fields: &Fields) -> Settings {
+    Settings {
+        lang: fields.text("lang").and_then(Lang::from_tag),
+        text: fields.text("text_size").and_then(TextSize::from_word).unwrap_or_default(),
+        contrast: fields.flag("contrast"),
+        still: fields.flag("still"),
+        mute: fields.flag("mute"),
+    }
+}
+
+/// She whose document this is chooses what suits her.
+pub fn choose_settings(doc: DocId, settings: &Settings) -> Edit {
+    Edit::of(doc)
+        .with_text("lang", settings.lang.map_or("", Lang::tag))
+        .with_text("text_size", settings.text.as_str())
+        .with_flag("contrast", settings.contrast)
+        .with_flag("still", settings.still)
+        .with_flag("mute", settings.mute)
 }
 
 const ROLES: [Role; 3] = [Role::Pupil, Role::Teacher, Role::Head];

@@ -84,8 +84,8 @@ pub(crate) fn rule(kind: Kind, key: &str) -> Option<&'static Rule> {
 }
 
 /// Whether this writer may write this field. A box writes badges, tablets, cases, the life of classes, people whom no
-/// roster names yet, and what a
-/// person or a head chooses for herself; the rest of persons and schools, policies and catalogues are the coordinator's. Fields this version does not know are the coordinator's too.
+/// roster names yet, and what a person or a head chooses for herself; the rest of persons and schools, policies and
+/// catalogues are the coordinator's. Fields this version does not know are the coordinator's too.
 pub fn may_write(writer: Writer, kind: Kind, key: &str) -> bool {
     match writer {
         Writer::Coordinator => true,

@@ -223,6 +223,19 @@ tablet-settings-sound = Sounds
 tablet-settings-loud = With sounds
 tablet-settings-mute = Without sounds
 tablet-settings-lang = Language
+tablet-told = What the school keeps of you
+tablet-told-name = Your given name, family name, class and animal
+tablet-told-name-who = Your teacher and the head see them, for as long as you are at the school.
+tablet-told-code = Your secret code, if you have one
+tablet-told-code-who = It is scrambled: nobody can read it, not even your teacher.
+tablet-told-stay = When you come, and at which tablet
+tablet-told-stay-who = Your teacher sees you while you are here. After 30 days the box forgets it; a notebook keeps it longer, under a secret name.
+tablet-told-settings = Your settings: letters, colours, sounds
+tablet-told-settings-who = So that every tablet suits you. You can change them whenever you like.
+tablet-told-never = Never kept: your picture in front of the camera, the pages that you look at
+tablet-told-never-who = And when you are done, the tablet clears what you leave on it.
+tablet-told-ask = Do you want to know, correct or erase?
+tablet-told-ask-who = Ask your teacher; your parents can ask, too.
 
 # The teacher's page.
 teacher-title = Préau: my class

@@ -223,6 +223,19 @@ tablet-settings-sound = Sons
 tablet-settings-loud = Avec les sons
 tablet-settings-mute = Sans les sons
 tablet-settings-lang = Langue
+tablet-told = Ce que l'école garde de toi
+tablet-told-name = Ton prénom, ton nom, ta classe et ton animal
+tablet-told-name-who = Ta maîtresse et le directeur les voient, tant que tu es dans l'école.
+tablet-told-code = Ton code secret, si tu en as un
+tablet-told-code-who = Il est brouillé : personne ne peut le lire, même pas la maîtresse.
+tablet-told-stay = Quand tu viens, et sur quelle tablette
+tablet-told-stay-who = Ta maîtresse te voit pendant que tu es là. Après 30 jours, la boîte l'oublie ; un carnet le garde plus longtemps, sous un nom secret.
+tablet-told-settings = Tes réglages : lettres, couleurs, sons
+tablet-told-settings-who = Pour que chaque tablette te convienne. Tu peux les changer quand tu veux.
+tablet-told-never = Jamais gardé : ton image devant la caméra, les pages que tu regardes
+tablet-told-never-who = Et quand tu as fini, la tablette efface ce que tu y laisses.
+tablet-told-ask = Tu veux savoir, corriger ou effacer ?
+tablet-told-ask-who = Demande à la maîtresse ; tes parents peuvent le demander aussi.
 
 # Page de l'enseignant.
 teacher-title = Préau : ma classe

@@ -2,16 +2,22 @@
 
 use std::sync::Arc;
 
-use axum::{Json as Answer, extract::State, http::StatusCode};
-use preau_shared::{
-    rig::reply::Problem,
-    wire::{Beat, NewCode, SessionOpened, SignIn, WipeOrder},
+use axum::{
+    Json as Answer,
+    extract::{Query, State},
+    http::StatusCode,
 };
+use preau_shared::{
+    refusal::Refusal,
+    rig::reply::Problem,
+    wire::{Beat, NewCode, ScreenSettings, SessionOpened, SignIn, WipeOrder},
+};
+use serde::Deserialize;
 
 use crate::{
     app::App,
     sign_in::{
-        code, leave, scan,
+        code, leave, scan, suit,
         welcome::{self, Party},
     },
     store::{Trouble, seats::SESSION_LASTS},
@@ -69,10 +75,35 @@ pub(crate) async fn code(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// `PUT /api/v1/sessions/current/settings`.
+pub(crate) async fn settings(
+    State(app): State<App>,
+    InSession(session): InSession,
+    Json(ask): Json<ScreenSettings>,
+) -> Result<StatusCode, Problem> {
+    let settings = ask
+        .meant()
+        .ok_or_else(|| Problem::new(Refusal::Malformed).detail("`lang`: fr or en; `text`: normal, large or largest"))?;
+    suit::keep(&app, session, settings).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// Query of `DELETE /api/v1/sessions/current`.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Leaving {
+    /// Whoever found the session says that it is not hers.
+    #[serde(default)]
+    not_me: bool,
+}
+
 /// `DELETE /api/v1/sessions/current`.
 pub(crate) async fn close(
     State(app): State<App>,
     InSession(session): InSession,
+    Query(leaving): Query<Leaving>,
 ) -> Result<(StatusCode, Answer<WipeOrder>), Problem> {
+    if leaving.not_me {
+        leave::not_hers(&app, &session).await;
+    }
     Ok((StatusCode::ACCEPTED, Answer(leave::sign_out(&app, session).await?)))
 }

@@ -303,7 +303,8 @@ async function renewPage() {
 
 // --- Life ------------------------------------------------------------------------------------------------------------
 
-function second() {
+/** A second goes by. Exported, so that a story moves the page's clock by hand. */
+export function second() {
   sinceAsk += 1;
   sinceBeat += 1;
   sinceAnswer += 1;
@@ -344,8 +345,10 @@ async function live() {
     entry.seen(!document.hidden);
     stay?.seen(!document.hidden);
     if (!document.hidden) askNow();
+    // A mobile browser freezes hidden pages after a minute or five: the box counts from now.
+    else if (stay) quietly(beat);
   });
-  for (const touch of ["pointerdown", "keydown", "wheel", "scroll"]) document.addEventListener(touch, touched, { capture: true, passive: true });
+  for (const touch of ["pointerdown", "keydown", "wheel"]) document.addEventListener(touch, touched, { capture: true, passive: true });
   second();
 }
 

@@ -19,6 +19,9 @@ const CARD_CHARS = 8;
 /** So long after a code of others was in view, the scanner still says that it is no badge. */
 const FOREIGN_SHOWN_MS = 3_000;
 
+/** Longer names are written smaller. */
+const LONG_CHARS = 10;
+
 /** @typedef {{ title: string, url: string, icon: string }} Shortcut */
 /** @typedef {{ person_id: string, given_name: string, animal: string, level: string }} Person */
 /** @typedef {{ session_id: string, token?: string, person: Person, people: Person[], environment: { apps: Shortcut[], links: Shortcut[], documents: Shortcut[], choose_code?: string, idle_s?: number, settings?: import("./settings.js").Settings }, recorded: boolean }} Session */
@@ -199,9 +202,9 @@ export function account({ onGiven, onLeave }) {
   return form;
 }
 
-/** The environment of whoever sits here. @param {Session} session @param {{ onDone: () => void, onNotMe: () => void, onSettings: () => void }} how */
-export function environment(session, { onDone, onNotMe, onSettings }) {
-  const people = peopleOf(session);
+/** The environment of whoever sits here. @param {Session} session @param {{ onDone: () => void, onNotMe: () => void, onSettings: () => void, onTold: () => void }} how */
+export function environment(session, { onDone, onNotMe, onSettings, onTold }) {
+  const [people, names] = [peopleOf(session), namesOf(session)];
   const { apps, links, documents } = session.environment;
   const empty = apps.length + links.length + documents.length === 0;
   return el(
@@ -211,8 +214,13 @@ export function environment(session, { onDone, onNotMe, onSettings }) {
       "header",
       { class: "hello" },
       el("div", { class: "faces" }, ...people.map((p) => animal(p.animal, "big"))),
-      el("div", { class: "who" }, el("p", {}, say("tablet-hello")), el("h1", { id: "given-name" }, namesOf(session))),
-      el("button", { type: "button", class: "round", "aria-label": say("tablet-settings"), onclick: onSettings }, icon("adjustments-horizontal")),
+      el("div", { class: "who" }, el("p", {}, say("tablet-hello")), el("h1", { id: "given-name", class: names.length > LONG_CHARS ? "long" : null }, names)),
+      el(
+        "div",
+        { class: "tools" },
+        el("button", { type: "button", class: "round settings", "aria-label": say("tablet-settings"), onclick: onSettings }, icon("adjustments-horizontal")),
+        el("button", { type: "button", class: "round about", "aria-label": say("tablet-told"), onclick: onTold }, icon("shield-heart")),
+      ),
     ),
     !session.recorded && el("p", { class: "gentle" }, icon("alert-triangle"), say("tablet-not-recorded")),
     el(

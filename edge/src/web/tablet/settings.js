@@ -22,11 +22,11 @@ export function apply(settings) {
 /**
  * The drawer of settings.
  * @param {Settings} settings
- * @param {{ onChange: (settings: Settings) => void, onClose: () => void }} how
+ * @param {{ onChange: (settings: Settings) => void }} how
  * @returns {HTMLDialogElement}
  */
-export function drawer(settings, { onChange, onClose }) {
-  const sheet = /** @type {HTMLDialogElement} */ (el("dialog", { class: "drawer", "aria-labelledby": "settings", onclose: () => (sheet.remove(), onClose()) }));
+export function drawer(settings, { onChange }) {
+  const sheet = /** @type {HTMLDialogElement} */ (el("dialog", { class: "drawer", "aria-labelledby": "settings", onclose: () => sheet.remove() }));
   let now = settings;
   const draw = () => {
     /** @param {Partial<Settings>} change @param {string} key */
@@ -79,8 +79,8 @@ function rows(now, choose) {
       ["mute", icon("volume-off"), say("tablet-settings-mute"), !now.sound, { sound: false }],
     ]),
     row("language", say("tablet-settings-lang"), [
-      ["fr", "FR", "Français", document.documentElement.lang === "fr", { lang: "fr" }],
-      ["en", "EN", "English", document.documentElement.lang === "en", { lang: "en" }],
+      ["fr", "Français", "Français", document.documentElement.lang === "fr", { lang: "fr" }],
+      ["en", "English", "English", document.documentElement.lang === "en", { lang: "en" }],
     ]),
   ];
 }

@@ -8,6 +8,7 @@ import * as pages from "./pages.js";
 import * as screens from "./screens.js";
 import { chooseCode } from "./secret.js";
 import { PLAIN, apply, chime, drawer } from "./settings.js";
+import { told } from "./told.js";
 
 /** @typedef {import("./screens.js").Session} Session */
 /** @typedef {"done" | "not_me"} Leaving */
@@ -30,8 +31,8 @@ export class Stay {
     this.settings = { ...PLAIN, ...session.environment.settings };
     /** What the box has not yet heard of them. @type {import("./settings.js").Settings | null} */
     this.untold = null;
-    /** @type {HTMLDialogElement | null} */
-    this.drawer = null;
+    /** What is open over the environment: settings, or what is kept of her. @type {HTMLDialogElement | null} */
+    this.sheet = null;
     this.telling = false;
     /** What was opened came to the front. */
     this.outside = false;
@@ -48,7 +49,7 @@ export class Stay {
   end() {
     this.over = true;
     this.question?.close();
-    this.drawer?.close();
+    this.sheet?.close();
     apply(PLAIN);
   }
 
@@ -126,20 +127,17 @@ export class Stay {
 
   /** @param {boolean} [fresh] */
   #showEnvironment(fresh = false) {
-    const how = { onDone: () => this.leave("done"), onNotMe: () => this.leave("not_me"), onSettings: () => this.#openSettings() };
+    const how = { onDone: () => this.leave("done"), onNotMe: () => this.leave("not_me"), onSettings: () => this.#openSettings(), onTold: () => (this.sheet = told()) };
     this.stage.show(`environment ${this.session.session_id}`, () => screens.environment(this.session, how), { fresh });
   }
 
   #openSettings() {
-    this.drawer = drawer(this.settings, {
+    this.sheet = drawer(this.settings, {
       onChange: (settings) => {
         this.settings = this.untold = settings;
         apply(settings);
         this.#showEnvironment(true);
         if (!this.telling) void this.#tellSettings();
-      },
-      onClose: () => {
-        this.drawer = null;
       },
     });
   }

@@ -279,7 +279,8 @@ impl Device {
     }
     pub(super) async fn ask_once(&mut self, token: Option<&str>, method: &str, path: &str, body: &Value) -> Answer {
         self.jti = self.jti.wrapping_add(1);
-        let url = format!("https://box{path}");
+        let (path_alone, _) = path.split_once('?').unwrap_or((path, ""));
+        let url = format!("https://box{path_alone}");
         let proof = self
             .key
             .prove(Expected { method, url: &url, token }, Some(&self.nonce), &self.jti.to_string())
