@@ -25,6 +25,23 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How often a page is looked at while something is waited for.
 const LOOK: Duration = Duration::from_millis(100);
 
+/// The rules of accessibility, run inside a page.
+const AXE: &str = include_str!("../vendor/axe-core/axe.min.js");
+/// Runs those of WCAG 2.1, levels A and AA, once nothing moves any more; a line for each that is broken.
+const AXE_RUN: &str = "
+    const done = arguments[arguments.length - 1];
+    const moving = document.getAnimations().filter((a) => a.effect.getComputedTiming().endTime < 5000);
+    Promise.allSettled(moving.map((a) => a.finished))
+        .then(() => axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'] }))
+        .then((found) => done(found.violations.map((v) => v.id + ': ' + v.nodes.map((n) => n.html + ' ' + n.failureSummary).join(' | '))))
+        .catch((cause) => done([String(cause)]));";
+/// Lets seconds go by for the tablet's page, which counts them one by one.
+const SECONDS: &str = "
+    const [count, done] = arguments;
+    import(document.querySelector('script[type=module]').src)
+        .then((page) => { for (let n = 0; n < count; n += 1) page.second(); done(null); })
+        .catch((cause) => done(String(cause)));";
+
 /// How a browser is opened.
 #[derive(Debug, Clone, Default)]
 pub struct Opening<'a> {
@@ -206,6 +223,25 @@ impl Browser {
             anyhow::ensure!(Instant::now() < end, "no other page is opened");
             sleep(LOOK).await;
         }
+    }
+
+    /// What of WCAG 2.1 A and AA this page breaks, a line for each rule.
+    ///
+    /// # Errors
+    /// When the browser does not answer.
+    pub async fn barriers(&self) -> Result<Vec<String>> {
+        self.client.execute(AXE, Vec::new()).await?;
+        Ok(serde_json::from_value(self.client.execute_async(AXE_RUN, Vec::new()).await?)?)
+    }
+
+    /// Lets so many seconds go by for the tablet's page, at once.
+    ///
+    /// # Errors
+    /// When this is not that page.
+    pub async fn seconds(&self, count: u32) -> Result<()> {
+        let failed = self.client.execute_async(SECONDS, vec![count.into()]).await?;
+        anyhow::ensure!(failed.is_null(), "the page counts no seconds: {failed}");
+        Ok(())
     }
 
     /// Takes a picture of the screen (PNG).

@@ -8,6 +8,7 @@
 
 pub mod bench;
 pub mod browser;
+pub mod cable;
 pub mod durable;
 pub mod frames;
 pub mod mosquitto;

@@ -8,10 +8,12 @@
     reason = "this is test code: a panic is a failed story, figures are printed"
 )]
 
+mod accessible;
 mod backups;
 mod bad_morning;
 mod broker;
 mod camera;
+mod codes;
 mod commands;
 mod filter;
 mod kills;
@@ -24,4 +26,6 @@ mod roster;
 mod scaled;
 mod screens;
 mod siblings;
+mod silent_box;
+mod stays;
 mod teaching;

@@ -8,7 +8,7 @@ use preau_tests::{
     pilot::Pilot,
 };
 
-const PREAU: &str = env!("CARGO_BIN_EXE_preau-under-test");
+pub(crate) const PREAU: &str = env!("CARGO_BIN_EXE_preau-under-test");
 /// The pages' sizes: desk, tablet upright, telephone.
 pub(crate) const DESK: (u32, u32) = (1280, 800);
 pub(crate) const UPRIGHT: (u32, u32) = (800, 1280);
