@@ -25,7 +25,7 @@ use preau_shared::{
         log,
         reader::Reader,
         replicate::{self, Envelope, LinkStatus, News, Replication},
-        serve::{bind, http, https},
+        serve::{bind, http, https, more_open_files},
         shelves::{self, Author},
         store::Sqlite,
         task::{Stop, Tasks},
@@ -97,6 +97,9 @@ async fn serve(options: Serve) -> anyhow::Result<()> {
     let config = Arc::new(Config::read(&file)?);
     log::start(&config.log);
     let _only_one = lock(&options.dir)?;
+    if let Err(error) = more_open_files() {
+        tracing::warn!(%error, "fewer tablets than the box allows may connect");
+    }
     let (identity, signing) = Identity::read(&options.dir)?;
     let tasks = Tasks::default();
     let listeners = (

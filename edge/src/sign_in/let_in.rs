@@ -13,7 +13,7 @@ use super::{
     decide::{Said, decide},
     lockout::Name,
     scan,
-    welcome::{self, Party},
+    welcome::{Party, Welcome},
 };
 use crate::{
     app::App,
@@ -77,21 +77,18 @@ pub(crate) async fn pick_up(
     address: Option<IpAddr>,
 ) -> Result<Option<SessionOpened>, Trouble> {
     let Some(session) = app.reader.read(|conn| sessions::live_on(conn, tablet))? else { return Ok(None) };
-    let words = Arc::clone(&app.words);
     if session.taken {
         return app.reader.read(|conn| {
-            let party = Party::of(conn, &session)?;
-            Ok(Some(welcome::opened(conn, &words, &session, &party, None)?))
+            Ok(Some(Welcome::read(conn, &session, Party::of(conn, &session)?)?.answer(&app.words, &session, None)))
         });
     }
-    let token = draw_token(app.dice.as_ref());
+    let (words, token) = (Arc::clone(&app.words), draw_token(app.dice.as_ref()));
     let id = session.id;
     let answer = app
         .commit(move |conn, _| {
             let Some(session) = sessions::live_on(conn, tablet)? else { return Ok(None) };
             sessions::mint_again(conn, session.id, &sha256(token.as_bytes()))?;
-            let party = Party::of(conn, &session)?;
-            Ok(Some(welcome::opened(conn, &words, &session, &party, Some(token))?))
+            Ok(Some(Welcome::read(conn, &session, Party::of(conn, &session)?)?.answer(&words, &session, Some(token))))
         })
         .await?;
     app.seats.beat(id, address, app.clock.elapsed());

@@ -1,5 +1,5 @@
-//! The spine of a sign-in: parse, facts, decide, commit, answer. One read and one commit; no slow hash on the path of a
-//! pupil's badge.
+//! The spine of a sign-in: parse, hear secrets, and one commit in which facts are gathered, judged and written. No slow hash
+//! on the path of a pupil's badge, and no read beside the commit where nobody gives a secret.
 
 use std::{net::IpAddr, sync::Arc};
 
@@ -9,9 +9,10 @@ use preau_shared::{
     ids::{SessionId, TabletId},
     journal::{Entry, Why},
     keys::{draw_token, sha256},
+    messages::Catalogue,
     refusal::Refusal,
     second_factor::Secret,
-    time::ClockQuality,
+    time::{ClockQuality, Stamp},
     wire::{SessionOpened, SignIn, TabletState},
 };
 use rusqlite::Connection;
@@ -20,7 +21,7 @@ use super::{
     decide::{Opening, Said, asked_of, decide},
     leave::{self, Ended},
     lockout::Name,
-    welcome::{self, Party},
+    welcome::{Party, Welcome},
 };
 use crate::{
     app::App,
@@ -72,21 +73,24 @@ pub(crate) async fn open(
 
 async fn admit(app: &App, tablet: &Life, ask: SignIn, address: Option<IpAddr>) -> Result<SessionOpened, Trouble> {
     let asked = parse(app, tablet, ask).await?;
-    let facts = app.reader.read(|conn| facts_for(conn, tablet.tablet, &asked.way, app.clock.stamp()))?;
-    let facts = in_memory_too(app, tablet, facts);
-    note_stand_ins(app, tablet, &asked.way, &facts);
-    let said = hear(app, tablet, &asked, &facts).await?;
-    let opening =
-        decide(&asked.way, &facts, &said, app.trusted_now()).map_err(|refusal| asks(refusal, &facts, &said))?;
-    let token = draw_token(app.dice.as_ref());
-    let session = draw(app, tablet, &opening);
-    match record(app, asked.way, said, session.clone(), &token).await {
-        Ok((answer, ended)) => {
-            seat(app, &session, &opening, address);
+    let said = if asked.gives_a_secret() { hear(app, tablet, &asked).await? } else { Vec::new() };
+    let attempt = Arc::new(Attempt::new(app, tablet.tablet, &asked.way, said));
+    match record(app, &attempt).await {
+        Ok((seated, ended)) => {
+            seat(app, &seated.session, &seated.opening, address);
             ended.tell(app);
-            Ok(answer)
+            Ok(seated.answer)
         }
-        Err(trouble) if trouble.is_disk() => from_memory(app, session, &opening, token, address, trouble),
+        Err(trouble) if trouble.is_disk() => from_memory(app, &attempt, address, &trouble),
+        Err(trouble) if trouble.is(Refusal::SecondFactorRequired) => {
+            // Whoever is locked out hears that first.
+            hear(app, tablet, &asked).await?;
+            Err(trouble)
+        }
+        Err(trouble) if trouble.is(Refusal::BadgeUnknown) => {
+            note_stand_ins(app, tablet, &asked.way)?;
+            Err(trouble)
+        }
         Err(trouble) => Err(trouble),
     }
 }
@@ -102,6 +106,17 @@ async fn note_refusal(app: &App, tablet: TabletId, refusal: Refusal) {
     let entry = Entry::Refused { tablet, code: refusal.code().into() };
     if let Err(error) = app.commit(move |conn, book| book.note(conn, &entry)).await {
         tracing::warn!(%error, "a refusal could not be journalled");
+    }
+}
+
+impl Asked {
+    /// Whether secrets must be compared before anything is decided.
+    fn gives_a_secret(&self) -> bool {
+        match self.way {
+            Way::Badges(_) => self.secret.is_some(),
+            Way::Account(_) => true,
+            Way::Guest(_) | Way::LetIn(_) => false,
+        }
     }
 }
 
@@ -144,8 +159,9 @@ async fn shown(app: &App, tablet: &Life, text: &str) -> Result<Shown, Trouble> {
 }
 
 /// Those that are nobody's count; another system's code waits for an adult who knows whose it is.
-fn note_stand_ins(app: &App, tablet: &Life, way: &Way, facts: &Facts) {
-    let (Way::Badges(shown), now) = (way, app.clock.elapsed()) else { return };
+fn note_stand_ins(app: &App, tablet: &Life, way: &Way) -> Result<(), Trouble> {
+    let (Way::Badges(shown), now) = (way, app.clock.elapsed()) else { return Ok(()) };
+    let facts = app.reader.read(|conn| facts_for(conn, tablet.tablet, way, app.clock.stamp()))?;
     let unknown = shown.iter().zip(&facts.holders).filter(|(_, holder)| holder.badge.is_none());
     for (shown, _) in unknown {
         match shown {
@@ -160,6 +176,7 @@ fn note_stand_ins(app: &App, tablet: &Life, way: &Way, facts: &Facts) {
             }
         }
     }
+    Ok(())
 }
 
 fn one_way() -> Trouble {
@@ -169,24 +186,22 @@ fn one_way() -> Trouble {
     )
 }
 
-/// What memory knows better than a failing disk.
-fn in_memory_too(app: &App, tablet: &Life, facts: Facts) -> Facts {
-    let state = app.unrecorded.state(tablet.tablet).unwrap_or(facts.tablet);
-    Facts { tablet: state, ..facts }
-}
-
 /// Compares secrets, for those who are asked for one. In a pair, the factors of those who have one stand in the order of
 /// the badges with a space between.
-async fn hear(app: &App, tablet: &Life, asked: &Asked, facts: &Facts) -> Result<Vec<Said>, Trouble> {
+async fn hear(app: &App, tablet: &Life, asked: &Asked) -> Result<Vec<Said>, Trouble> {
+    let stamp = app.clock.stamp();
+    let facts = app.reader.read(|conn| facts_for(conn, tablet.tablet, &asked.way, stamp))?;
+    let state = app.unrecorded.state(tablet.tablet).unwrap_or(facts.tablet);
     let now = app.clock.elapsed();
     let mut secrets = asked.secret.as_deref().unwrap_or_default().split_whitespace();
     let mut said = Vec::new();
-    let usable = facts.tablet == TabletState::Free;
+    let usable = state == TabletState::Free;
     for holder in &facts.holders {
+        let staff = holder.person.as_ref().is_some_and(|p| p.is_staff());
         let one = match facts.holders.len() {
             // A password may hold spaces.
             1 => asked.secret.as_deref(),
-            _ if holder.factor.is_some() => secrets.next(),
+            _ if holder.factor.is_some() || staff => secrets.next(),
             _ => None,
         };
         if let (true, Way::Badges(_), Some((factor, _))) = (usable, &asked.way, holder.factor) {
@@ -195,7 +210,6 @@ async fn hear(app: &App, tablet: &Life, asked: &Asked, facts: &Facts) -> Result<
         }
         let phcs: Vec<String> = asked_of(&asked.way, holder).iter().map(|c| c.phc.clone()).collect();
         let counted = counted(tablet, &asked.way, holder.person.as_ref().map(|p| p.id));
-        let staff = holder.person.as_ref().is_some_and(|p| p.is_staff());
         let account = matches!(asked.way, Way::Account(_));
         if !usable || (phcs.is_empty() && !account && !staff) {
             said.push(Said::Nothing);
@@ -238,8 +252,9 @@ fn hear_pupil(app: &App, tablet: &Life, holder: &Holder, text: Option<&str>) -> 
 
 /// Tells the tablet which pad to show.
 fn asks(refusal: Refusal, facts: &Facts, said: &[Said]) -> Trouble {
-    let asked = facts.holders.iter().zip(said).find(|(holder, said)| holder.factor.is_some() && **said != Said::Right);
-    match asked.and_then(|(holder, _)| holder.factor) {
+    let lacks = |at: usize| said.get(at) != Some(&Said::Right);
+    let asked = (0..).zip(&facts.holders).find(|(at, holder)| holder.factor.is_some() && lacks(*at));
+    match asked.and_then(|(_, holder)| holder.factor) {
         Some((factor, _)) if [Refusal::SecondFactorRequired, Refusal::SecondFactorWrong].contains(&refusal) => {
             Trouble::Asks { refusal, factor }
         }
@@ -262,36 +277,76 @@ pub(crate) fn account_name(login: &str) -> Name {
     Name::Account([a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p])
 }
 
-fn draw(app: &App, tablet: &Life, opening: &Opening) -> Session {
-    Session {
-        id: SessionId::draw(app.dice.as_ref()),
-        tablet: tablet.tablet,
-        how: opening.how,
-        people: opening.people.iter().map(|p| p.id).collect(),
-        class: opening.class.as_ref().map(|c| c.id),
-        opened: app.clock.stamp(),
-        taken: false,
-        chooses: false,
+/// All that a sign-in is judged by beside what is stored.
+struct Attempt {
+    tablet: TabletId,
+    way: Way,
+    said: Vec<Said>,
+    /// Names of the session to come, and the token that will be told.
+    session: SessionId,
+    token: String,
+    opened: Stamp,
+    trusted: Option<Stamp>,
+    /// What memory knows better than a failing disk.
+    in_memory: Option<TabletState>,
+    words: Arc<Catalogue>,
+}
+
+/// Who sits down where, and what the tablet is told.
+struct Seated {
+    session: Session,
+    opening: Opening,
+    answer: SessionOpened,
+}
+
+impl Attempt {
+    fn new(app: &App, tablet: TabletId, way: &Way, said: Vec<Said>) -> Self {
+        Self {
+            tablet,
+            way: way.clone(),
+            said,
+            session: SessionId::draw(app.dice.as_ref()),
+            token: draw_token(app.dice.as_ref()),
+            opened: app.clock.stamp(),
+            trusted: app.trusted_now(),
+            in_memory: app.unrecorded.state(tablet),
+            words: Arc::clone(&app.words),
+        }
+    }
+
+    fn token_hash(&self) -> [u8; 32] {
+        sha256(self.token.as_bytes())
+    }
+
+    /// Facts, decision and answer on one state of the store.
+    fn judge(&self, conn: &Connection) -> Result<Seated, Trouble> {
+        let facts = facts_for(conn, self.tablet, &self.way, self.opened)?;
+        let facts = Facts { tablet: self.in_memory.unwrap_or(facts.tablet), ..facts };
+        let opening =
+            decide(&self.way, &facts, &self.said, self.trusted).map_err(|refusal| asks(refusal, &facts, &self.said))?;
+        let session = Session {
+            id: self.session,
+            tablet: self.tablet,
+            how: opening.how,
+            people: opening.people.iter().map(|p| p.id).collect(),
+            class: opening.class.as_ref().map(|c| c.id),
+            opened: self.opened,
+            taken: false,
+            chooses: false,
+        };
+        let party = Party { people: opening.people.clone(), class: opening.class.clone() };
+        let answer = Welcome::read(conn, &session, party)?.answer(&self.words, &session, Some(self.token.clone()));
+        Ok(Seated { session, opening, answer })
     }
 }
 
-/// The commit: facts are gathered and judged again inside it, so that of two sign-ins on one tablet one wins.
-async fn record(
-    app: &App,
-    way: Way,
-    said: Vec<Said>,
-    session: Session,
-    token: &str,
-) -> Result<(SessionOpened, Ended), Trouble> {
-    let (words, trusted, token) = (Arc::clone(&app.words), app.trusted_now(), token.to_owned());
-    if app.unrecorded.state(session.tablet).is_some() {
-        return Err(Refusal::TabletNotFree.into());
-    }
+/// The commit: it is judged inside it, so that of two sign-ins on one tablet one wins.
+async fn record(app: &App, attempt: &Arc<Attempt>) -> Result<(Seated, Ended), Trouble> {
+    let attempt = Arc::clone(attempt);
     app.commit(move |conn, book| {
-        let opening = decide(&way, &facts_for(conn, session.tablet, &way, book.now)?, &said, trusted)?;
-        let ended = write(conn, book, &session, &opening, Some(&sha256(token.as_bytes())))?;
-        let party = Party { people: opening.people, class: opening.class };
-        Ok((welcome::opened(conn, &words, &session, &party, Some(token))?, ended))
+        let seated = attempt.judge(conn)?;
+        let ended = write(conn, book, &seated.session, &seated.opening, Some(&attempt.token_hash()))?;
+        Ok((seated, ended))
     })
     .await
 }
@@ -340,29 +395,25 @@ pub(crate) fn seat(app: &App, session: &Session, opening: &Opening, address: Opt
 /// The disk fails: the class goes on, and says so.
 fn from_memory(
     app: &App,
-    session: Session,
-    opening: &Opening,
-    token: String,
+    attempt: &Attempt,
     address: Option<IpAddr>,
-    trouble: Trouble,
+    trouble: &Trouble,
 ) -> Result<SessionOpened, Trouble> {
-    app.disk_failed(&trouble);
-    let party = Party { people: opening.people.clone(), class: opening.class.clone() };
-    let hash = sha256(token.as_bytes());
-    let answer = app.reader.read(|conn| welcome::opened(conn, &app.words, &session, &party, Some(token)))?;
-    if !app.unrecorded.open(session.clone(), hash) {
+    app.disk_failed(trouble);
+    let Seated { session, opening, answer } = app.reader.read(|conn| attempt.judge(conn))?;
+    if !app.unrecorded.open(session.clone(), attempt.token_hash()) {
         return Err(Refusal::TabletNotFree.into());
     }
     for old in &opening.ends {
         app.seats.leave(old.id);
     }
-    seat(app, &session, opening, address);
+    seat(app, &session, &opening, address);
     Ok(SessionOpened { recorded: false, ..answer })
 }
 
 impl App {
     /// Wall-clock time for validity dates; none while the clock is not to be trusted.
-    pub(crate) fn trusted_now(&self) -> Option<preau_shared::time::Stamp> {
+    pub(crate) fn trusted_now(&self) -> Option<Stamp> {
         match self.health.clock() {
             ClockQuality::Synchronised | ClockQuality::Carried => Some(self.clock.stamp()),
             ClockQuality::Unknown => None,

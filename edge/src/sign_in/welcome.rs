@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 
 use preau_shared::{
-    documents::Policy,
     ids::PersonId,
     messages::{Catalogue, Lang},
     rig::writer::StoreError,
@@ -16,7 +15,7 @@ use crate::store::{
     catalogue,
     classes::{self, ClassRow},
     people::{self, Human},
-    policies,
+    policies::{self, Named},
     seats::{SESSION_LASTS, Sitting},
     sessions::Session,
 };
@@ -54,56 +53,61 @@ impl Party {
     }
 }
 
-/// The answer to a sign-in, or to a tablet that comes back after a reload.
-pub(crate) fn opened(
-    conn: &Connection,
-    words: &Catalogue,
-    session: &Session,
-    party: &Party,
-    token: Option<String>,
-) -> Result<SessionOpened, StoreError> {
-    let guest = || PersonView {
-        // A guest leaves no trace: the session's own name stands for her.
-        person_id: PersonId::from_bytes(*session.id.as_bytes()),
-        given_name: words.say(Lang::Fr, "sign-in-guest").into_owned(),
-        animal: String::new(),
-        level: party.class.as_ref().map(|c| c.level.clone()).unwrap_or_default(),
-    };
-    let people: Vec<PersonView> = party.people.iter().map(Human::view).collect();
-    Ok(SessionOpened {
-        session_id: session.id,
-        token,
-        person: people.first().cloned().unwrap_or_else(guest),
-        people: if people.is_empty() { vec![guest()] } else { people },
-        environment: environment(conn, session, party)?,
-        expires_in_s: u32::try_from(SESSION_LASTS.as_secs()).unwrap_or(u32::MAX),
-        recorded: true,
-    })
+/// A party, with what their tablet becomes.
+#[derive(Debug, Clone)]
+pub(crate) struct Welcome {
+    party: Party,
+    environment: Environment,
 }
 
-fn environment(conn: &Connection, session: &Session, party: &Party) -> Result<Environment, StoreError> {
-    let mut of_classes: BTreeSet<_> = party.class.iter().map(|c| c.id).collect();
-    for person in &party.people {
-        of_classes.extend(classes::of_pupil(conn, person.id)?);
+impl Welcome {
+    /// Gathers it.
+    pub(crate) fn read(conn: &Connection, session: &Session, party: Party) -> Result<Self, StoreError> {
+        let mut of_classes: BTreeSet<_> = party.class.iter().map(|c| c.id).collect();
+        for person in &party.people {
+            of_classes.extend(classes::of_pupil(conn, person.id)?);
+        }
+        let levels = party.levels();
+        let found = catalogue::for_people(conn, &levels, &of_classes)?;
+        let settings = suit::of(conn, &party.people)?;
+        let environment = Environment {
+            apps: found.apps,
+            links: found.links,
+            documents: found.documents,
+            policy: strictest(policies::for_levels(conn, &levels)?),
+            lang: settings.lang.unwrap_or_default().tag().to_owned(),
+            settings: settings.into(),
+            choose_code: code::to_choose(conn, session, &party.people)?.map(|factor| factor.as_str().to_owned()),
+        };
+        Ok(Self { party, environment })
     }
-    let levels = party.levels();
-    let found = catalogue::for_people(conn, &levels, &of_classes)?;
-    let settings = suit::of(conn, &party.people)?;
-    Ok(Environment {
-        apps: found.apps,
-        links: found.links,
-        documents: found.documents,
-        policy: strictest(&policies::every(conn)?, &levels),
-        lang: settings.lang.unwrap_or_default().tag().to_owned(),
-        settings: settings.into(),
-        choose_code: code::to_choose(conn, session, &party.people)?.map(|factor| factor.as_str().to_owned()),
-    })
+
+    /// The answer to a sign-in, or to a tablet that comes back after a reload.
+    pub(crate) fn answer(self, words: &Catalogue, session: &Session, token: Option<String>) -> SessionOpened {
+        let Self { party, environment } = self;
+        let guest = || PersonView {
+            // A guest leaves no trace: the session's own name stands for her.
+            person_id: PersonId::from_bytes(*session.id.as_bytes()),
+            given_name: words.say(Lang::Fr, "sign-in-guest").into_owned(),
+            animal: String::new(),
+            level: party.class.as_ref().map(|c| c.level.clone()).unwrap_or_default(),
+        };
+        let people: Vec<PersonView> = party.people.iter().map(Human::view).collect();
+        SessionOpened {
+            session_id: session.id,
+            token,
+            person: people.first().cloned().unwrap_or_else(guest),
+            people: if people.is_empty() { vec![guest()] } else { people },
+            environment,
+            expires_in_s: u32::try_from(SESSION_LASTS.as_secs()).unwrap_or(u32::MAX),
+            recorded: true,
+        }
+    }
 }
 
 /// The policy of several people on one tablet refuses what any of theirs refuses, under the name of the strictest.
-fn strictest(policies: &[Policy], levels: &BTreeSet<String>) -> PolicyView {
-    let theirs: Vec<&Policy> = levels.iter().filter_map(|level| policies::for_level(policies, level)).collect();
-    let name = theirs.iter().max_by_key(|p| p.blocked.len()).map(|p| p.name.clone()).unwrap_or_default();
-    let blocked: BTreeSet<&String> = theirs.iter().flat_map(|p| &p.blocked).collect();
-    PolicyView { name, blocked: blocked.into_iter().cloned().collect() }
+fn strictest(policies: Vec<Named>) -> PolicyView {
+    let name = policies.iter().max_by_key(|p| p.blocked.len()).map(|p| p.name.clone()).unwrap_or_default();
+    let blocked: BTreeSet<String> = policies.into_iter().flat_map(|p| p.blocked).collect();
+    PolicyView { name, blocked: blocked.into_iter().collect() }
 }

@@ -25,7 +25,7 @@ use super::{
 pub(super) const CREATE: &str = "
     CREATE TABLE badges(badge BLOB PRIMARY KEY, person BLOB NOT NULL, hash BLOB NOT NULL, void INTEGER NOT NULL,
         expires INTEGER) STRICT, WITHOUT ROWID;
-    CREATE INDEX badges_by_hash ON badges(hash);
+    CREATE INDEX badges_by_hash ON badges(hash, void DESC, badge);
     CREATE INDEX badges_by_person ON badges(person);";
 
 pub(super) const ADD_SERIES: &str = "

@@ -17,6 +17,7 @@ use super::{
 
 pub(super) const CREATE: &str = "
     CREATE TABLE catalogues(catalogue BLOB PRIMARY KEY, levels TEXT NOT NULL, class BLOB) STRICT, WITHOUT ROWID;
+    CREATE INDEX catalogues_by_class ON catalogues(class, catalogue);
     CREATE TABLE catalogue_items(catalogue BLOB NOT NULL, key TEXT NOT NULL, kind TEXT NOT NULL, title TEXT NOT NULL,
         url TEXT NOT NULL, icon TEXT NOT NULL, PRIMARY KEY(catalogue, key)) STRICT, WITHOUT ROWID;";
 
@@ -59,19 +60,22 @@ pub(crate) fn for_people(
     levels: &BTreeSet<String>,
     classes: &BTreeSet<ClassId>,
 ) -> Result<Shelves, StoreError> {
-    let catalogues = all(conn, "SELECT catalogue, levels, class FROM catalogues ORDER BY catalogue", [], |row| {
-        let class = row.get::<_, Option<[u8; 16]>>(2)?.map(ClassId::from_bytes);
-        Ok((row.get::<_, [u8; 16]>(0)?, split(&row.get::<_, String>(1)?), class))
-    })?;
-    let mut shelves = Shelves::default();
-    for (id, for_levels, class) in catalogues {
-        let fits = match class {
-            Some(class) => classes.contains(&class),
-            None => for_levels.is_empty() || for_levels.contains("") || !for_levels.is_disjoint(levels),
-        };
-        if fits {
-            add_items(conn, &id, &mut shelves)?;
+    let mut found: Vec<[u8; 16]> = Vec::new();
+    let of_no_class = "SELECT catalogue, levels FROM catalogues WHERE class IS NULL";
+    for (id, for_levels) in all(conn, of_no_class, [], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)))? {
+        let for_levels = split(&for_levels);
+        if for_levels.is_empty() || for_levels.contains("") || !for_levels.is_disjoint(levels) {
+            found.push(id);
         }
+    }
+    for class in classes {
+        let sql = "SELECT catalogue FROM catalogues WHERE class = ?1";
+        found.extend(all(conn, sql, [&class.as_bytes()[..]], |row| row.get::<_, [u8; 16]>(0))?);
+    }
+    found.sort_unstable();
+    let mut shelves = Shelves::default();
+    for id in &found {
+        add_items(conn, id, &mut shelves)?;
     }
     Ok(shelves)
 }

@@ -31,10 +31,20 @@ pub(crate) fn every(conn: &Connection) -> Result<Vec<Policy>, StoreError> {
     all(conn, "SELECT policy, name, levels, blocked, allow, deny FROM policies ORDER BY policy", [], read)
 }
 
-/// The policy of a level; else the one for everybody else (its levels hold `""`).
-pub(crate) fn for_level<'p>(policies: &'p [Policy], level: &str) -> Option<&'p Policy> {
-    let of = |level: &str| policies.iter().find(|p| p.levels.contains(level));
-    of(level).or_else(|| of(""))
+/// A policy as a tablet shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Named {
+    pub(crate) name: String,
+    pub(crate) blocked: BTreeSet<String>,
+}
+
+/// The policy of each level; else the one for everybody else (its levels hold `""`).
+pub(crate) fn for_levels(conn: &Connection, levels: &BTreeSet<String>) -> Result<Vec<Named>, StoreError> {
+    let sql = "SELECT name, levels, blocked FROM policies ORDER BY policy";
+    let policies: Vec<[String; 3]> = all(conn, sql, [], |row| Ok([row.get(0)?, row.get(1)?, row.get(2)?]))?;
+    let of = |level: &str| policies.iter().find(|[_, levels, _]| levels.lines().any(|l| l == level));
+    let theirs = levels.iter().filter_map(|level| of(level).or_else(|| of("")));
+    Ok(theirs.map(|[name, _, blocked]| Named { name: name.clone(), blocked: split(blocked) }).collect())
 }
 
 /// A set as lines: the empty set is no text, the empty word an empty line.

@@ -22,8 +22,8 @@ pub(super) const CREATE: &str = "
         why TEXT) STRICT, WITHOUT ROWID;
     CREATE UNIQUE INDEX sessions_live_on ON sessions(tablet) WHERE ended IS NULL;
     CREATE INDEX sessions_by_token ON sessions(token) WHERE ended IS NULL;
-    CREATE INDEX sessions_by_token_again ON sessions(token_again) WHERE ended IS NULL;
-    CREATE INDEX sessions_ended ON sessions(ended);
+    CREATE INDEX sessions_by_token_again ON sessions(token_again) WHERE token_again IS NOT NULL;
+    CREATE INDEX sessions_ended ON sessions(ended) WHERE ended IS NOT NULL;
     CREATE TABLE session_people(person BLOB NOT NULL, session BLOB NOT NULL, PRIMARY KEY(person, session))
         STRICT, WITHOUT ROWID;
     CREATE INDEX session_people_by_session ON session_people(session);";
@@ -140,14 +140,14 @@ pub(crate) fn live_on(conn: &Connection, tablet: TabletId) -> Result<Option<Sess
 pub(crate) fn live_of(conn: &Connection, person: PersonId) -> Result<Vec<Session>, StoreError> {
     let sql = format!(
         "SELECT {COLUMNS} FROM session_people w JOIN sessions s ON s.session = w.session
-         WHERE w.person = ?1 AND s.ended IS NULL ORDER BY s.session"
+         WHERE w.person = ?1 AND s.ended IS NULL ORDER BY w.session"
     );
     all(conn, &sql, [&person.as_bytes()[..]], read)
 }
 
-/// Every live session.
+/// Every live session, by tablet.
 pub(crate) fn live(conn: &Connection) -> Result<Vec<Session>, StoreError> {
-    let sql = format!("SELECT {COLUMNS} FROM sessions s WHERE s.ended IS NULL ORDER BY s.session");
+    let sql = format!("SELECT {COLUMNS} FROM sessions s WHERE s.ended IS NULL ORDER BY s.tablet");
     all(conn, &sql, [], read)
 }
 

@@ -61,6 +61,14 @@ impl Trouble {
         Self::Refused { refusal, detail: None, retry_after_s: Some(retry_after_s) }
     }
 
+    /// Whether it is this refusal.
+    pub(crate) fn is(&self, other: Refusal) -> bool {
+        match self {
+            Self::Refused { refusal, .. } | Self::Asks { refusal, .. } => *refusal == other,
+            Self::Incomplete(_) | Self::Store(_) | Self::Shelf(_) => false,
+        }
+    }
+
     /// Whether the disk (not the request, not our code) is what failed: then classes go on from memory.
     pub(crate) fn is_disk(&self) -> bool {
         match self {

@@ -106,6 +106,11 @@ async fn metrics(State(plane): State<Plane>) -> Response {
     };
     gauge("unsynced_entries", "Entries that the coordinator has not acknowledged.", vitals.unsynced);
     gauge("written", "Entries and changes written here so far.", vitals.written);
+    gauge(
+        "commits",
+        "Commits of several acts each since the start, an fsync each.",
+        *plane.app.writer.committed().borrow(),
+    );
     gauge("signed_in", "People signed in.", u64::from(vitals.signed_in));
     gauge("seats", "Live sessions that the filter knows.", u64::try_from(plane.app.seats.count()).unwrap_or(0));
     gauge("tablets", "Tablets enrolled.", u64::from(vitals.tablets.total));

@@ -6,7 +6,6 @@ use axum::{
     body::{Body, Bytes},
     extract::{FromRequest, Request},
     http::header,
-    middleware::Next,
     response::{IntoResponse as _, Response},
 };
 use futures_util::StreamExt as _;
@@ -18,17 +17,20 @@ const MAX_DRAINED_BYTES: usize = 8 * 1024 * 1024;
 /// A body that takes longer is given up.
 const MAX_BODY_TIME: Duration = Duration::from_secs(15);
 
-/// Middleware: every body is read here, whatever the URL and before anything else, and is small or refused.
-pub(crate) async fn bounded(request: Request, next: Next) -> Response {
+/// Every body is read here, whatever the URL and before anything else, and is small or refused.
+///
+/// # Errors
+/// The refusal, as it is answered.
+pub(crate) async fn bounded(request: Request) -> Result<Request, Response> {
     let (parts, body) = request.into_parts();
     match tokio::time::timeout(MAX_BODY_TIME, gather(body)).await {
-        Ok(Ok(bytes)) => next.run(Request::from_parts(parts, Body::from(bytes))).await,
+        Ok(Ok(bytes)) => Ok(Request::from_parts(parts, Body::from(bytes))),
         Ok(Err(refusal)) => {
             let mut response = Problem::new(refusal).with("max_bytes", MAX_BODY_BYTES).into_response();
             response.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
-            response
+            Err(response)
         }
-        Err(_) => Problem::new(Refusal::Overloaded).detail("the body took too long").into_response(),
+        Err(_) => Err(Problem::new(Refusal::Overloaded).detail("the body took too long").into_response()),
     }
 }
 

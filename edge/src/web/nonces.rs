@@ -18,8 +18,9 @@ use preau_shared::{
 pub(crate) const TURN: Duration = Duration::from_secs(120);
 /// Proofs remembered per key over the current and the previous nonce.
 pub(crate) const MAX_PROOFS: usize = 1_024;
-/// Keys remembered; only proofs that came with a token or an enrolment code of ours are.
-pub(crate) const MAX_KEYS: usize = 1_024;
+/// Keys remembered, enough for a territory's 2,800 tablets; only proofs that came with a token or an enrolment code of ours
+/// are.
+pub(crate) const MAX_KEYS: usize = 4_096;
 
 /// Makes and knows nonces: MACs of the turn's number under a secret drawn at the start.
 pub(crate) struct Nonces {

@@ -36,9 +36,7 @@ pub(crate) fn routes(app: App) -> Router {
         .merge(teacher::routes(Arc::clone(&words)))
         .merge(page::routes())
         .merge(shell::routes())
-        .layer(middleware::from_fn(body::bounded))
-        .layer(middleware::from_fn(caught))
-        .layer(middleware::from_fn_with_state(app, nonce))
+        .layer(middleware::from_fn_with_state(app, door))
         .layer(middleware::from_fn(move |request, next| reply::localise(Arc::clone(&words), request, next)))
 }
 
@@ -82,10 +80,20 @@ fn api() -> Router<App> {
         .route("/api/v1/substitutes/{id}/end", post(newcomers::end_substitute))
 }
 
-/// Every answer carries the nonce of the next proof, and API answers are never kept by a cache.
-async fn nonce(State(app): State<App>, request: Request, next: Next) -> Response {
+/// What every request passes: its body is read and bounded, one request's panic is one problem and the box goes on; every
+/// answer of the API carries the nonce of the next proof and is never kept by a cache.
+async fn door(State(app): State<App>, request: Request, next: Next) -> Response {
     let is_api = request.uri().path().starts_with("/api/");
-    let mut response = next.run(request).await;
+    let answered = async {
+        match body::bounded(request).await {
+            Ok(request) => next.run(request).await,
+            Err(refused) => refused,
+        }
+    };
+    let mut response = match AssertUnwindSafe(answered).catch_unwind().await {
+        Ok(response) => response,
+        Err(_) => Problem::failed(&"a handler panicked").into_response(),
+    };
     if is_api {
         if let Ok(value) = HeaderValue::from_str(&app.nonces.current(app.clock.elapsed())) {
             response.headers_mut().insert(DPOP_NONCE.clone(), value);
@@ -93,12 +101,4 @@ async fn nonce(State(app): State<App>, request: Request, next: Next) -> Response
         response.headers_mut().entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     }
     response
-}
-
-/// One request's panic is one problem: the box goes on.
-async fn caught(request: Request, next: Next) -> Response {
-    match AssertUnwindSafe(next.run(request)).catch_unwind().await {
-        Ok(response) => response,
-        Err(_) => Problem::failed(&"a handler panicked").into_response(),
-    }
 }

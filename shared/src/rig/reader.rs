@@ -7,7 +7,7 @@ use std::{
 
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
 
-use super::writer::StoreError;
+use super::{sql::Sql, writer::StoreError};
 
 /// A few read-only connections, the first free one taken. Reads are index look-ups of microseconds; a caller may wait for one.
 #[derive(Clone)]
@@ -19,6 +19,24 @@ pub struct Reader {
 impl std::fmt::Debug for Reader {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "Reader({} connections)", self.connections.len())
+    }
+}
+
+/// One consistent state: a transaction whose two statements are kept prepared, ended whatever happens in it.
+struct State<'c>(&'c Connection);
+
+impl<'c> State<'c> {
+    fn begin(connection: &'c Connection) -> Result<Self, StoreError> {
+        Sql::execute(connection, "BEGIN", &[])?;
+        Ok(Self(connection))
+    }
+}
+
+impl Drop for State<'_> {
+    fn drop(&mut self) {
+        if let Err(error) = Sql::execute(self.0, "COMMIT", &[]) {
+            tracing::error!(%error, "a reading does not end");
+        }
     }
 }
 
@@ -47,8 +65,8 @@ impl Reader {
     /// What `read` says.
     pub fn read<T, E: From<StoreError>>(&self, read: impl FnOnce(&Connection) -> Result<T, E>) -> Result<T, E> {
         let connection = self.free().ok_or(StoreError::Closed)?;
-        let state = connection.unchecked_transaction().map_err(StoreError::from)?;
-        read(&state)
+        let state = State::begin(&connection)?;
+        read(state.0)
     }
 
     /// The first connection that nobody reads through: what the others would keep in memory too they never see. With all of

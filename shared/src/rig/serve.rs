@@ -8,18 +8,31 @@ use axum_server::{
     accept::{Accept, DefaultAcceptor, NoDelayAcceptor},
     tls_rustls::{RustlsAcceptor, RustlsConfig},
 };
+use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use rustls::ServerConfig;
 
 use super::task::Tasks;
 
-/// Connections at once on one listener: 30 tablets with a few each, and room for a storm after a power cut.
-pub const MAX_CONNECTIONS: usize = 512;
+/// Connections at once on one listener: the 2,800 tablets of a territory, should one box serve them all, and room for those
+/// that are left behind after a power cut.
+pub const MAX_CONNECTIONS: usize = 4_096;
 /// A TLS handshake that takes longer is dropped.
 pub const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 /// Request headers that take longer are dropped.
 pub const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 /// Requests under way may end after a stop.
 pub const DRAIN: Duration = Duration::from_secs(2);
+
+/// Lets this process and its children hold as many files as the system allows at most, and tells how many: a connection is
+/// a file, and what is allowed at first is often less than [`MAX_CONNECTIONS`].
+///
+/// # Errors
+/// When the system refuses.
+pub fn more_open_files() -> io::Result<u64> {
+    let limit = getrlimit(Resource::Nofile);
+    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })?;
+    Ok(limit.maximum.unwrap_or(u64::MAX))
+}
 
 /// Binds a listener, with an error that says what to do.
 ///

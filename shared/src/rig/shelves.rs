@@ -92,6 +92,8 @@ CREATE TABLE replica_documents (
     UNIQUE (shelf, kind, id, epoch)
 ) STRICT;
 CREATE INDEX replica_documents_past ON replica_documents (shelf, state) WHERE state > 0;
+-- Of tombstones of people: every entry that names somebody is looked up here.
+CREATE INDEX replica_documents_erased ON replica_documents (shelf, pseudonym) WHERE pseudonym IS NOT NULL;
 -- Changes since the saved state; folded at 64 or 16 KB.
 CREATE TABLE replica_changes (
     doc INTEGER NOT NULL, place INTEGER NOT NULL, bytes BLOB NOT NULL, PRIMARY KEY (doc, place)

@@ -15,6 +15,12 @@ use super::sql::Sql;
 pub const MAX_WAITING_ACTS: usize = 1_024;
 /// Acts in one commit: bounds how long the first waits for the last.
 pub const MAX_ACTS_PER_COMMIT: usize = 256;
+/// With nothing to write for so long, what is durable in the log may be moved into the database.
+const SETTLE_AFTER: Duration = Duration::from_millis(10);
+/// Commits that make it worth while: some ten pages each at least.
+const SETTLE_COMMITS: u32 = 100;
+/// With so many pages (16 MB) it is moved in any case, while those who write wait.
+const MOST_LOG_PAGES: u32 = 4_000;
 /// With nothing to write for so long, memory is given back.
 const REST_AFTER: Duration = Duration::from_secs(2);
 /// Statements kept prepared.
@@ -93,6 +99,9 @@ pub trait Session: Sql + Send + 'static {
     /// Rows written through this session; wraps.
     fn written(&self) -> u64;
 
+    /// Tidies up what was made durable, when much has come together: called when nothing waits and everybody has an answer.
+    fn settle(&self) {}
+
     /// Gives back memory that only speeds up the next group: called when nothing was written for a while.
     fn rest(&self) {}
 
@@ -115,6 +124,12 @@ impl Session for Connection {
 
     fn written(&self) -> u64 {
         self.total_changes()
+    }
+
+    fn settle(&self) {
+        if let Err(error) = self.execute_batch("PRAGMA wal_checkpoint(PASSIVE)") {
+            tracing::warn!(%error, "the log of the database is not written back");
+        }
     }
 
     /// Pages that were read stay with the system.
@@ -205,6 +220,7 @@ impl Writer {
             "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA secure_delete=ON;
              PRAGMA busy_timeout=5000; PRAGMA cache_size=-1000; PRAGMA temp_store=MEMORY;",
         )?;
+        connection.pragma_update(None, "wal_autocheckpoint", MOST_LOG_PAGES)?;
         migrate(&mut connection)?;
         Self::over(connection)
     }
@@ -321,11 +337,21 @@ fn write_while_there_is_something<S: Session>(
     queue: &mpsc::Receiver<Job<S>>,
     tick: &watch::Sender<u64>,
 ) {
+    let mut commits = 0_u32;
     loop {
+        thread::yield_now();
         if write_group(session, std::iter::once(first).chain(queue.try_iter().take(MAX_ACTS_PER_COMMIT)), tick) {
             session.scrub();
         }
-        let Ok(next) = queue.recv_timeout(REST_AFTER) else { return };
+        commits = commits.saturating_add(1);
+        let next = queue.recv_timeout(SETTLE_AFTER).or_else(|_| {
+            if commits >= SETTLE_COMMITS {
+                session.settle();
+                commits = 0;
+            }
+            queue.recv_timeout(REST_AFTER)
+        });
+        let Ok(next) = next else { return };
         first = next;
     }
 }

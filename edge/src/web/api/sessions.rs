@@ -1,7 +1,5 @@
 //! A stay on a tablet: sign in, resume, keep alive, sign out.
 
-use std::sync::Arc;
-
 use axum::{
     Json as Answer,
     extract::{Query, State},
@@ -18,7 +16,7 @@ use crate::{
     app::App,
     sign_in::{
         code, leave, scan, suit,
-        welcome::{self, Party},
+        welcome::{Party, Welcome},
     },
     store::{Trouble, seats::SESSION_LASTS},
     web::{
@@ -45,11 +43,9 @@ pub(crate) async fn current(
     From(address): From,
 ) -> Result<Answer<SessionOpened>, Problem> {
     app.seats.beat(session.id, address, app.clock.elapsed());
-    let words = Arc::clone(&app.words);
-    let opened = app
-        .reader
-        .read(|conn| welcome::opened(conn, &words, &session, &Party::of(conn, &session)?, None))
-        .map_err(Trouble::from)?;
+    let read = app.reader.read(|conn| Welcome::read(conn, &session, Party::of(conn, &session)?));
+    let welcome = read.map_err(Trouble::from)?;
+    let opened = welcome.answer(&app.words, &session, None);
     let recorded = app.unrecorded.find(session.id).is_none();
     std::future::ready(Ok(Answer(SessionOpened { recorded, ..opened }))).await
 }
