@@ -14,12 +14,12 @@ use std::{
 };
 
 use anyhow::Result;
-use preau_shared::rig::{task::Tasks, tls};
+use preau_shared::rig::{serve::more_open_files, task::Tasks, tls};
 use preau_tests::bench::{
     idle::{self, Seen},
     relay::{Relay, SEGMENT_HEADERS},
     table::{Table, count},
-    territory::{Territory, more_open_files},
+    territory::Territory,
 };
 use tempfile::tempdir;
 use tokio::time::sleep;

@@ -5,25 +5,18 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "a bench speaks")]
 
-use std::{
-    fs,
-    path::{Path, PathBuf},
-    process::{ExitCode, Stdio},
-    sync::Arc,
-    time::Duration,
-};
+use std::{fs, path::Path, process::ExitCode, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use data_encoding::HEXLOWER;
-use preau::admin;
 use preau_shared::{
     dice::Seeded,
     documents,
-    ids::Uai,
     keys::SigningKey,
     replica::Shelf,
     rig::{
         dice::SystemDice,
+        serve::more_open_files,
         shelves::{self, Author},
         task::Tasks,
         tls,
@@ -33,16 +26,14 @@ use preau_shared::{
     wire::ClaimGrant,
 };
 use preau_tests::bench::{
+    boxed::Boxed,
     relay::Relay,
     table::{Table, count},
-    territory::{Territory, free_port, last_words, more_open_files},
+    territory::Territory,
     whole::{Whole, school_days, write_entries},
 };
 use tempfile::tempdir;
-use tokio::{
-    process::{Child, Command},
-    time::{Instant, sleep, timeout},
-};
+use tokio::time::{Instant, sleep};
 
 /// What a school does not do within so long it will not do.
 const PATIENCE: Duration = Duration::from_secs(600);
@@ -85,83 +76,23 @@ fn program() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_preau-under-test"))
 }
 
-/// A box as a process.
-struct Boxed {
-    home: PathBuf,
-    admin: std::net::SocketAddr,
-    child: Option<Child>,
-}
-
-impl Boxed {
-    async fn claim(territory: &Territory, dir: &Path, uai: &Uai, relay: &Relay) -> Result<Self> {
-        let home = dir.join("box");
-        fs::create_dir_all(&home)?;
-        let code = territory.api.issue_box(uai, true).await?;
-        let to = territory.address();
-        let mut claim = Command::new(program());
-        claim.args(["edge", "claim", &code, "--cloud", &to.url, "--dir"]).arg(&home).arg("--ca-file").arg(&to.ca_file);
-        let claimed = claim.stdin(Stdio::null()).output().await?;
-        ensure!(claimed.status.success(), "the claim failed: {}", String::from_utf8_lossy(&claimed.stderr));
-        let (listen, dns, admin) = (free_port()?, free_port()?, free_port()?);
-        let (lan, resolver) = (free_port()?, free_port()?);
-        let config = format!(
-            "listen = \"{listen}\"\ndns = \"{dns}\"\nadmin = \"{admin}\"\nlan = \"{lan}\"\nupstream = [\"{resolver}\"]\n\
-             mqtt = \"{}\"\nlog = \"warn\"\n",
-            relay.address
-        );
-        fs::write(home.join("preau-edge.toml"), config)?;
-        Ok(Self { home, admin, child: None })
-    }
-
-    fn start(&mut self) -> Result<()> {
-        let said = fs::File::options().create(true).append(true).open(self.home.join("log"))?;
-        let mut command = Command::new(program());
-        command.args(["edge", "serve", "--with-parent", "--dir"]).arg(&self.home).stdin(Stdio::piped());
-        self.child = Some(command.stdout(said.try_clone()?).stderr(said).kill_on_drop(true).spawn()?);
-        Ok(())
-    }
-
-    async fn stop(&mut self) -> Result<()> {
-        let mut child = self.child.take().context("it does not run")?;
-        drop(child.stdin.take());
-        timeout(Duration::from_secs(20), child.wait()).await.context("the box does not stop")??;
-        Ok(())
-    }
-
-    /// Waits until everything it has is acknowledged; `people`: and until it knows so many.
-    async fn in_step(&self, people: u64) -> Result<()> {
-        let began = Instant::now();
-        loop {
-            if let Ok(state) = admin::box_state(self.admin).await
-                && state.exposure.entries == 0
-                && state.wan.connected
-                && state.people >= people
-            {
-                return Ok(());
-            }
-            ensure!(began.elapsed() < PATIENCE, "the box is not in step: {}", last_words(&self.home.join("log")));
-            sleep(Duration::from_millis(20)).await;
-        }
-    }
-
-    /// Thirty days without the coordinator, written into its file by the product's own shelves while it does not run.
-    async fn lives_alone(&self, seed: u64, entries: usize) -> Result<()> {
-        let grant: ClaimGrant = serde_json::from_slice(&fs::read(self.home.join("identity/grant.json"))?)?;
-        let seed_of_key = fs::read_to_string(self.home.join("identity/signing.seed"))?;
-        let key = HEXLOWER.decode(seed_of_key.trim().as_bytes())?;
-        let Ok(key) = key.try_into() else { bail!("the box's key has another length") };
-        let writer = Writer::open(&self.home.join("box.db"), |_| Ok(()))?;
-        let id = grant.box_id;
-        let origin = writer.commit(move |conn| shelves::begin(conn, id, &SystemDice)).await?;
-        let author = Author {
-            origin,
-            key: Arc::new(SigningKey::from_seed(&key)?),
-            dice: Arc::new(SystemDice),
-            writer: documents::Writer::Box,
-        };
-        let days = school_days(entries, &Seeded::new(seed));
-        write_entries(&writer, &Arc::new(author), &Shelf::School(grant.uai), days).await
-    }
+/// Thirty days without the coordinator, written into the box's file by the product's own shelves while it does not run.
+async fn lives_alone(home: &Path, seed: u64, entries: usize) -> Result<()> {
+    let grant: ClaimGrant = serde_json::from_slice(&fs::read(home.join("identity/grant.json"))?)?;
+    let seed_of_key = fs::read_to_string(home.join("identity/signing.seed"))?;
+    let key = HEXLOWER.decode(seed_of_key.trim().as_bytes())?;
+    let Ok(key) = key.try_into() else { bail!("the box's key has another length") };
+    let writer = Writer::open(&home.join("box.db"), |_| Ok(()))?;
+    let id = grant.box_id;
+    let origin = writer.commit(move |conn| shelves::begin(conn, id, &SystemDice)).await?;
+    let author = Author {
+        origin,
+        key: Arc::new(SigningKey::from_seed(&key)?),
+        dice: Arc::new(SystemDice),
+        writer: documents::Writer::Box,
+    };
+    let days = school_days(entries, &Seeded::new(seed));
+    write_entries(&writer, &Arc::new(author), &Shelf::School(grant.uai), days).await
 }
 
 /// One school of real people, thirty days of it.
@@ -174,12 +105,12 @@ async fn thirty_days(seed: u64, entries: usize) -> Result<Table> {
     territory.api.add_school(&school.uai, school.name, Some(school.place)).await?;
     let plan = territory.api.plan_roster(&school.uai, "2026-2027", school.onde).await?;
     let people = territory.api.apply_roster(&plan, false).await?.len();
-    let mut alone = Boxed::claim(&territory, dir.path(), &school.uai, &relay).await?;
+    let mut alone = Boxed::claim(program(), dir.path(), (&territory, relay.address), &school.uai).await?;
     alone.start()?;
     alone.in_step(u64::try_from(people)?).await?;
     alone.stop().await?;
     relay.cut();
-    alone.lives_alone(seed, entries).await?;
+    lives_alone(&alone.home, seed, entries).await?;
     let held = lines(&territory.api.entries(&school.uai).await?);
     let (before, cpu) = (relay.look(), territory.cpu()?);
     relay.mend();

@@ -11,14 +11,18 @@
 //! | [`territory`] | a real coordinator process with schools, and boxes that claimed |
 //! | [`idle`] | boxes of idle schools, thousands in one process |
 //! | [`whole`] | a box with its store, as the program runs it |
+//! | [`boxed`] | a box as a process |
+//! | [`sign_in`] | tablets that sign children in, and what a box is measured beside |
 //! | [`table`] | what is printed |
 
 pub mod baseline;
+pub mod boxed;
 pub mod idle;
 pub mod pair;
 pub mod pouch;
 pub mod relay;
 pub mod school;
+pub mod sign_in;
 pub mod table;
 pub mod territory;
 pub mod whole;

@@ -1,4 +1,5 @@
-//! A table of figures with their targets. Sizes bind (they do not depend on the machine), times are shown.
+//! A table of figures with their targets. Sizes bind (they do not depend on the machine); times are shown, but for those
+//! that the product promises.
 
 use std::{fmt, time::Duration};
 
@@ -6,7 +7,9 @@ use std::{fmt, time::Duration};
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Target {
     /// Must not be above: the bench fails.
-    Binding(f64),
+    AtMost(f64),
+    /// Must not be below: the bench fails.
+    AtLeast(f64),
     /// Should not be above on a quiet machine.
     Hoped(f64),
     /// Only shown.
@@ -37,7 +40,17 @@ impl Table {
 
     /// A size, or a ratio of sizes: above `most` the bench fails.
     pub fn size(&mut self, what: impl Into<String>, value: f64, unit: &'static str, most: f64) {
-        self.rows.push(Row { what: what.into(), value, unit, target: Target::Binding(most) });
+        self.rows.push(Row { what: what.into(), value, unit, target: Target::AtMost(most) });
+    }
+
+    /// What is promised of a time, beside what it is compared with or alone: above `most` the bench fails.
+    pub fn most(&mut self, what: impl Into<String>, value: f64, unit: &'static str, most: f64) {
+        self.size(what, value, unit, most);
+    }
+
+    /// What is promised of a ratio of times: below `least` the bench fails.
+    pub fn least(&mut self, what: impl Into<String>, value: f64, unit: &'static str, least: f64) {
+        self.rows.push(Row { what: what.into(), value, unit, target: Target::AtLeast(least) });
     }
 
     /// A time, or what rests on one: `hoped` is shown beside it.
@@ -52,13 +65,28 @@ impl Table {
 
     /// Whether every binding target holds.
     pub fn holds(&self) -> bool {
-        self.rows.iter().all(|row| !matches!(row.target, Target::Binding(most) if exceeds(row.value, most)))
+        self.short().is_empty()
+    }
+
+    /// The figures that fell short of a binding target.
+    pub fn short(&self) -> Vec<&str> {
+        self.rows.iter().filter(|row| row.fails()).map(|row| row.what.as_str()).collect()
+    }
+}
+
+impl Row {
+    fn fails(&self) -> bool {
+        match self.target {
+            Target::AtMost(most) => exceeds(self.value, most),
+            Target::AtLeast(least) => exceeds(least, self.value),
+            Target::Hoped(_) | Target::None => false,
+        }
     }
 }
 
 /// What is not a number holds nothing.
 fn exceeds(value: f64, most: f64) -> bool {
-    value.is_nan() || value > most
+    value.is_nan() || most.is_nan() || value > most
 }
 
 impl fmt::Display for Table {
@@ -67,9 +95,11 @@ impl fmt::Display for Table {
         writeln!(f, "{:<66} {:>12} {:<10} {:>10} {:>8}", "figure", "measured", "", "at most", "ratio")?;
         for row in &self.rows {
             let (most, verdict) = match row.target {
-                Target::Binding(most) if exceeds(row.value, most) => (most, "FAILED"),
+                Target::AtMost(most) if row.fails() => (most, "FAILED"),
+                Target::AtLeast(least) if row.fails() => (least, "FAILED: at least"),
                 Target::Hoped(most) if exceeds(row.value, most) => (most, "above what is hoped for"),
-                Target::Binding(most) | Target::Hoped(most) => (most, "ok"),
+                Target::AtLeast(least) => (least, "ok: at least"),
+                Target::AtMost(most) | Target::Hoped(most) => (most, "ok"),
                 Target::None => {
                     writeln!(f, "{:<66} {:>12} {:<10}", row.what, number(row.value), row.unit)?;
                     continue;
@@ -107,9 +137,15 @@ pub fn count(number: impl TryInto<u64>) -> f64 {
 }
 
 /// The middle one of several; of an even number the lower.
-pub fn median(mut values: Vec<f64>) -> f64 {
+pub fn median(values: Vec<f64>) -> f64 {
+    percentile(values, 50)
+}
+
+/// The least value that so many in a hundred do not exceed.
+pub fn percentile(mut values: Vec<f64>, hundredths: usize) -> f64 {
     values.sort_by(f64::total_cmp);
-    values.get(values.len().saturating_sub(1) / 2).copied().unwrap_or(f64::NAN)
+    let rank = (values.len() * hundredths).div_ceil(100);
+    values.get(rank.saturating_sub(1)).copied().unwrap_or(f64::NAN)
 }
 
 /// Seconds of several takings: their median.
@@ -129,8 +165,12 @@ mod tests {
         table.shown("big", 1_234_567.0, "B");
         assert!(table.holds(), "{table}");
         assert!(table.to_string().contains("1 234 567") && table.to_string().contains("hoped"));
+        table.least("fast", 0.7, "x", 0.6);
+        assert!(table.holds());
         table.size("nothing came", f64::NAN, "x", 1.0);
+        table.least("not fast enough", 0.5, "x", 0.6);
         assert!(!table.holds());
+        assert_eq!(table.short(), ["nothing came", "not fast enough"]);
         assert!((median(vec![3.0, 1.0, 2.0, 9.0]) - 2.0).abs() < f64::EPSILON);
     }
 }

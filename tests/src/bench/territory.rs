@@ -80,17 +80,6 @@ pub fn free_port() -> Result<SocketAddr> {
     Ok(TcpListener::bind(("127.0.0.1", 0))?.local_addr()?)
 }
 
-/// Raises the number of files that this process and its children may hold to what the system allows at most; gives it.
-///
-/// # Errors
-/// When the system refuses.
-pub fn more_open_files() -> Result<u64> {
-    use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
-    let limit = getrlimit(Resource::Nofile);
-    setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, maximum: limit.maximum })?;
-    Ok(limit.maximum.unwrap_or(u64::MAX))
-}
-
 impl Territory {
     /// Starts `program cloud serve` in `dir` with this keep-alive, and waits until it answers.
     ///
@@ -171,12 +160,7 @@ impl Territory {
     /// # Errors
     /// When it is gone.
     pub fn cpu(&self) -> Result<Duration> {
-        let stat = fs::read_to_string(self.proc("stat")?)?;
-        // Fields 14 and 15 (proc(5)); the name in parentheses may hold spaces.
-        let after_name = stat.rsplit_once(')').context("a name")?.1;
-        let ticks =
-            |at: usize| -> Result<u64> { Ok(after_name.split_whitespace().nth(at).context("a field")?.parse()?) };
-        Ok(Duration::from_millis((ticks(11)? + ticks(12)?) * 1_000 / TICKS_A_SECOND))
+        cpu(self.process.id())
     }
 
     fn proc(&self, name: &str) -> Result<PathBuf> {
@@ -203,6 +187,19 @@ impl Territory {
     }
 }
 
+/// Processor time that a process has used.
+///
+/// # Errors
+/// When it is gone.
+pub fn cpu(process: Option<u32>) -> Result<Duration> {
+    let id = process.context("the process has ended")?;
+    let stat = fs::read_to_string(Path::new("/proc").join(id.to_string()).join("stat"))?;
+    // Fields 14 and 15 (proc(5)); the name in parentheses may hold spaces.
+    let after_name = stat.rsplit_once(')').context("a name")?.1;
+    let ticks = |at: usize| -> Result<u64> { Ok(after_name.split_whitespace().nth(at).context("a field")?.parse()?) };
+    Ok(Duration::from_millis((ticks(11)? + ticks(12)?) * 1_000 / TICKS_A_SECOND))
+}
+
 /// The last lines of a log.
 pub fn last_words(log: &Path) -> String {
     let text = fs::read_to_string(log).unwrap_or_default();
@@ -210,7 +207,11 @@ pub fn last_words(log: &Path) -> String {
     lines.into_iter().rev().collect::<Vec<_>>().join(" | ")
 }
 
-fn uai(number: u32) -> Result<Uai> {
+/// The sound number of a school that does not exist.
+///
+/// # Errors
+/// When the number has more than six digits.
+pub fn uai(number: u32) -> Result<Uai> {
     let digits = 9_000_000 + number;
     Ok(format!("{digits:07}{}", Uai::letter_for(digits)).parse()?)
 }

@@ -1,0 +1,269 @@
+//! `cargo bench -p preau-tests --bench sign_in [-- --seed N]`: how fast children come in by badge, at a real box process
+//! with its SQLite file in WAL mode and `synchronous=FULL`. The line to the coordinator is cut before anything is measured.
+//!
+//! *Side by side*: bursts at the box and at a bare axum handler take turns. Both run the same listener with as many
+//! threads, check the same proofs with the same code and answer as many bytes; the client is the same, its proofs are made
+//! beforehand and its connections are warm. Each tablet signs in once a burst; between two bursts, unmeasured, all leave
+//! and are wiped. Capacity is taken with a connection for every tablet, the time that a child waits with
+//! [`TOGETHER`] connections.
+//! *Fsyncs* are the box's own count of commits (`preau_commits` of its metrics: the writer counts each that wrote) and
+//! those of its log's laps, which stand in the log's header.
+//! *Storms*, *waking* and *restarts* go over HTTP/2 with a connection of its own for each tablet, as browsers do it.
+//!
+//! Ends with 1, and names them, when figures fall short of what is promised.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a bench speaks")]
+
+use std::{path::Path, process::ExitCode, time::Duration};
+
+use anyhow::{Context as _, Result};
+use preau_shared::{
+    dice::Seeded,
+    rig::{serve::more_open_files, tls},
+};
+use preau_tests::bench::{
+    relay::Relay,
+    sign_in::{
+        bare::{self, Bare},
+        crowd::{Burst, Crowd},
+        disk,
+        page::{self, Page},
+        school::School,
+    },
+    table::{Table, count, median, percentile},
+    territory::Territory,
+};
+use tempfile::tempdir;
+use tokio::time::{Instant, sleep};
+
+/// Tablets of a class that sign in at the same time.
+const TOGETHER: u32 = 30;
+/// Pupils of a large school.
+const PUPILS: usize = 500;
+/// Its tablets here: each of [`TOGETHER`] connections serves so many one after another.
+const TABLETS: usize = 16 * 30;
+/// Tablets of a large school, twice over.
+const SCHOOL_TWICE: usize = 300;
+/// Tablets of the whole territory.
+const TERRITORY: usize = 2_800;
+/// All scans of a storm come within so long.
+const WINDOW: Duration = Duration::from_secs(10);
+/// Turns of the two sides.
+const TURNS: usize = 12;
+/// Fsyncs that are timed between two turns.
+const FSYNCS: usize = 25;
+/// Storms of a school, and times that its tablets wake together.
+const STORMS: usize = 3;
+/// Times that tablets wake together.
+const WAKINGS: usize = 10;
+/// Restarts.
+const RESTARTS: usize = 11;
+/// A box that does not answer so long after its start will not.
+const PATIENCE: Duration = Duration::from_secs(20);
+/// Pauses of each kind before a badge.
+const PAUSES: usize = 10;
+/// Short enough for the writer to keep its memory (it gives it back after two seconds).
+const SHORT: Duration = Duration::from_secs(1);
+/// Long enough for it to have given it back, and for what a sign-in leaves to be done (runs are closed, twice).
+const LONG: Duration = Duration::from_secs(7);
+
+fn main() -> ExitCode {
+    tls::install_provider();
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let done = match words.split_first() {
+        Some((first, rest)) if first == bare::WORD => bare::serve(rest).map(|()| Vec::new()),
+        Some(_) | None => bench(&words),
+    };
+    match done {
+        Ok(short) if short.is_empty() => ExitCode::SUCCESS,
+        Ok(short) => {
+            eprintln!("fell short: {}", short.join("; "));
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            eprintln!("the bench could not be run: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Runs it; names what fell short. One thread: the client leaves the machine to the servers.
+fn bench(words: &[String]) -> Result<Vec<String>> {
+    let seed = words.iter().position(|w| w == "--seed").and_then(|at| words.get(at + 1)?.parse().ok()).unwrap_or(5);
+    println!("seed {seed}");
+    more_open_files()?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let dir = tempdir()?;
+        let (mut school, territory) = schools(dir.path()).await?;
+        let mut tablets = school.tablets(TABLETS).await.context("enrolment")?;
+        let mut tables = vec![beside(&school, &mut tablets, dir.path()).await.context("side by side")?];
+        let dice = Seeded::new(seed);
+        tables.push(storms(&school, &mut tablets, &territory, &dice).await.context("storms")?);
+        tables.push(restarts(&mut school, &mut tablets).await.context("restarts")?);
+        tables.push(pauses(&school, &mut tablets).await.context("pauses")?);
+        tables.iter().for_each(|table| print!("{table}"));
+        Ok(tables.iter().flat_map(Table::short).map(str::to_owned).collect())
+    })
+}
+
+/// A large school, and one as large as the territory; then the coordinator is out of reach and gone.
+async fn schools(dir: &Path) -> Result<(School, School)> {
+    let program = Path::new(env!("CARGO_BIN_EXE_preau-under-test"));
+    let coordinator = Territory::start(program, dir, 30).await?;
+    let relay = Relay::open(coordinator.mqtt).await?;
+    let at = (&coordinator, relay.address);
+    let school = School::found(program, dir, at, (1, PUPILS)).await?;
+    let territory = School::found(program, dir, at, (2, TERRITORY)).await?;
+    relay.cut();
+    coordinator.stop().await?;
+    Ok((school, territory))
+}
+
+/// Both sides in turns.
+async fn beside(school: &School, tablets: &mut Crowd, dir: &Path) -> Result<Table> {
+    let all = u32::try_from(TABLETS)?;
+    let (door, cpu) = (&school.door, || school.boxed.cpu());
+    let warm = tablets.sign_in(door, TOGETHER, cpu).await?;
+    tablets.leave(door).await?;
+    let bare = Bare::start(&school.boxed.home, warm.body_bytes / TABLETS).await?;
+    let (mut ours, mut theirs, mut fsyncs) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut mid, mut mid_bare) = (Vec::new(), Vec::new());
+    let (mut crowded, mut crowded_bare, mut syncs) = (Vec::new(), Vec::new(), Vec::new());
+    for _ in 0..TURNS {
+        for (hands, boxes, bares) in
+            [(TOGETHER, &mut ours, &mut theirs), (all, &mut crowded, &mut crowded_bare), (120, &mut mid, &mut mid_bare)]
+        {
+            let before = disk::syncs(&school.boxed).await?;
+            boxes.push(tablets.sign_in(door, hands, cpu).await?);
+            syncs.push((hands, disk::syncs(&school.boxed).await? - before));
+            tablets.leave(door).await?;
+            bares.push(tablets.sign_in(&bare.door, hands, || bare.cpu()).await?);
+            tablets.forget();
+        }
+        fsyncs.extend(disk::fsyncs(dir, FSYNCS)?);
+    }
+    let per_sign_in = |hands: u32| {
+        let of = syncs.iter().filter(|(h, _)| *h == hands).map(|(_, syncs)| count(*syncs) / count(TABLETS));
+        median(of.collect())
+    };
+    let cpu =
+        |bursts: &[Burst]| bursts.iter().map(|b| b.cpu).sum::<Duration>().as_secs_f64() / count(bursts.len() * TABLETS);
+    let (fsync, ms) = (median(fsyncs), 1e3);
+    let mut table = Table::new(format!("A box beside a bare handler: medians of {TURNS} turns of {TABLETS} sign-ins"));
+    table.shown("an fsync of a page in the box's folder", fsync * ms, "ms");
+    let (rate, bare_rate) = (of(&crowded, Burst::rate), of(&crowded_bare, Burst::rate));
+    table.shown(format!("{TABLETS} connections: durable sign-ins a second"), rate, "/s");
+    table.shown("… bare handler", bare_rate, "/s");
+    table.least("… box ÷ bare", rate / bare_rate, "x", 0.6);
+    table.shown("… fsyncs for a sign-in", per_sign_in(all), "");
+    table.shown("… processor for a sign-in", cpu(&crowded) * ms, "ms");
+    table.shown("… bare, processor", cpu(&crowded_bare) * ms, "ms");
+    table.shown("120: box", of(&mid, Burst::rate), "/s");
+    table.shown("120: bare", of(&mid_bare, Burst::rate), "/s");
+    table.shown("120: ratio", of(&mid, Burst::rate) / of(&mid_bare, Burst::rate), "x");
+    table.shown("120: cpu", cpu(&mid) * ms, "ms");
+    table.shown("120: fsyncs", per_sign_in(120), "");
+    let (rate, bare_rate) = (of(&ours, Burst::rate), of(&theirs, Burst::rate));
+    table.shown(format!("{TOGETHER} connections: durable sign-ins a second"), rate, "/s");
+    table.shown("… bare handler", bare_rate, "/s");
+    table.shown("… box ÷ bare", rate / bare_rate, "x");
+    table.shown("… fsyncs for a sign-in", per_sign_in(TOGETHER), "");
+    table.shown("… processor for a sign-in", cpu(&ours) * ms, "ms");
+    table.shown("… bare, processor", cpu(&theirs) * ms, "ms");
+    let at = |hundredths| move |burst: &Burst| percentile(burst.each.clone(), hundredths);
+    table.shown("… a sign-in, median", of(&ours, at(50)) * ms, "ms");
+    table.shown("… bare, median", of(&theirs, at(50)) * ms, "ms");
+    let bare_p99 = of(&theirs, at(99)) * ms;
+    table.shown("… bare, p99", bare_p99, "ms");
+    table.most("… a sign-in, p99, beside bare + 3 fsyncs", of(&ours, at(99)) * ms, "ms", bare_p99 + 3.0 * fsync * ms);
+    Ok(table)
+}
+
+fn of(bursts: &[Burst], figure: impl Fn(&Burst) -> f64) -> f64 {
+    median(bursts.iter().map(figure).collect())
+}
+
+/// Whole schools at once, pages open; then tablets that wake together.
+async fn storms(school: &School, tablets: &mut Crowd, territory: &School, dice: &Seeded) -> Result<Table> {
+    let mut table = Table::new(format!("Storms on one box, line cut, every scan within {} s", WINDOW.as_secs()));
+    let (mut each, mut refused) = (Vec::new(), Vec::new());
+    for _ in 0..STORMS {
+        let some = tablets.tablets.get_mut(..SCHOOL_TWICE).context("tablets")?;
+        let storm = page::storm(&school.door, some, WINDOW, dice).await?;
+        each.extend(storm.each);
+        refused.extend(storm.refused);
+        tablets.leave(&school.door).await?;
+    }
+    shown(&mut table, &format!("{SCHOOL_TWICE} tablets, {STORMS} times"), each, (&refused, 500.0));
+    let mut many = territory.tablets(TERRITORY).await?;
+    let storm = page::storm(&territory.door, &mut many.tablets, WINDOW, dice).await?;
+    shown(&mut table, &format!("{TERRITORY} tablets"), storm.each, (&storm.refused, 2_000.0));
+    let mut woken = Vec::new();
+    for _ in 0..WAKINGS {
+        let some = tablets.tablets.get_mut(..usize::try_from(TOGETHER)?).context("tablets")?;
+        woken.extend(page::wake_together(&school.door, some).await?);
+        tablets.leave(&school.door).await?;
+    }
+    shown(&mut table, &format!("{TOGETHER} tablets wake together, {WAKINGS} times"), woken, (&[], 2_000.0));
+    Ok(table)
+}
+
+fn shown(table: &mut Table, what: &str, each: Vec<f64>, (refused, most): (&[String], f64)) {
+    if let Some(first) = refused.first() {
+        eprintln!("{what}: {} refused, the first with {first}", refused.len());
+    }
+    let at = |hundredths| percentile(each.clone(), hundredths) * 1e3;
+    table.shown(format!("{what}: a sign-in, median"), at(50), "ms");
+    table.most(format!("{what}: p95"), at(95), "ms", most);
+    table.shown(format!("{what}: longest"), at(100), "ms");
+    table.size(format!("{what}: refused"), count(refused.len()), "", 0.0);
+}
+
+/// The box is killed and started; the clock runs from the start of its program until a child is in.
+async fn restarts(school: &mut School, tablets: &mut Crowd) -> Result<Table> {
+    // As in a school: no enrolment is open.
+    school.boxed.configure("")?;
+    let mut times = Vec::new();
+    for _ in 0..RESTARTS {
+        let tablet = tablets.tablets.first_mut().context("a tablet")?;
+        school.boxed.kill().await?;
+        let began = Instant::now();
+        school.boxed.start()?;
+        Page::wake_when_there(&school.door, tablet, PATIENCE).await?;
+        times.push(began.elapsed().as_secs_f64() * 1e3);
+        tablets.leave(&school.door).await?;
+    }
+    let mut table = Table::new(format!("A box of {PUPILS} pupils is killed and started, {RESTARTS} times"));
+    table.most("from the start of its program to the first sign-in, median", median(times.clone()), "ms", 150.0);
+    table.shown("longest", percentile(times, 100), "ms");
+    Ok(table)
+}
+
+/// What a badge costs after a rest, in which memory was given back, and after a short pause; and the next badge.
+async fn pauses(school: &School, tablets: &mut Crowd) -> Result<Table> {
+    let (mut rested, mut paused, mut next) = (Vec::new(), Vec::new(), Vec::new());
+    let (first, second) = tablets.tablets.split_at_mut(1);
+    let (first, second) = (first.first_mut().context("a tablet")?, second.first_mut().context("another")?);
+    let mut pages = (Page::wake(&school.door, first).await?, Page::wake(&school.door, second).await?);
+    for _ in 0..PAUSES {
+        for (pause, times) in [(LONG, &mut rested), (SHORT, &mut paused)] {
+            tablets.leave(&school.door).await?;
+            let [first, second, ..] = tablets.tablets.as_mut_slice() else { continue };
+            sleep(pause).await;
+            for (page, tablet, times) in [(&mut pages.0, first, times), (&mut pages.1, second, &mut next)] {
+                let request = page.prepare(tablet)?;
+                let began = Instant::now();
+                page.sign_in(tablet, request).await?;
+                times.push(began.elapsed().as_secs_f64() * 1e3);
+            }
+        }
+    }
+    let (rested, paused, next) = (median(rested), median(paused), median(next));
+    let mut table = Table::new(format!("A badge after a pause, medians of {PAUSES} each"));
+    table.shown(format!("after {} s: memory was given back", LONG.as_secs()), rested, "ms");
+    table.shown(format!("after {} s: it was not", SHORT.as_secs()), paused, "ms");
+    table.shown("the next badge at once", next, "ms");
+    table.shown("what giving memory back costs the first badge", rested - paused, "ms");
+    Ok(table)
+}

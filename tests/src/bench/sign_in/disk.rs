@@ -1,0 +1,47 @@
+//! What an fsync takes on this disk, and how many of them a box made.
+
+use std::{
+    fs::File,
+    io::{Read as _, Write as _},
+    path::Path,
+};
+
+use anyhow::Result;
+use tokio::time::Instant;
+
+use crate::bench::boxed::Boxed;
+
+/// A page of the database.
+const PAGE_BYTES: usize = 4_096;
+/// Of the log's header (sqlite.org/fileformat2.html, §4.1): the number of its present lap stands at byte 12.
+const LAP_AT: usize = 12;
+/// Each time the log begins anew the header is synced, and before it the log and the database were.
+const SYNCS_A_LAP: u64 = 3;
+
+/// How long a page appended to a file of this folder takes to be durable, so many times, in seconds.
+///
+/// # Errors
+/// When the disk refuses.
+pub fn fsyncs(dir: &Path, many: usize) -> Result<Vec<f64>> {
+    let mut file = File::create(dir.join("fsync"))?;
+    let mut times = Vec::new();
+    for _ in 0..many {
+        file.write_all(&[7; PAGE_BYTES])?;
+        let began = Instant::now();
+        file.sync_data()?;
+        times.push(began.elapsed().as_secs_f64());
+    }
+    Ok(times)
+}
+
+/// Syncs of a box's database since its start: one a group commit, as its metrics count them, and [`SYNCS_A_LAP`] each
+/// time the log, full, is written back into the database and begun anew.
+///
+/// # Errors
+/// When the box does not answer.
+pub async fn syncs(boxed: &Boxed) -> Result<u64> {
+    let mut header = [0; LAP_AT + 4];
+    File::open(boxed.home.join("box.db-wal"))?.read_exact(&mut header)?;
+    let lap = u32::from_be_bytes([header[LAP_AT], header[LAP_AT + 1], header[LAP_AT + 2], header[LAP_AT + 3]]);
+    Ok(boxed.metric("commits").await? + u64::from(lap) * SYNCS_A_LAP)
+}
