@@ -24,7 +24,7 @@ use card::{INK, PAPER, QUIET};
 pub const WIDTH: u16 = 640;
 /// Rows of a frame.
 pub const HEIGHT: u16 = 480;
-/// Frames of a burst: half a second of a child's patience on a slow tablet.
+/// Frames of a burst: a second of a child's patience on a slow tablet.
 pub const BURST: usize = 4;
 /// Frames a second of a [`film`], as pages ask for.
 const FILM_FPS: u16 = 10;
@@ -53,7 +53,7 @@ pub fn burst(class: Class, payload: &str, seed: u64) -> Result<Vec<Frame>> {
 /// When they do not fit a frame.
 pub fn codes(codes: &[QrCode]) -> Result<Frame> {
     let columns = (1..).find(|n| n * n >= codes.len()).unwrap_or(1);
-    let (wide, high) = (usize::from(WIDTH) / columns, usize::from(HEIGHT) / codes.len().div_ceil(columns));
+    let (wide, high) = (usize::from(WIDTH) / columns, usize::from(HEIGHT) / codes.len().div_ceil(columns).max(1));
     let mut frame = Frame { pixels: vec![PAPER; usize::from(WIDTH) * usize::from(HEIGHT)] };
     for (at, code) in codes.iter().enumerate() {
         let side = wide.min(high) / (code.width() + 2 * usize::from(QUIET));

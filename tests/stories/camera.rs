@@ -194,9 +194,8 @@ async fn hostile_pictures_are_read_as_nothing_or_as_what_they_say() -> Result<()
     let badge = Badge::draw(&Seeded::new(7)).payload();
     let straight = codes(&[code(&badge, EcLevel::Q)?])?;
 
-    // Twice each: every other frame is read in another way.
     let said = async |frame: &Frame| -> Result<BTreeSet<String>> {
-        let readings = page.read(&[frame.clone(), frame.clone()]).await?;
+        let readings = page.read(std::slice::from_ref(frame)).await?;
         Ok(readings.into_iter().flat_map(|reading| reading.texts).collect())
     };
     let half = straight.pixels.len() / 2;
@@ -208,7 +207,7 @@ async fn hostile_pictures_are_read_as_nothing_or_as_what_they_say() -> Result<()
         (&straight.pixels[..1], (1, 1)),
         (&[], (0, 0)),
     ] {
-        let readings = page.read_bytes(&[bytes, bytes], size).await?;
+        let readings = page.read_bytes(&[bytes], size).await?;
         ensure!(readings.iter().all(|reading| reading.texts.is_empty()), "{size:?}: {readings:?}");
     }
     for (what, frame) in

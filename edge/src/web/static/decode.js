@@ -19,17 +19,22 @@ ready.then(
   (/** @type {unknown} */ cause) => postMessage({ broken: String(cause) }),
 );
 
-/** Every other frame is read as a relief: glare and noise need it, and codes very near or far are read without. */
-let asRelief = false;
+/** @param {ImageData} image */
+async function textsIn(image) {
+  const found = await readBarcodes(image, OPTIONS);
+  return found.filter((f) => f.isValid).map((f) => f.text);
+}
 
 onmessage = async (message) => {
   const { pixels, width, height } = message.data;
   try {
     const image = new ImageData(new Uint8ClampedArray(pixels), width, height);
-    if (asRelief) relieve(image);
-    asRelief = !asRelief;
-    const found = await readBarcodes(image, OPTIONS);
-    postMessage({ texts: found.filter((f) => f.isValid).map((f) => f.text) });
+    let texts = await textsIn(image);
+    if (texts.length === 0) {
+      relieve(image);
+      texts = await textsIn(image);
+    }
+    postMessage({ texts });
   } catch {
     postMessage({ texts: [] });
   }

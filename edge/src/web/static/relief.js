@@ -1,4 +1,4 @@
-// Light and dark told from what stands around: print under a lamp, in shadow or in noise becomes print again.
+// Light and dark told from what stands around: print near a glare, beside a thumb, in shadow or noise is print again.
 
 /** A place is compared with the square around it, so many pixels each way: three modules of a badge held as one reads. */
 const AROUND = 10;

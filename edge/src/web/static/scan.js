@@ -4,7 +4,7 @@
 // make, so after some failures ours takes over.
 
 const FRAME = { width: 640, height: 480 };
-/** A pause between two readings: a slow tablet keeps half of its time for the screen. */
+/** The pause after a reading, or as long as it took: a slow tablet keeps half of its time for the screen. */
 const PAUSE_MS = 120;
 /** A badge must have been out of sight for so long before it counts again. */
 const AWAY_MS = 4_000;
@@ -93,9 +93,11 @@ export class Scanner {
   /** Reads as long as this picture lasts. @param {MediaStream} stream */
   async #loop(stream) {
     while (this.stream === stream) {
+      const began = performance.now();
       const texts = await this.#read();
       if (this.stream === stream) this.#saw(texts);
-      await new Promise((go) => setTimeout(go, PAUSE_MS));
+      const pause_ms = Math.max(PAUSE_MS, performance.now() - began);
+      await new Promise((go) => setTimeout(go, pause_ms));
     }
   }
 
