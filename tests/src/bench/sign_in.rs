@@ -2,7 +2,7 @@
 //!
 //! | file | its one idea |
 //! |---|---|
-//! | [`line`] | a kept-alive HTTP/1.1 connection over TLS, cheap for its client |
+//! | [`mod@line`] | a kept-alive HTTP/1.1 connection over TLS, cheap for its client |
 //! | [`crowd`] | tablets with keys, tokens and badges; bursts of sign-ins over shared connections |
 //! | [`page`] | a tablet's page as a browser keeps it, over HTTP/2; storms, and tablets that wake |
 //! | [`bare`] | the bare handler beside which a box is measured |
