@@ -106,7 +106,7 @@ async fn a_first_grader_signs_in_by_badge_and_the_next_one_finds_nothing() -> Re
     let name = tablet.see("#given-name").await?.text().await?;
     let (first, second) = if name == one.given_name { (one, other) } else { (other, one) };
     ensure!(name == first.given_name, "the screen says {name}");
-    tablet.see(".faces .animal svg").await?;
+    tablet.see(".faces .animal img").await?;
     let pictures = client.find_all(Locator::Css(".shelves .tiles .shortcut .picture")).await?.len();
     ensure!(pictures > 0, "a first-grader finds pictures: {}", tablet.text().await?);
     tablet.shows("Poésie de la semaine", 1).await?;
