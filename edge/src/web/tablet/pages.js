@@ -41,5 +41,7 @@ export async function closeAll(wait) {
   for (const page of opened) page.close();
   const closed = await wait(() => [...opened].every((page) => page.closed));
   if (closed) opened.clear();
+  // What the next child's screen does has nothing to do with it.
+  openedAt = -Infinity;
   return closed;
 }
