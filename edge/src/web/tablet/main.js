@@ -225,6 +225,8 @@ function signIn(how, takes) {
 function open(opened) {
   token = opened.token ?? token;
   if (token) sessionStorage.setItem(SESSION, token);
+  // The box hands a token out again until it was used: whoever sits here keeps her screen.
+  if (stay?.session.session_id === opened.session_id) return;
   farewell = screens.namesOf(opened);
   sinceBeat = 0;
   endStay();
