@@ -128,12 +128,9 @@ async fn beside(school: &School, tablets: &mut Crowd, dir: &Path) -> Result<Tabl
     tablets.leave(door).await?;
     let bare = Bare::start(&school.boxed.home, warm.body_bytes / TABLETS).await?;
     let (mut ours, mut theirs, mut fsyncs) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut mid, mut mid_bare) = (Vec::new(), Vec::new());
     let (mut crowded, mut crowded_bare, mut syncs) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..TURNS {
-        for (hands, boxes, bares) in
-            [(TOGETHER, &mut ours, &mut theirs), (all, &mut crowded, &mut crowded_bare), (120, &mut mid, &mut mid_bare)]
-        {
+        for (hands, boxes, bares) in [(TOGETHER, &mut ours, &mut theirs), (all, &mut crowded, &mut crowded_bare)] {
             let before = disk::syncs(&school.boxed).await?;
             boxes.push(tablets.sign_in(door, hands, cpu).await?);
             syncs.push((hands, disk::syncs(&school.boxed).await? - before));
@@ -159,11 +156,6 @@ async fn beside(school: &School, tablets: &mut Crowd, dir: &Path) -> Result<Tabl
     table.shown("… fsyncs for a sign-in", per_sign_in(all), "");
     table.shown("… processor for a sign-in", cpu(&crowded) * ms, "ms");
     table.shown("… bare, processor", cpu(&crowded_bare) * ms, "ms");
-    table.shown("120: box", of(&mid, Burst::rate), "/s");
-    table.shown("120: bare", of(&mid_bare, Burst::rate), "/s");
-    table.shown("120: ratio", of(&mid, Burst::rate) / of(&mid_bare, Burst::rate), "x");
-    table.shown("120: cpu", cpu(&mid) * ms, "ms");
-    table.shown("120: fsyncs", per_sign_in(120), "");
     let (rate, bare_rate) = (of(&ours, Burst::rate), of(&theirs, Burst::rate));
     table.shown(format!("{TOGETHER} connections: durable sign-ins a second"), rate, "/s");
     table.shown("… bare handler", bare_rate, "/s");
