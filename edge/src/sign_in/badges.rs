@@ -10,17 +10,18 @@ use preau_shared::{
     refusal::Refusal,
     time::Stamp,
 };
+use rusqlite::Connection;
 
 use crate::{
     app::App,
     classroom::live::Change,
-    store::{Trouble, badges, people},
+    store::{Trouble, badges, journal::Book, people},
 };
 
 /// A badge for a child who forgot hers dies after so long.
 pub(crate) const TEMPORARY: Duration = Duration::from_secs(12 * 3_600);
-/// Badges of one person that may be valid at once: one in use, one on the day of a reprint, one for today.
-pub(crate) const MAX_VALID: usize = 3;
+/// Lasting badges of one person that may be valid at once: one in use, and two that were printed since.
+pub(crate) const MAX_LASTING: usize = 3;
 
 /// Makes a badge void, for ever: from the next request on, across restarts.
 ///
@@ -40,6 +41,28 @@ pub(crate) async fn void(app: &App, badge: BadgeId, by: Pseudonym) -> Result<(),
     Ok(())
 }
 
+/// Makes these void inside the caller's commit; `why` is a word.
+pub(crate) fn end(
+    conn: &Connection,
+    book: &Book,
+    ends: Vec<BadgeId>,
+    (why, by): (&str, Pseudonym),
+) -> Result<(), Trouble> {
+    for old in ends {
+        book.edit(conn, &badge::void(old, why))?;
+        book.note(conn, &Entry::BadgeVoided { badge: old, by: Some(by) })?;
+    }
+    Ok(())
+}
+
+/// Reprints that nobody came with make room for another one; the badge in use stays, and so does the last reprint.
+pub(crate) fn without_room(conn: &Connection, person: PersonId) -> Result<Vec<BadgeId>, Trouble> {
+    let lasting = badges::lasting_of(conn, person)?;
+    let too_many = lasting.len().saturating_sub(MAX_LASTING.saturating_sub(1));
+    let in_use = 1;
+    Ok(lasting.into_iter().skip(in_use).take(too_many).map(|(badge, _)| badge).collect())
+}
+
 /// A badge that was just drawn; its payload is shown once and stored nowhere.
 #[derive(Debug)]
 pub(crate) struct Drawn {
@@ -50,11 +73,10 @@ pub(crate) struct Drawn {
     pub(crate) expires: Option<Stamp>,
 }
 
-/// Draws a badge for a pupil, for today only or to stay.
+/// Draws a badge for a pupil, for today only or to stay. A new one for today ends the last one.
 ///
 /// # Errors
-/// `not_found` when nobody has this name; `forbidden` for staff, whose badges are made by the DSI, and when
-/// [`MAX_VALID`] badges are valid already; 507 while the disk fails.
+/// `not_found` when nobody has this name; `forbidden` for staff, whose badges are made by the DSI; 507 while the disk fails.
 pub(crate) async fn issue(app: &App, person: PersonId, temporary: bool, by: Pseudonym) -> Result<Drawn, Trouble> {
     let (drawn, key) = (Badge::draw(app.dice.as_ref()), app.badge_key);
     let short = ShortCode::draw(app.dice.as_ref());
@@ -65,12 +87,8 @@ pub(crate) async fn issue(app: &App, person: PersonId, temporary: bool, by: Pseu
             if human.is_staff() {
                 return Err(Refusal::Forbidden.into());
             }
-            if badges::valid_of(conn, person)?.len() >= MAX_VALID {
-                return Err(Trouble::because(
-                    Refusal::Forbidden,
-                    format!("at most {MAX_VALID} badges of one person are valid at once: make one void first"),
-                ));
-            }
+            let ends = if temporary { badges::temporary_of(conn, person)? } else { without_room(conn, person)? };
+            end(conn, book, ends, ("replaced", by))?;
             let id = BadgeId::draw(book.dice.as_ref());
             let expires = temporary.then(|| book.now.after(TEMPORARY));
             let document = documents::Badge {

@@ -6,7 +6,7 @@ use preau_shared::{
     animals::Herd,
     badge::Badge,
     documents::{
-        self, Provisional, badge,
+        self, Provisional,
         class::{join, teach},
         provisional,
     },
@@ -18,12 +18,12 @@ use preau_shared::{
 };
 use tokio::task;
 
-use super::factor::slow_hash;
+use super::{badges, factor::slow_hash};
 use crate::{
     app::App,
     classroom::live::Change,
     store::{
-        Trouble, badges, classes,
+        Trouble, badges as rows, classes,
         people::{self, Human},
     },
 };
@@ -191,10 +191,7 @@ pub(crate) async fn end_substitute(app: &App, person: PersonId, by: Pseudonym) -
     app.commit(move |conn, book| {
         let found = people::find(conn, person)?.filter(|someone| someone.provisional && someone.is_staff());
         found.ok_or(Refusal::NotFound)?;
-        for old in badges::valid_of(conn, person)? {
-            book.edit(conn, &badge::void(old, "left"))?;
-            book.note(conn, &Entry::BadgeVoided { badge: old, by: Some(by) })?;
-        }
+        badges::end(conn, book, rows::valid_of(conn, person)?, ("left", by))?;
         book.edit(conn, &provisional::leave(person))?;
         book.note(conn, &Entry::Audit { what: "a substitute teacher left".into(), by: Some(by) })
     })

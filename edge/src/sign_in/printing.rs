@@ -8,16 +8,19 @@ use std::collections::BTreeSet;
 use preau_shared::{
     badge::{Badge, ShortCode, ShortHash, StandIn},
     dice::Dice,
-    documents::{self, badge},
+    documents,
     ids::{BadgeId, ClassId, PersonId},
-    journal::Entry,
+    journal::{Entry, Pseudonym},
     print::{self, Card, PrintError, Sheet, Style},
     refusal::Refusal,
 };
 use rusqlite::Connection;
 use tokio::task;
 
-use super::{badges::MAX_VALID, factor::stand_in_hash};
+use super::{
+    badges::{end, without_room},
+    factor::stand_in_hash,
+};
 use crate::{
     app::App,
     classroom::live::Change,
@@ -89,7 +92,7 @@ pub(crate) async fn print(app: &App, order: Order, by: &Human) -> Result<Printed
     let (who, pseudonym) = (by.id, by.in_journal());
     app.commit(move |conn, book| {
         for one in &drawn {
-            keep(conn, book, one, order.lost, &key)?;
+            keep(conn, book, one, (order.lost, pseudonym), &key)?;
         }
         prints::note(conn, &Print { at: book.now, by: who, whose, count, lost: order.lost })?;
         let what = format!("{count} badges printed{}", if order.lost { ", those before void" } else { "" });
@@ -144,12 +147,15 @@ fn sheets(lists: &Lists, drawn: &[Drawn]) -> Vec<Sheet> {
 }
 
 /// The rows of one new badge; what must make room for it is void.
-fn keep(conn: &Connection, book: &Book, drawn: &Drawn, lost: bool, key: &[u8; 32]) -> Result<(), Trouble> {
+fn keep(
+    conn: &Connection,
+    book: &Book,
+    drawn: &Drawn,
+    (lost, by): (bool, Pseudonym),
+    key: &[u8; 32],
+) -> Result<(), Trouble> {
     let ends = if lost { badges::ours_of(conn, drawn.person)? } else { without_room(conn, drawn.person)? };
-    for old in ends {
-        book.edit(conn, &badge::void(old, if lost { "lost" } else { "reprinted" }))?;
-        book.note(conn, &Entry::BadgeVoided { badge: old, by: None })?;
-    }
+    end(conn, book, ends, (if lost { "lost" } else { "reprinted" }, by))?;
     let document = documents::Badge {
         id: BadgeId::draw(book.dice.as_ref()),
         person: drawn.person,
@@ -161,13 +167,6 @@ fn keep(conn: &Connection, book: &Book, drawn: &Drawn, lost: bool, key: &[u8; 32
         short: Some(drawn.short_hash),
     };
     book.edit(conn, &document.edit())
-}
-
-/// Reprints that nobody came with make room for another one; the badge in use stays, and so does the last reprint.
-fn without_room(conn: &Connection, person: PersonId) -> Result<Vec<BadgeId>, Trouble> {
-    let lasting = badges::lasting_of(conn, person)?;
-    let too_many = lasting.len().saturating_sub(MAX_VALID.saturating_sub(1));
-    Ok(lasting.into_iter().skip(1).take(too_many).map(|(badge, _)| badge).collect())
 }
 
 fn refused(error: PrintError) -> Trouble {

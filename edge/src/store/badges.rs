@@ -227,6 +227,12 @@ pub(crate) fn ours_of(conn: &Connection, person: PersonId) -> Result<Vec<BadgeId
     all(conn, sql, [&person.as_bytes()[..]], |row| Ok(BadgeId::from_bytes(row.get(0)?)))
 }
 
+/// Badges of a person for one day, whether it is over or not, that are not void.
+pub(crate) fn temporary_of(conn: &Connection, person: PersonId) -> Result<Vec<BadgeId>, StoreError> {
+    let sql = "SELECT badge FROM badges WHERE person = ?1 AND void = 0 AND expires IS NOT NULL ORDER BY badge";
+    all(conn, sql, [&person.as_bytes()[..]], |row| Ok(BadgeId::from_bytes(row.get(0)?)))
+}
+
 /// Whether some badge, void or not, carries this slow hash.
 pub(crate) fn is_known(conn: &Connection, short: &ShortHash) -> Result<bool, StoreError> {
     let found = one(conn, "SELECT 1 FROM badges WHERE short = ?1 LIMIT 1", [&short.0[..]], |_| Ok(()))?;

@@ -68,6 +68,29 @@ async fn a_reprint_leaves_the_old_badge_good_until_the_new_one_comes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_forgets_her_badge_every_morning_gets_one_every_morning() {
+    let school = School::open().await;
+    let mut tablet = school.tablet("T01").await;
+    let mut yesterdays = None;
+    for morning in 0..6 {
+        let teacher = school.staff().await.cookie;
+        let today = school.new_badge(&teacher, school.lina.0, true).await.text("payload");
+        assert_eq!(tablet.tries(&today).await, IN, "morning {morning}");
+        if let Some(old) = yesterdays.replace(today) {
+            assert_eq!(tablet.tries(&old).await, refused(403, "badge_void"), "a new one for today ends the last");
+        }
+        school.clock.pass(24 * 3_600);
+    }
+    // And whoever loses hers again and again gets another one, too.
+    let teacher = school.staff().await.cookie;
+    for _ in 0..6 {
+        let new = school.new_badge(&teacher, school.lina.0, false).await.text("payload");
+        assert_eq!(tablet.tries(&new).await, IN);
+    }
+    assert_eq!(school.lasting(school.lina.0).len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_class_is_printed_and_a_mass_loss_is_one_act() {
     let school = School::open().await;
     let (mut tablet, teacher) = (school.tablet("T01").await, school.staff().await.cookie);

@@ -19,19 +19,22 @@ use serde_json::{Value, json};
 use tokio::runtime;
 
 use super::school::{Device, School};
+use crate::sign_in::badges::MAX_LASTING;
 
 /// Schedules when nobody says otherwise.
 const FEW: u64 = 12;
 /// Acts of one schedule.
 const ACTS: u64 = 14;
 
-/// What a badge is: its name in the lists, whose it is, its series, and whether it is void.
+/// What a badge is: its name in the lists, whose it is, its series, whether it is void, and whether anybody can show it
+/// (what was printed as lost stays on paper).
 #[derive(Debug, Clone)]
 struct Known {
     badge_id: String,
     person: PersonId,
     series: u32,
     void: bool,
+    shown: bool,
 }
 
 /// Badges by what their codes hold.
@@ -51,7 +54,7 @@ impl Story {
         let tablet = school.tablet("T01").await;
         let known = |(person, badge, payload): &(PersonId, _, String)| {
             let badge: &preau_shared::ids::BadgeId = badge;
-            let known = Known { badge_id: badge.to_string(), person: *person, series: 0, void: false };
+            let known = Known { badge_id: badge.to_string(), person: *person, series: 0, void: false, shown: true };
             (payload.clone(), known)
         };
         let badges = [known(&school.lina), known(&school.noe)].into();
@@ -60,8 +63,10 @@ impl Story {
 
     /// One act; what it was, for whoever reads a failure.
     async fn act(mut self, dice: &Seeded) -> (Self, &'static str) {
-        let at = usize::try_from(dice.below(u64::try_from(self.badges.len()).expect("few"))).expect("few");
-        let (payload, known) = self.badges.iter().nth(at).map(|(p, k)| (p.clone(), k.clone())).expect("a badge");
+        let mut shown: Vec<_> = self.badges.iter().filter(|(_, known)| known.shown).collect();
+        let at = usize::try_from(dice.below(u64::try_from(shown.len()).expect("few"))).expect("few");
+        let (payload, known) = shown.swap_remove(at);
+        let (payload, known) = (payload.clone(), known.clone());
         match dice.below(10) {
             0 => {
                 let teacher = self.school.staff().await.cookie;
@@ -74,15 +79,14 @@ impl Story {
                 let teacher = self.school.staff().await.cookie;
                 let path = format!("/api/v1/people/{}/badges", known.person);
                 let drawn = self.school.by_staff(&teacher, "POST", &path, json!({})).await;
-                // Full hands, those on paper included, get no other badge.
-                if drawn.code() != (403, "forbidden") {
-                    assert_eq!(drawn.status, 201, "{}", drawn.body);
-                    let series = self.badges.values().filter(|k| k.person == known.person).map(|k| k.series).max();
-                    let series = series.unwrap_or(0) + 1;
-                    let badge_id = drawn.text("badge_id");
-                    let new = Known { badge_id, person: known.person, series, void: false };
-                    self.badges.insert(drawn.text("payload"), new);
-                }
+                assert_eq!(drawn.status, 201, "{}", drawn.body);
+                // Prints that nobody came with make room for another; the one in use stays.
+                let mut lasting: Vec<_> =
+                    self.badges.values_mut().filter(|k| k.person == known.person && !k.void).collect();
+                lasting.sort_by_key(|k| k.series);
+                let too_many = (lasting.len() + 1).saturating_sub(MAX_LASTING);
+                lasting.into_iter().skip(1).take(too_many).for_each(|k| k.void = true);
+                self.gets(known.person, drawn.text("badge_id"), Some(drawn.text("payload")));
                 (self, "reprint")
             }
             2 => {
@@ -92,7 +96,7 @@ impl Story {
                 assert_eq!(printed.status, 201, "{}", printed.body);
                 let hers = self.badges.values_mut().filter(|k| k.person == known.person);
                 hers.for_each(|k| k.void = true);
-                // The new one is on paper only: nobody of this story comes with it.
+                self.gets(known.person, String::new(), None);
                 (self, "lost")
             }
             3 | 4 => (self.dies().await, "kill -9"),
@@ -115,6 +119,14 @@ impl Story {
                 (self, "sign in")
             }
         }
+    }
+
+    /// Somebody has one badge more; without a payload it is on paper only.
+    fn gets(&mut self, person: PersonId, badge_id: String, payload: Option<String>) {
+        let series = self.badges.values().filter(|k| k.person == person).map(|k| k.series).max().unwrap_or(0) + 1;
+        let shown = payload.is_some();
+        let payload = payload.unwrap_or_else(|| format!("paper {person} {series}"));
+        self.badges.insert(payload, Known { badge_id, person, series, void: false, shown });
     }
 
     /// The process ends without a word: what it wrote lies on the disk, its log beside it.
@@ -186,7 +198,7 @@ async fn schedule(seed: u64) -> Vec<&'static str> {
         (story, done) = story.act(&dice).await;
         told.push(done);
     }
-    let every: Vec<String> = story.badges.keys().cloned().collect();
+    let every: Vec<String> = story.badges.iter().filter(|(_, k)| k.shown).map(|(payload, _)| payload.clone()).collect();
     for payload in every {
         story.tries(&payload).await;
     }
