@@ -325,34 +325,27 @@ fn in_savepoint<S: Session, T, E: From<StoreError>>(session: &S, act: impl FnOnc
 }
 
 fn write<S: Session>(session: &S, queue: &mpsc::Receiver<Job<S>>, tick: &watch::Sender<u64>) {
-    while let Ok(first) = queue.recv() {
-        write_while_there_is_something(session, first, queue, tick);
-        session.rest();
-    }
-}
-
-fn write_while_there_is_something<S: Session>(
-    session: &S,
-    mut first: Job<S>,
-    queue: &mpsc::Receiver<Job<S>>,
-    tick: &watch::Sender<u64>,
-) {
-    let mut commits = 0_u32;
-    loop {
+    let (mut next, mut commits) = (queue.recv().ok(), 0_u32);
+    while let Some(first) = next {
+        // On a busy machine, whoever is about to hand something over does so first: fewer, larger commits. On an idle one
+        // this returns at once.
         thread::yield_now();
         if write_group(session, std::iter::once(first).chain(queue.try_iter().take(MAX_ACTS_PER_COMMIT)), tick) {
             session.scrub();
         }
         commits = commits.saturating_add(1);
-        let next = queue.recv_timeout(SETTLE_AFTER).or_else(|_| {
+        let settled = || {
             if commits >= SETTLE_COMMITS {
                 session.settle();
                 commits = 0;
             }
-            queue.recv_timeout(REST_AFTER)
-        });
-        let Ok(next) = next else { return };
-        first = next;
+            queue.recv_timeout(REST_AFTER).ok()
+        };
+        let rested = || {
+            session.rest();
+            queue.recv().ok()
+        };
+        next = queue.recv_timeout(SETTLE_AFTER).ok().or_else(settled).or_else(rested);
     }
 }
 

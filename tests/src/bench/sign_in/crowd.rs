@@ -256,14 +256,15 @@ impl Crowd {
                     each.push(sent.elapsed().as_secs_f64());
                     tablet.opened = Some(answer.body);
                 }
-                Ok::<_, anyhow::Error>((each, tablets))
+                // The connection is handed back too: it is not closed while the clock runs.
+                Ok::<_, anyhow::Error>((each, tablets, hand))
             });
         }
         let done = set.join_all().await;
         let seconds = began.elapsed().as_secs_f64();
         let mut burst = Burst { seconds, cpu: cpu()?.saturating_sub(before), ..Burst::default() };
         for part in done {
-            let (each, tablets) = part?;
+            let (each, tablets, _hand) = part?;
             burst.each.extend(each);
             burst.body_bytes += tablets.iter().filter_map(|t| t.opened.as_ref()).map(Vec::len).sum::<usize>();
             self.tablets.extend(tablets);
