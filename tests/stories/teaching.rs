@@ -61,7 +61,7 @@ async fn a_forgotten_code_costs_a_tap_and_a_forgotten_badge_two() -> Result<()> 
     sign_out(&tablet).await?;
 
     // She has forgotten her badge: a badge for today, on the teacher's screen.
-    let line = format!("[data-key=\"card {}\"]", lina.person_id);
+    let line = format!("[data-key=\"badge {}\"]", lina.person_id);
     desk.touch(&line).await?;
     photograph_at(&desk, &[DESK, TELEPHONE], &pictures, "badge-choices").await?;
     desk.touch("dialog .choice:first-of-type").await?;
@@ -89,7 +89,7 @@ async fn badges_are_printed_and_a_substitute_and_a_new_pupil_come() -> Result<()
     open_teacher_page(&desk, url, &head.payload, &head.second_factor).await?;
     look_at_class(&desk, &lina).await?;
 
-    desk.touch("[data-key=cards]").await?;
+    desk.touch("[data-key=badges]").await?;
     photograph_at(&desk, &[DESK, TELEPHONE], &pictures, "print").await?;
     desk.touch("dialog button[type=submit]").await?;
     let said = desk.see("dialog header + p").await?;
@@ -157,7 +157,7 @@ async fn look_at_class(desk: &Browser, pupil: &Somebody) -> Result<()> {
             break;
         }
     }
-    desk.see(&format!("[data-key=\"card {}\"]", pupil.person_id)).await?;
+    desk.see(&format!("[data-key=\"badge {}\"]", pupil.person_id)).await?;
     Ok(())
 }
 

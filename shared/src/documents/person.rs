@@ -21,6 +21,10 @@ pub(crate) const RULES: &[Rule] = &[
     Rule::new("level", Shape::Text(100)),
     Rule::new("animal", Shape::Text(100)),
     Rule::new("deleted", Shape::Flag).merged(Merge::TrueWins),
+];
+
+/// What somebody chooses for herself at a box, whether a roster names her or not.
+pub(crate) const CHOSEN: &[Rule] = &[
     // Keyed hashes, one for each sort of second factor; empty while there is none.
     Rule::new(Factor::Pictures.as_str(), Shape::Bytes(32)).by_box(),
     Rule::new(Factor::Digits.as_str(), Shape::Bytes(32)).by_box(),

@@ -6,7 +6,7 @@ use super::{
     person::role,
     rule::{Merge, Rule, Shape},
 };
-use crate::{ids::PersonId, second_factor::Factor, time::Stamp, wire::Role};
+use crate::{ids::PersonId, time::Stamp, wire::Role};
 
 pub(crate) const RULES: &[Rule] = &[
     Rule::new("pseudonym", Shape::Bytes(16)).merged(Merge::Once).by_box(),
@@ -17,14 +17,6 @@ pub(crate) const RULES: &[Rule] = &[
     Rule::new("expires", Shape::Int).by_box(),
     Rule::new("pin", Shape::Text(200)).by_box(),
     Rule::new("deleted", Shape::Flag).merged(Merge::TrueWins).by_box(),
-    Rule::new(Factor::Pictures.as_str(), Shape::Bytes(32)).by_box(),
-    Rule::new(Factor::Digits.as_str(), Shape::Bytes(32)).by_box(),
-    // How a screen suits her.
-    Rule::new("lang", Shape::Text(20)).by_box(),
-    Rule::new("text_size", Shape::Text(20)).by_box(),
-    Rule::new("contrast", Shape::Flag).by_box(),
-    Rule::new("still", Shape::Flag).by_box(),
-    Rule::new("mute", Shape::Flag).by_box(),
     // Who she is on the roster; the coordinator's alone.
     Rule::new("person", Shape::Bytes(16)).merged(Merge::Once),
 ];

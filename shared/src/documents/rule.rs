@@ -62,8 +62,13 @@ impl Shape {
     }
 }
 
-fn rules(kind: Kind) -> &'static [Rule] {
-    match kind {
+/// The rules of a kind, and those that it shares with another.
+fn rules(kind: Kind) -> impl Iterator<Item = &'static Rule> {
+    let shared = match kind {
+        Kind::Person | Kind::Provisional => person::CHOSEN,
+        Kind::Class | Kind::Tablet | Kind::Case | Kind::Badge | Kind::School | Kind::Policy | Kind::Catalogue => &[],
+    };
+    let own = match kind {
         Kind::Person => person::RULES,
         Kind::Class => class::RULES,
         Kind::Tablet => tablet::RULES,
@@ -73,12 +78,13 @@ fn rules(kind: Kind) -> &'static [Rule] {
         Kind::Policy => policy::RULES,
         Kind::Catalogue => catalogue::RULES,
         Kind::Provisional => provisional::RULES,
-    }
+    };
+    own.iter().chain(shared)
 }
 
 /// The rule of a key; none when this version does not know it.
 pub(crate) fn rule(kind: Kind, key: &str) -> Option<&'static Rule> {
-    rules(kind).iter().find(|rule| {
+    rules(kind).find(|rule| {
         if rule.key.ends_with(':') { key.len() > rule.key.len() && key.starts_with(rule.key) } else { key == rule.key }
     })
 }

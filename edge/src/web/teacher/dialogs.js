@@ -59,11 +59,11 @@ export function chooseTablet(pupil, tablets) {
 }
 
 /**
- * What becomes of a child's card.
+ * What becomes of a child's badge.
  * @param {import("./screens.js").Pupil} pupil
  * @returns {Promise<"today" | "print" | "lost" | "void" | null>}
  */
-export function chooseCard(pupil) {
+export function chooseBadgeAct(pupil) {
   const known = pupil.badges.length > 0;
   return dialog((close) => [
     el("header", {}, animal(pupil.animal), el("h2", {}, say("teacher-badge-title", { name: pupil.given_name }))),
@@ -81,11 +81,11 @@ function choice(picture, word, help, onclick) {
 }
 
 /**
- * A card for today: the child shows the teacher's screen to the tablet, or copies the letters.
+ * A badge for today: the child shows the teacher's screen to the tablet, or copies the letters.
  * @param {import("./screens.js").Pupil} pupil
  * @param {{ drawing: string, short_code: string }} drawn
  */
-export function showCard(pupil, { drawing, short_code }) {
+export function showBadge(pupil, { drawing, short_code }) {
   return dialog((close) => [
     el("header", {}, animal(pupil.animal), el("h2", {}, say("teacher-badge-today-title", { name: pupil.given_name }))),
     qr(drawing, say("teacher-badge-today")),
@@ -181,7 +181,7 @@ function qr(drawing, label) {
 }
 
 /**
- * Cards for many.
+ * Badges for many.
  * @param {string} className
  * @param {boolean} head whether the school may be chosen
  * @returns {Promise<{ school: boolean, lost: boolean, labels: boolean } | null>}
@@ -228,7 +228,7 @@ export async function during(sentence, work) {
 }
 
 /**
- * What each level is asked for besides a card; each choice is kept as it is made.
+ * What each level is asked for besides a badge; each choice is kept as it is made.
  * @param {{ level: string, factor: string, pupils: number }[]} levels
  * @param {(level: string, factor: string) => Promise<unknown>} onChoose
  */

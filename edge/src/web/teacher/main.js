@@ -199,8 +199,8 @@ function draw() {
   const held = /** @type {HTMLElement | null} */ (document.activeElement)?.dataset?.key;
   const open = main.querySelector("details.tablets")?.hasAttribute("open") ?? false;
   const isHead = who?.role === "head";
-  const head = screens.frame({ name: who?.given_name ?? null, classes, current, onClass: choose, onEnrol: openEnrolment, onCards: printMany, onCodes: isHead ? chooseCodes : null, onSubstitute: addSubstitute, onLeave: leave });
-  const room = view === null ? [] : screens.classroom(view, { filter, onFilter: setFilter, onLetIn: letIn, onAnswer: answer, onEnd: endSession, onCard: cardOf, onNewPupil: addPupil, onGuests: guests, onLearn: learn, onChecked: checked });
+  const head = screens.frame({ name: who?.given_name ?? null, classes, current, onClass: choose, onEnrol: openEnrolment, onPrint: printMany, onCodes: isHead ? chooseCodes : null, onSubstitute: addSubstitute, onLeave: leave });
+  const room = view === null ? [] : screens.classroom(view, { filter, onFilter: setFilter, onLetIn: letIn, onAnswer: answer, onEnd: endSession, onBadgeActs: badgeActs, onNewPupil: addPupil, onGuests: guests, onLearn: learn, onChecked: checked });
   main.replaceChildren(.../** @type {Node[]} */ ([...head, ...room].filter((n) => n)));
   main.querySelector("details.tablets")?.toggleAttribute("open", open);
   if (held) /** @type {HTMLElement | null} */ (main.querySelector(`[data-key="${CSS.escape(held)}"]`))?.focus({ preventScroll: true });
@@ -266,10 +266,10 @@ function endSession(pupil) {
 }
 
 /** @param {screens.Pupil} pupil */
-function cardOf(pupil) {
+function badgeActs(pupil) {
   void doing(async () => {
     const person = { person_id: pupil.person_id };
-    switch (await dialogs.chooseCard(pupil)) {
+    switch (await dialogs.chooseBadgeAct(pupil)) {
       case "today":
         return showToday(pupil);
       case "print":
@@ -285,10 +285,10 @@ function cardOf(pupil) {
 /** @param {screens.Pupil} pupil */
 async function showToday(pupil) {
   const drawn = await proved((proof) => ask("POST", `/api/v1/people/${pupil.person_id}/badges`, { temporary: true, ...proof }));
-  if (drawn) await dialogs.showCard(pupil, drawn);
+  if (drawn) await dialogs.showBadge(pupil, drawn);
 }
 
-/** Cards of the class, or of the school for the head. */
+/** Badges of the class, or of the school for the head. */
 function printMany() {
   void doing(async () => {
     if (!view) return;
@@ -351,7 +351,7 @@ function addSubstitute() {
   });
 }
 
-/** What each level is asked for besides a card. */
+/** What each level is asked for besides a badge. */
 function chooseCodes() {
   void doing(async () => {
     const levels = await ask("GET", "/api/v1/factors");

@@ -57,9 +57,9 @@ export function signIn({ onBadge, onAccount, onCamera }) {
 
 /**
  * The page's frame once signed in.
- * @param {{ name: string | null, classes: ClassLine[], current: string | null, onClass: (id: string) => void, onEnrol: () => void, onCards: () => void, onCodes: (() => void) | null, onSubstitute: () => void, onLeave: () => void }} how
+ * @param {{ name: string | null, classes: ClassLine[], current: string | null, onClass: (id: string) => void, onEnrol: () => void, onPrint: () => void, onCodes: (() => void) | null, onSubstitute: () => void, onLeave: () => void }} how
  */
-export function frame({ name, classes, current, onClass, onEnrol, onCards, onCodes, onSubstitute, onLeave }) {
+export function frame({ name, classes, current, onClass, onEnrol, onPrint, onCodes, onSubstitute, onLeave }) {
   const tab = (/** @type {ClassLine} */ c) =>
     el(
       "button",
@@ -75,7 +75,7 @@ export function frame({ name, classes, current, onClass, onEnrol, onCards, onCod
       el(
         "div",
         { class: "acts" },
-        classes.length > 0 && button("quiet", "printer", say("teacher-badges"), onCards, { "data-key": "cards" }),
+        classes.length > 0 && button("quiet", "printer", say("teacher-badges"), onPrint, { "data-key": "badges" }),
         button("quiet", "users", say("teacher-substitute"), onSubstitute, { "data-key": "substitute" }),
         onCodes && button("quiet", "lock", say("teacher-codes"), onCodes, { "data-key": "codes" }),
         button("quiet", "device-tablet", say("teacher-enrol"), onEnrol, { "data-key": "enrol" }),
@@ -90,7 +90,7 @@ export function frame({ name, classes, current, onClass, onEnrol, onCards, onCod
 /**
  * One class, now.
  * @param {ClassView} view
- * @param {{ filter: Filter, onFilter: (filter: Filter) => void, onLetIn: (pupil: Pupil) => void, onAnswer: (pupil: Pupil, newCode: boolean) => void, onEnd: (pupil: Pupil) => void, onCard: (pupil: Pupil) => void, onNewPupil: () => void, onGuests: () => void, onLearn: (tabletId: string) => void, onChecked: (tablet: Tablet) => void }} how
+ * @param {{ filter: Filter, onFilter: (filter: Filter) => void, onLetIn: (pupil: Pupil) => void, onAnswer: (pupil: Pupil, newCode: boolean) => void, onEnd: (pupil: Pupil) => void, onBadgeActs: (pupil: Pupil) => void, onNewPupil: () => void, onGuests: () => void, onLearn: (tabletId: string) => void, onChecked: (tablet: Tablet) => void }} how
  */
 export function classroom(view, how) {
   const seated = view.pupils.filter((p) => p.session !== null);
@@ -122,8 +122,8 @@ export function classroom(view, how) {
   ];
 }
 
-/** @param {Pupil} pupil @param {{ onLetIn: (p: Pupil) => void, onAnswer: (p: Pupil, newCode: boolean) => void, onEnd: (p: Pupil) => void, onCard: (p: Pupil) => void }} how */
-function card(pupil, { onLetIn, onAnswer, onEnd, onCard }) {
+/** @param {Pupil} pupil @param {{ onLetIn: (p: Pupil) => void, onAnswer: (p: Pupil, newCode: boolean) => void, onEnd: (p: Pupil) => void, onBadgeActs: (p: Pupil) => void }} how */
+function card(pupil, { onLetIn, onAnswer, onEnd, onBadgeActs }) {
   const { session, calling, person_id: id } = pupil;
   const seat = session
     ? el("p", { class: "seat" }, icon("device-tablet"), el("span", {}, el("b", {}, session.tablet_name), el("span", {}, since(session.for_s))))
@@ -144,7 +144,7 @@ function card(pupil, { onLetIn, onAnswer, onEnd, onCard }) {
           ? button("main", "check", say("teacher-let-in"), () => onAnswer(pupil, false), { "data-key": `in ${id}` })
           : button("soft", "hand-stop", say("teacher-let-in"), () => onLetIn(pupil), { "data-key": `in ${id}` }),
       calling && button("soft", "refresh", say("teacher-new-code"), () => onAnswer(pupil, true), { "data-key": `code ${id}` }),
-      button("link", null, pupil.badges.length > 0 ? say("teacher-badge-acts") : say("teacher-no-badge"), () => onCard(pupil), { "data-key": `card ${id}` }),
+      button("link", null, pupil.badges.length > 0 ? say("teacher-badge-acts") : say("teacher-no-badge"), () => onBadgeActs(pupil), { "data-key": `badge ${id}` }),
     ),
   );
 }
