@@ -222,6 +222,11 @@ impl App {
             Ok(sessions) => tracing::info!(sessions, "old sessions forgotten"),
             Err(error) => tracing::warn!(%error, "old sessions could not be forgotten"),
         }
+        match newcomers::give_ends(self).await {
+            Ok(0) => {}
+            Ok(ends) => tracing::info!(ends, "what began while the clock was lost got an end"),
+            Err(error) => tracing::warn!(%error, "what began while the clock was lost got no end"),
+        }
         match newcomers::forget_expired(self).await {
             Ok(0) => {}
             Ok(people) => tracing::info!(people, "substitutes whose time is over left"),

@@ -13,6 +13,15 @@ impl Stamp {
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
+    /// Whether a clock that is right may say this: not before 2026. A machine without a battery starts in 1970.
+    pub const fn is_plausible(self) -> bool {
+        self.0 >= 1_767_225_600_000
+    }
+    /// Whether this end has passed; `now` is absent while the clock is not to be trusted. An end that a lost clock set is
+    /// not known, and has not passed.
+    pub fn has_passed(self, now: Option<Self>) -> bool {
+        self.is_plausible() && now.is_some_and(|now| now > self)
+    }
     /// This stamp moved forward.
     pub fn after(self, by: Duration) -> Self {
         Self(self.0.saturating_add(i64::try_from(by.as_millis()).unwrap_or(i64::MAX)))

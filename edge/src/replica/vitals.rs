@@ -8,7 +8,7 @@ use preau_shared::{
         reader::Reader,
         shelves::{self, Author, ShelfError},
     },
-    time::{Clock, ClockQuality},
+    time::{Clock, ClockQuality, Stamp},
     wire::TabletCounts,
 };
 
@@ -39,9 +39,9 @@ impl Health {
     pub(crate) fn new(clock: ClockQuality) -> Self {
         Self(Mutex::new(State { clock, blocklist_version: None, last_error: None, link_error: None, disk_error: None }))
     }
-    /// How far the wall clock is trusted.
-    pub(crate) fn clock(&self) -> ClockQuality {
-        self.state().clock
+    /// How far the wall clock is trusted, which says `now`.
+    pub(crate) fn clock(&self, now: Stamp) -> ClockQuality {
+        if now.is_plausible() { self.state().clock } else { ClockQuality::Unknown }
     }
     /// The filter uses this list.
     pub(crate) fn set_blocklist(&self, version: Option<String>) {
@@ -78,6 +78,7 @@ pub(crate) fn tell(reader: &Reader, author: &Author, clock: &dyn Clock, health: 
         let exposure = shelves::exposure(conn, &author.origin)?;
         Ok::<_, ShelfError>((tablets::counts(conn)?, sessions::signed_in(conn)?, exposure))
     })?;
+    let quality = health.clock(clock.stamp());
     let ms = |d: std::time::Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
     let state = health.state();
     let vitals = Vitals {
@@ -87,7 +88,7 @@ pub(crate) fn tell(reader: &Reader, author: &Author, clock: &dyn Clock, health: 
         unsynced: exposure.entries,
         oldest_unsynced_age_ms: exposure.oldest.map(|oldest| ms(clock.stamp().since(oldest))),
         lag_ms: exposure.lag.map(ms),
-        clock: state.clock,
+        clock: quality,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         blocklist_version: state.blocklist_version.clone(),
         last_error: state.worst_error(),

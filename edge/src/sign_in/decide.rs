@@ -107,7 +107,7 @@ pub(crate) fn admit(way: &Way, holder: &Holder, said: Said, now: Option<Stamp>) 
             if badge.void {
                 return Err(Refusal::BadgeVoid);
             }
-            if badge.expires.zip(now).is_some_and(|(expires, now)| now > expires) {
+            if badge.expires.is_some_and(|end| end.has_passed(now)) {
                 return Err(Refusal::BadgeExpired);
             }
         }

@@ -6,7 +6,7 @@ use preau_shared::{
     animals::Herd,
     badge::Badge,
     documents::{
-        self, Provisional,
+        self, DocId, Edit, Provisional, Scalar,
         class::{join, teach},
         provisional,
     },
@@ -205,13 +205,34 @@ pub(crate) async fn end_substitute(app: &App, person: PersonId, by: Pseudonym) -
 /// # Errors
 /// When the store cannot be written.
 pub(crate) async fn forget_expired(app: &App) -> Result<usize, Trouble> {
-    let Some(now) = app.trusted_now() else { return Ok(0) };
+    let now = app.trusted_now();
     app.commit(move |conn, book| {
-        let over = people::over(conn, now)?;
-        for person in &over {
+        let mut over = people::with_an_end(conn)?;
+        over.retain(|(_, end)| end.has_passed(now));
+        for (person, _) in &over {
             book.edit(conn, &provisional::leave(*person))?;
         }
         Ok(over.len())
+    })
+    .await
+}
+
+/// Who came, and what was drawn, while the clock was lost gets an end once it is right: half a day from now.
+///
+/// # Errors
+/// When the store cannot be written.
+pub(crate) async fn give_ends(app: &App) -> Result<usize, Trouble> {
+    let Some(now) = app.trusted_now() else { return Ok(0) };
+    app.commit(move |conn, book| {
+        let end = Scalar::Int(now.after(TONIGHT).0);
+        let people = people::with_an_end(conn)?.into_iter().map(|(person, end)| (Provisional::doc(person), end));
+        let badges = rows::with_an_end(conn)?.into_iter().map(|(badge, end)| (documents::Badge::doc(badge), end));
+        let lost: Vec<DocId> =
+            people.chain(badges).filter(|(_, end)| !end.is_plausible()).map(|(doc, _)| doc).collect();
+        for doc in &lost {
+            book.edit(conn, &Edit::of(*doc).with("expires", end.clone()))?;
+        }
+        Ok(lost.len())
     })
     .await
 }

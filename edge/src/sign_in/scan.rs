@@ -414,8 +414,9 @@ fn from_memory(
 impl App {
     /// Wall-clock time for validity dates; none while the clock is not to be trusted.
     pub(crate) fn trusted_now(&self) -> Option<Stamp> {
-        match self.health.clock() {
-            ClockQuality::Synchronised | ClockQuality::Carried => Some(self.clock.stamp()),
+        let now = self.clock.stamp();
+        match self.health.clock(now) {
+            ClockQuality::Synchronised | ClockQuality::Carried => Some(now),
             ClockQuality::Unknown => None,
         }
     }

@@ -233,6 +233,12 @@ pub(crate) fn temporary_of(conn: &Connection, person: PersonId) -> Result<Vec<Ba
     all(conn, sql, [&person.as_bytes()[..]], |row| Ok(BadgeId::from_bytes(row.get(0)?)))
 }
 
+/// Temporary badges that are not void, and until when they are good.
+pub(crate) fn with_an_end(conn: &Connection) -> Result<Vec<(BadgeId, Stamp)>, StoreError> {
+    let sql = "SELECT badge, expires FROM badges WHERE void = 0 AND expires IS NOT NULL ORDER BY badge";
+    all(conn, sql, [], |row| Ok((BadgeId::from_bytes(row.get(0)?), Stamp(row.get(1)?))))
+}
+
 /// Whether some badge, void or not, carries this slow hash.
 pub(crate) fn is_known(conn: &Connection, short: &ShortHash) -> Result<bool, StoreError> {
     let found = one(conn, "SELECT 1 FROM badges WHERE short = ?1 LIMIT 1", [&short.0[..]], |_| Ok(()))?;

@@ -72,7 +72,7 @@ impl Human {
     }
     /// Whether her time is over; nobody's is while the clock is not to be trusted.
     pub(crate) fn is_over(&self, now: Option<Stamp>) -> bool {
-        self.expires.zip(now).is_some_and(|(expires, now)| now > expires)
+        self.expires.is_some_and(|end| end.has_passed(now))
     }
     /// What the journal calls her.
     pub(crate) fn in_journal(&self) -> Pseudonym {
@@ -221,10 +221,10 @@ pub(crate) fn substitutes(conn: &Connection) -> Result<Vec<Human>, StoreError> {
     all(conn, &sql, [], read)
 }
 
-/// Those whose time was over before `now`.
-pub(crate) fn over(conn: &Connection, now: Stamp) -> Result<Vec<PersonId>, StoreError> {
-    let sql = "SELECT person FROM people WHERE provisional = 1 AND expires < ?1";
-    all(conn, sql, [now.0], |row| Ok(PersonId::from_bytes(row.get(0)?)))
+/// Those who stay until some time, and until when.
+pub(crate) fn with_an_end(conn: &Connection) -> Result<Vec<(PersonId, Stamp)>, StoreError> {
+    let sql = "SELECT person, expires FROM people WHERE provisional = 1 AND expires IS NOT NULL ORDER BY person";
+    all(conn, sql, [], |row| Ok((PersonId::from_bytes(row.get(0)?), Stamp(row.get(1)?))))
 }
 
 /// How many people the box knows.

@@ -10,7 +10,7 @@ use preau_shared::{
 use super::*;
 use crate::store::badges::{BadgeRow, Shown};
 
-const NOW: Stamp = Stamp(1_700_000_000_000);
+const NOW: Stamp = Stamp(1_790_000_000_000);
 
 fn person(n: u8, role: Role) -> Human {
     Human {

@@ -1,5 +1,6 @@
 //! Whom no roster names yet: a new pupil on her first day, a substitute in front of the class.
 
+use preau_shared::time::ClockQuality;
 use serde_json::{Value, json};
 
 use super::school::School;
@@ -94,4 +95,34 @@ async fn the_head_ends_a_substitute_at_once_even_across_a_restart() {
     let after = school.by_staff(&opened.cookie, "GET", "/api/v1/classes", Value::Null).await;
     assert_eq!(after.code(), (401, "staff_required"));
     assert_eq!(school.at_the_page_with(&badge, &pin).await.code(), (403, "badge_void"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_clock_of_1970_that_comes_right_sends_nobody_away() {
+    let school = School::open().await;
+    school.clock.lose();
+    assert_eq!(school.app.vitals_now().clock, ClockQuality::Unknown, "said to the DSI too");
+    let (head, lina) = (school.head().await.cookie, school.lina.0);
+    let ask = json!({"given_name": "Mme R", "class_ids": [school.class], "until": "tonight"});
+    let made = school.by_staff(&head, "POST", "/api/v1/substitutes", ask).await;
+    let (badge, pin) = (made.text("payload"), made.text("pin"));
+    let path = format!("/api/v1/people/{lina}/badges");
+    let today = school.by_staff(&head, "POST", &path, json!({"temporary": true})).await.text("payload");
+    // In the middle of the morning the box hears what time it is.
+    school.clock.find();
+    let mut tablet = school.tablet("T01").await;
+    assert_eq!(school.at_the_page_with(&badge, &pin).await.status, 201);
+    let opened = tablet.scan(&today).await;
+    assert_eq!(opened.status, 201, "{}", opened.body);
+    let order = tablet.sign_out(&opened.text("token")).await;
+    assert_eq!(tablet.receipt(&order.text("wipe_id"), "done").await.status, 204);
+    // From then on both have an end like any other.
+    school.app.forget_old().await;
+    assert_eq!(school.at_the_page_with(&badge, &pin).await.status, 201);
+    school.clock.pass(12 * 3_600 + 1);
+    assert_eq!(school.at_the_page_with(&badge, &pin).await.code(), (403, "badge_expired"));
+    assert_eq!(tablet.scan(&today).await.code(), (403, "badge_expired"));
+    school.app.forget_old().await;
+    let head = school.head().await.cookie;
+    assert_eq!(school.by_staff(&head, "GET", "/api/v1/substitutes", Value::Null).await.body, json!([]));
 }

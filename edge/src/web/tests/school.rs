@@ -3,7 +3,10 @@
 use std::{
     collections::BTreeMap,
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicBool, Ordering},
+    },
     time::Duration,
 };
 
@@ -42,18 +45,29 @@ use crate::{
 pub(super) const BADGE_KEY: [u8; 32] = [7; 32];
 
 #[derive(Default)]
-pub(super) struct Hand(Mutex<Duration>);
+pub(super) struct Hand {
+    elapsed: Mutex<Duration>,
+    /// The machine has lost its time, and starts in 1970.
+    lost: AtomicBool,
+}
 impl Hand {
     pub(super) fn pass(&self, seconds: u64) {
-        *self.0.lock().expect("clock") += Duration::from_secs(seconds);
+        *self.elapsed.lock().expect("clock") += Duration::from_secs(seconds);
+    }
+    pub(super) fn lose(&self) {
+        self.lost.store(true, Ordering::SeqCst);
+    }
+    pub(super) fn find(&self) {
+        self.lost.store(false, Ordering::SeqCst);
     }
 }
 impl Clock for Hand {
     fn stamp(&self) -> Stamp {
-        Stamp(1_790_000_000_000).after(self.elapsed().0)
+        let lost = self.lost.load(Ordering::SeqCst);
+        Stamp(if lost { 0 } else { 1_790_000_000_000 }).after(self.elapsed().0)
     }
     fn elapsed(&self) -> Elapsed {
-        Elapsed(*self.0.lock().expect("clock"))
+        Elapsed(*self.elapsed.lock().expect("clock"))
     }
 }
 
