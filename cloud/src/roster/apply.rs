@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use preau_shared::{
     animals::Herd,
     badge::Badge as Payload,
-    documents::{Badge, Class, Edit, Kind, Person, Scalar, class},
+    documents::{Badge, Class, Edit, Kind, Person, Provisional, Scalar, badge, class, person, provisional},
     ids::{BadgeId, ClassId, PersonId, RosterId, Uai},
     journal::Entry,
     replica::Shelf,
@@ -151,6 +151,9 @@ impl<'a> Work<'a> {
         for leaving in &plan.leave {
             self.take_out(leaving.person, &leaving.leaves);
             self.sheaf.add(Edit::of(Person::doc(leaving.person)).with("deleted", Scalar::Flag(true)));
+            if self.standing.made.contains_key(&leaving.person) {
+                self.sheaf.add(provisional::leave(leaving.person));
+            }
         }
         for arrival in &plan.arrive {
             self.arrive(arrival)?;
@@ -170,9 +173,10 @@ impl<'a> Work<'a> {
             self.classes.insert(folded(&class.name), id);
             let herd = self.herds.entry(id).or_default();
             if let Some(known) = self.standing.classes.get(&id) {
-                for animal in known.members.iter().filter_map(|member| self.standing.people.get(member)) {
-                    herd.meet(&animal.animal);
-                }
+                let people = known.members.iter().filter_map(|member| self.standing.people.get(member));
+                let made = known.members.iter().filter_map(|member| self.standing.made.get(member));
+                let animals = people.map(|known| &known.animal).chain(made.map(|made| &made.animal));
+                animals.for_each(|animal| herd.meet(animal));
                 let mut edit = Edit::of(Class::doc(id)).with("deleted", Scalar::Flag(false));
                 if !class.level.is_empty() {
                     edit = edit.with("level", Scalar::Text(class.level.clone()));
@@ -206,8 +210,12 @@ impl<'a> Work<'a> {
 
     fn arrive(&mut self, arrival: &Arrival) -> Result<(), DeskError> {
         let line = &arrival.line;
-        let person = match &arrival.from {
-            Whence::Nowhere => {
+        let person = match (&arrival.from, arrival.made) {
+            (Whence::Nowhere, Some(made)) => {
+                self.recognise(made, line)?;
+                made
+            }
+            (Whence::Nowhere, None) => {
                 let person = PersonId::draw(self.desk.dice.as_ref());
                 let mut pseudonym = [0; 16];
                 self.desk.dice.fill(&mut pseudonym);
@@ -215,7 +223,7 @@ impl<'a> Work<'a> {
                 self.new_badge(person, line, animal);
                 person
             }
-            Whence::Back(person) => {
+            (Whence::Back(person), _) => {
                 self.sheaf.add(names(*person, line).with("deleted", Scalar::Flag(false)));
                 let open = self.open_badges(&self.shelf.clone(), *person)?;
                 if open.is_empty() {
@@ -225,13 +233,43 @@ impl<'a> Work<'a> {
                 }
                 *person
             }
-            Whence::School(person, there) => {
+            (Whence::School(person, there), _) => {
                 self.carry(*person, there, line)?;
                 *person
             }
         };
+        if let Some(made) = arrival.made.filter(|made| *made != person) {
+            self.replace(made)?;
+        }
         self.put_in(person, line);
         self.prove(person, &line.evidence)
+    }
+
+    /// A pupil whom a box made is on the roster now, under the identifier that she has: her badges, her place in the class
+    /// and what journals call her stay. Her first document stays too, in the shade of this one, for when this is taken back.
+    fn recognise(&mut self, made: PersonId, line: &Line) -> Result<(), DeskError> {
+        let Some(known) = self.standing.made.get(&made) else { return Ok(()) };
+        let animal = self.new_person(made, known.pseudonym, Some(known.animal.clone()), line);
+        let shelf = self.shelf.clone();
+        if let Some(fields) = shelves::document(self.connection, &shelf, &Provisional::doc(made))? {
+            self.sheaf.add(person::choose_same(&fields, Person::doc(made)));
+        }
+        if self.open_badges(&shelf, made)?.is_empty() {
+            self.new_badge(made, line, animal);
+        }
+        Ok(())
+    }
+
+    /// A pupil whom a box made turns out to be somebody whom the territory knows: that person stands in her place.
+    fn replace(&mut self, made: PersonId) -> Result<(), DeskError> {
+        self.take_out(made, &self.standing.classes_of(made));
+        let mut badges = views(self.connection, &self.shelf, Kind::Badge, Badge::from_fields)?;
+        badges.retain(|badge| badge.person == made && !badge.void);
+        for old in badges {
+            self.sheaf.add(badge::void(old.id, "replaced"));
+        }
+        self.sheaf.add(provisional::leave(made));
+        Ok(())
     }
 
     /// A child of another school of the territory keeps person, animal and badges.

@@ -4,7 +4,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use preau_shared::{
     dice::Dice,
-    documents::{Class, DocId, Edit, Fields, Kind, Person},
+    documents::{Class, DocId, Edit, Fields, Kind, Person, Provisional},
     ids::{PersonId, Uai},
     replica::Shelf,
     rig::{
@@ -13,12 +13,13 @@ use preau_shared::{
     },
     roster::RosterError,
     time::{Clock, Stamp},
+    wire::Role,
 };
 
 use super::{
     evidence::EvidenceKey,
     plan::Line,
-    standing::{Elsewhere, Known, KnownClass, Standing},
+    standing::{Elsewhere, Known, KnownClass, Made, Standing},
 };
 use crate::store::{Database, Tx, people};
 
@@ -149,6 +150,12 @@ impl Desk {
                 deleted: person.deleted,
             };
             standing.people.insert(person.id, known);
+        }
+        for someone in views(connection, &shelf, Kind::Provisional, Provisional::from_fields)? {
+            if someone.role == Role::Pupil && !someone.deleted {
+                let Provisional { given_name, animal, pseudonym, .. } = someone;
+                standing.made.insert(someone.id, Made { given_name, animal, pseudonym });
+            }
         }
         for class in views(connection, &shelf, Kind::Class, Class::from_fields)? {
             let known = KnownClass {

@@ -45,6 +45,8 @@ pub(super) enum Whence {
 pub(super) struct Arrival {
     pub(super) line: Line,
     pub(super) from: Whence,
+    /// She sits in that class already: a box put her on its list.
+    pub(super) made: Option<PersonId>,
 }
 
 /// A pupil whose class, name or level changes.
@@ -138,9 +140,9 @@ pub(super) fn plan(lines: &[Line], unread: usize, school_year: &str, standing: &
     let mut staying: BTreeSet<PersonId> = BTreeSet::new();
     for (line, meaning) in lines.iter().zip(matches(lines, standing)) {
         match meaning {
-            Match::New => plan.arrive.push(Arrival { line: line.clone(), from: Whence::Nowhere }),
+            Match::New => plan.arrive.push(arrival(line, Whence::Nowhere)),
             Match::Elsewhere(there) => {
-                plan.arrive.push(Arrival { line: line.clone(), from: Whence::School(there.person, there.uai) });
+                plan.arrive.push(arrival(line, Whence::School(there.person, there.uai)));
             }
             Match::Doubtful(people) => {
                 staying.extend(&people);
@@ -152,16 +154,48 @@ pub(super) fn plan(lines: &[Line], unread: usize, school_year: &str, standing: &
             }
         }
     }
+    recognise(&mut plan.arrive, school_year, standing);
     let gone = standing.pupils().filter(|(id, _)| !staying.contains(id));
     plan.leave = gone.map(|(person, _)| Leaving { person, leaves: standing.classes_of(person) }).collect();
     plan.closing = closing(&plan, standing);
     plan
 }
 
+fn arrival(line: &Line, from: Whence) -> Arrival {
+    Arrival { line: line.clone(), from, made: None }
+}
+
+/// Who arrives in a class where a box has put one pupil of her given name is that pupil. Where two are called so, nobody
+/// is: a child too many on a list is harmless.
+fn recognise(arrive: &mut [Arrival], school_year: &str, standing: &Standing) {
+    let mut made: BTreeMap<(ClassId, String), Vec<PersonId>> = BTreeMap::new();
+    for (person, someone) in standing.made.iter().filter(|(person, _)| !standing.people.contains_key(person)) {
+        for class in standing.classes_of(*person) {
+            made.entry((class, folded(&someone.given_name))).or_default().push(*person);
+        }
+    }
+    let seat = |arrival: &Arrival| {
+        let line = &arrival.line;
+        let class = standing.class_named(&line.class_name, school_year);
+        class.map(|(class, _)| (class, folded(&line.given_name)))
+    };
+    let mut lines: BTreeMap<(ClassId, String), usize> = BTreeMap::new();
+    for seat in arrive.iter().filter_map(seat) {
+        let count = lines.entry(seat).or_default();
+        *count = count.saturating_add(1);
+    }
+    for arrival in arrive.iter_mut() {
+        let Some(seat) = seat(arrival).filter(|seat| lines.get(seat) == Some(&1)) else { continue };
+        if let Some([only]) = made.get(&seat).map(Vec::as_slice) {
+            arrival.made = Some(*only);
+        }
+    }
+}
+
 fn stay(plan: &mut Plan, line: &Line, person: PersonId, standing: &Standing) {
     let Some(known) = standing.people.get(&person) else { return };
     if known.deleted {
-        plan.arrive.push(Arrival { line: line.clone(), from: Whence::Back(person) });
+        plan.arrive.push(arrival(line, Whence::Back(person)));
         return;
     }
     let present = standing.classes_of(person);

@@ -79,6 +79,8 @@ pub(crate) struct ArriveLine {
     from: Option<Uai>,
     /// The child had left this school.
     back: bool,
+    /// A teacher put her on the class's list before: she keeps badge, animal and what she chose.
+    made_at_school: bool,
 }
 
 /// A pupil whose class, name or level changes.
@@ -225,6 +227,7 @@ fn arrivals(plan: &Plan) -> Vec<ArriveLine> {
             Whence::Nowhere | Whence::Back(_) => None,
         },
         back: matches!(arrival.from, Whence::Back(_)),
+        made_at_school: arrival.made.is_some(),
     };
     plan.arrive.iter().map(line).collect()
 }

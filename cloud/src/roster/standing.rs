@@ -22,6 +22,14 @@ pub(super) struct Known {
     pub(super) evidence: Evidence,
 }
 
+/// A pupil whom a box put on a class's list, until a roster names her.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Made {
+    pub(super) given_name: String,
+    pub(super) animal: String,
+    pub(super) pseudonym: [u8; 16],
+}
+
 /// A class of the school.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct KnownClass {
@@ -44,6 +52,8 @@ pub(super) struct Elsewhere {
 pub(super) struct Standing {
     pub(super) people: BTreeMap<PersonId, Known>,
     pub(super) classes: BTreeMap<ClassId, KnownClass>,
+    /// Pupils made at a box, those whom a roster has named since among them.
+    pub(super) made: BTreeMap<PersonId, Made>,
     /// By trace of the national number: only those that the file names.
     pub(super) elsewhere: BTreeMap<String, Elsewhere>,
 }

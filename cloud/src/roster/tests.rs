@@ -2,14 +2,15 @@ use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 use preau_shared::{
     dice::{Dice, Seeded},
-    documents::{Badge, Class, Kind, Person, Writer as Side},
-    ids::{BoxId, RosterId, Uai},
+    documents::{Badge, Class, Kind, Person, Provisional, Writer as Side, class, person},
+    ids::{BoxId, PersonId, RosterId, Uai},
     keys::SigningKey,
     replica::Shelf,
     rig::{
         clock::SystemClock,
         shelves::{self, Author},
     },
+    second_factor::{Factor, SecretHash},
     wire::Role,
 };
 
@@ -178,4 +179,93 @@ async fn a_pupil_who_changes_school_keeps_person_animal_and_badge() {
     let (here, there) = office.store.commit(read).await.expect("read");
     let [moved] = there.as_slice() else { panic!("one person") };
     assert!(here.contains(moved), "the same person, word for word");
+}
+
+impl Office {
+    /// What a box wrote of a pupil whom no roster names, in this class, with a badge.
+    async fn make_pupil(&self, given_name: &str, class: &str) -> PersonId {
+        let (desk, uai, class) = (self.desk.clone(), self.uai.clone(), class.to_owned());
+        let pupil = Provisional {
+            id: PersonId::draw(desk.dice.as_ref()),
+            pseudonym: [9; 16],
+            given_name: given_name.into(),
+            role: Role::Pupil,
+            level: "CE2".into(),
+            animal: "loutre".into(),
+            expires: None,
+            pin: String::new(),
+            deleted: false,
+        };
+        let id = pupil.id;
+        let write = move |c: &Tx| -> Result<(), DeskError> {
+            let (shelf, now) = (Shelf::School(uai), desk.clock.stamp());
+            let classes = views(c, &shelf, Kind::Class, Class::from_fields)?;
+            let class = classes.iter().find(|k| k.name == class).expect("the class").id;
+            let code = person::choose_secret(Provisional::doc(id), Factor::Digits, Some(SecretHash([4; 32])));
+            for edit in [pupil.edit(), class::join(class, id), code, desk.draw_badge(id).0.edit()] {
+                desk.edit(c, &shelf, now, &edit)?;
+            }
+            Ok(())
+        };
+        self.store.commit(write).await.expect("written");
+        id
+    }
+
+    async fn documents_of(&self, id: PersonId) -> (Option<Person>, Option<Provisional>, Option<SecretHash>) {
+        let shelf = Shelf::School(self.uai.clone());
+        let read = move |c: &Tx| -> Result<_, DeskError> {
+            let rostered = shelves::document(c, &shelf, &Person::doc(id))?;
+            let made = shelves::document(c, &shelf, &Provisional::doc(id))?;
+            let code = rostered.as_ref().and_then(|fields| person::secret(fields, Factor::Digits));
+            let rostered = rostered.and_then(|fields| Person::from_fields(&Person::doc(id), &fields));
+            let made = made.and_then(|fields| Provisional::from_fields(&Provisional::doc(id), &fields));
+            Ok((rostered, made, code))
+        };
+        self.store.commit(read).await.expect("read")
+    }
+}
+
+#[tokio::test]
+async fn a_pupil_made_at_a_box_is_recognised_by_the_roster_and_keeps_what_is_hers() {
+    let dir = tempfile::tempdir().expect("dir");
+    let office = office(dir.path()).await;
+    let first = office.plan(&office.uai, &FIRST).await;
+    office.apply(first.id).await.expect("applied");
+    let zoe = office.make_pupil("Zoë", "Bleue").await;
+    // The list of this morning does not know her yet: she stays.
+    let same = office.plan(&office.uai, &FIRST).await;
+    assert!(same.empty);
+    let new: Vec<&str> = FIRST.into_iter().chain(["GRIS;ZOE;01/02/2017;111111120AA;CE2;Bleue"]).collect();
+    let plan = office.plan(&office.uai, &new).await;
+    assert_eq!((plan.counts.arrive, plan.counts.leave, plan.counts.doubts), (1, 0, 0));
+    let applied = office.apply(plan.id).await.expect("applied");
+    assert!(applied.badges.is_empty(), "she has a badge");
+    let (rostered, _, code) = office.documents_of(zoe).await;
+    let rostered = rostered.expect("on the roster");
+    assert_eq!((rostered.family_name.as_str(), rostered.animal.as_str()), ("GRIS", "loutre"));
+    assert_eq!((rostered.pseudonym, code), ([9; 16], Some(SecretHash([4; 32]))), "journal and code follow her");
+    // Taken back, she is again what the teacher made her.
+    office.desk.undo(plan.id).await.expect("undone");
+    let (rostered, made, _) = office.documents_of(zoe).await;
+    assert!(rostered.is_some_and(|p| p.deleted) && made.is_some_and(|m| !m.deleted));
+    // And when the roster says that she left, nothing of it comes back.
+    let again = office.plan(&office.uai, &new).await;
+    office.apply(again.id).await.expect("applied");
+    let gone = office.plan(&office.uai, &FIRST).await;
+    office.apply(gone.id).await.expect("applied");
+    let (rostered, made, _) = office.documents_of(zoe).await;
+    assert!(rostered.is_some_and(|p| p.deleted) && made.is_some_and(|m| m.deleted));
+}
+
+#[tokio::test]
+async fn a_pupil_made_at_a_box_is_erased_like_anybody() {
+    let dir = tempfile::tempdir().expect("dir");
+    let office = office(dir.path()).await;
+    let first = office.plan(&office.uai, &FIRST).await;
+    office.apply(first.id).await.expect("applied");
+    let zoe = office.make_pupil("Zoé", "Bleue").await;
+    let erased = office.desk.erase(zoe).await.expect("erased");
+    assert_eq!(erased.iter().map(|e| e.badges).sum::<usize>(), 1);
+    assert_eq!(office.documents_of(zoe).await, (None, None, None));
+    assert!(matches!(office.desk.erase(zoe).await, Err(DeskError::NoPerson)));
 }

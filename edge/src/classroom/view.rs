@@ -69,7 +69,7 @@ pub(crate) fn class(app: &App, staff: &Human, id: ClassId) -> Result<ClassView, 
                 });
             }
             let badges = badges::valid_of(conn, pupil.id)?;
-            pupils.push(PupilLine { badges, person: pupil.view(), session, calling });
+            pupils.push(PupilLine { badges, person: pupil.view(), session, calling, provisional: pupil.provisional });
         }
         for (tablet, count) in app.watch.refusing(elapsed) {
             alerts.push(Alert::ManyRefusals { tablet: name_of(tablet), count });

@@ -6,9 +6,10 @@ use preau_shared::{
     },
     journal::{CredentialKind, Entry},
     replica::{Origin, Shelf, Tombstone},
-    rig::shelves::{Project, ShelfError},
+    rig::shelves::{self, Project, ShelfError},
     second_factor::Factor,
     time::Stamp,
+    wire::Role,
 };
 use rusqlite::Connection;
 
@@ -26,13 +27,26 @@ fn secrets_of(fields: &Fields) -> Secrets {
     Secrets { pictures: secret(Factor::Pictures), digits: secret(Factor::Digits) }
 }
 
+/// Somebody made at a box; she stands in the shade of a roster's document of the same name.
+fn provisional(conn: &Connection, doc: &DocId, fields: &Fields) -> Result<(), ShelfError> {
+    let Some(someone) = Provisional::from_fields(doc, fields) else { return Ok(()) };
+    people::project_provisional(conn, &someone, secrets_of(fields))?;
+    people::project_settings(conn, doc, &person::settings(fields))?;
+    if someone.role == Role::Teacher {
+        let phc = if someone.deleted { String::new() } else { someone.pin };
+        let (person, kind, login) = (someone.id, CredentialKind::Pin, String::new());
+        credentials::replace(conn, &credentials::Credential { person, kind, phc, login })?;
+    }
+    Ok(())
+}
+
 /// Writes the box's projected tables.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Rows;
 
 impl Project<Connection> for Rows {
     /// A document whose fields are not complete yet (its first change is still on its way) shows no row.
-    fn document(&self, conn: &Connection, _: &Shelf, doc: &DocId, fields: &Fields) -> Result<(), ShelfError> {
+    fn document(&self, conn: &Connection, shelf: &Shelf, doc: &DocId, fields: &Fields) -> Result<(), ShelfError> {
         match doc.kind {
             Kind::Person => {
                 if let Some(person) = Person::from_fields(doc, fields) {
@@ -40,18 +54,15 @@ impl Project<Connection> for Rows {
                     people::project_settings(conn, doc, &person::settings(fields))?;
                     if person.deleted {
                         credentials::forget(conn, person.id)?;
+                        // A roster that was taken back: she is again what a box made her.
+                        let made = Provisional::doc(person.id);
+                        if let Some(fields) = shelves::document(conn, shelf, &made)? {
+                            provisional(conn, &made, &fields)?;
+                        }
                     }
                 }
             }
-            Kind::Provisional => {
-                if let Some(someone) = Provisional::from_fields(doc, fields) {
-                    people::project_provisional(conn, &someone, secrets_of(fields))?;
-                    people::project_settings(conn, doc, &person::settings(fields))?;
-                    let pin = if someone.deleted { String::new() } else { someone.pin };
-                    let (person, kind, login) = (someone.id, CredentialKind::Pin, String::new());
-                    credentials::replace(conn, &credentials::Credential { person, kind, phc: pin, login })?;
-                }
-            }
+            Kind::Provisional => provisional(conn, doc, fields)?,
             Kind::Class => {
                 if let Some(class) = Class::from_fields(doc, fields) {
                     classes::project(conn, &class)?;

@@ -7,24 +7,29 @@ use preau_shared::{
     badge::Badge,
     documents::{
         self, DocId, Edit, Provisional, Scalar,
-        class::{join, teach},
+        class::{self, join, teach},
         provisional,
     },
     ids::{BadgeId, ClassId, PersonId},
-    journal::{Entry, Pseudonym},
+    journal::{Entry, Pseudonym, Why},
     refusal::Refusal,
     time::Stamp,
     wire::Role,
 };
 use tokio::task;
 
-use super::{badges, factor::slow_hash};
+use super::{
+    badges,
+    factor::slow_hash,
+    leave::{self, Ended},
+};
 use crate::{
     app::App,
     classroom::live::Change,
     store::{
         Trouble, badges as rows, classes,
         people::{self, Human},
+        sessions,
     },
 };
 
@@ -183,19 +188,30 @@ pub(crate) async fn add_substitute(
     Ok(Substitute { person, payload: badge.payload(), pin, until })
 }
 
-/// A substitute leaves before the time is over: her page and her badge are closed from the next request on.
+/// Somebody provisional leaves: a substitute before the time is over, a pupil who was put on a list by mistake. Her
+/// session ends, and her page and her badges are closed from the next request on.
 ///
 /// # Errors
-/// `not_found` when she is no substitute.
-pub(crate) async fn end_substitute(app: &App, person: PersonId, by: Pseudonym) -> Result<(), Trouble> {
-    app.commit(move |conn, book| {
-        let found = people::find(conn, person)?.filter(|someone| someone.provisional && someone.is_staff());
-        found.ok_or(Refusal::NotFound)?;
-        badges::end(conn, book, rows::valid_of(conn, person)?, ("left", by))?;
-        book.edit(conn, &provisional::leave(person))?;
-        book.note(conn, &Entry::Audit { what: "a substitute teacher left".into(), by: Some(by) })
-    })
-    .await?;
+/// `not_found` when nobody provisional has this name and role.
+pub(crate) async fn leave(app: &App, (person, role): (PersonId, Role), by: Pseudonym) -> Result<(), Trouble> {
+    let ended = app
+        .commit(move |conn, book| {
+            let found = people::find(conn, person)?.filter(|someone| someone.provisional && someone.role == role);
+            found.ok_or(Refusal::NotFound)?;
+            let mut ended = Ended::default();
+            for session in sessions::live_of(conn, person)? {
+                ended.and(leave::end(conn, book, &session, Why::Staff)?);
+            }
+            for list in classes::of_pupil(conn, person)? {
+                book.edit(conn, &class::leave(list, person))?;
+            }
+            badges::end(conn, book, rows::valid_of(conn, person)?, ("left", by))?;
+            book.edit(conn, &provisional::leave(person))?;
+            book.note(conn, &Entry::Audit { what: format!("a provisional {} left", role.as_str()), by: Some(by) })?;
+            Ok(ended)
+        })
+        .await?;
+    ended.tell(app);
     app.live.tell(Change::Badges);
     Ok(())
 }

@@ -8,7 +8,7 @@ use axum::{
     http::{HeaderName, HeaderValue, header},
     middleware::{self, Next},
     response::{IntoResponse as _, Redirect, Response},
-    routing::{get, post, put},
+    routing::{delete, get, post, put},
 };
 use futures_util::FutureExt as _;
 use preau_shared::{
@@ -66,6 +66,7 @@ fn api() -> Router<App> {
         .route("/api/v1/sessions/{id}/end", post(staff::end))
         .route("/api/v1/tablets/{id}/checked", post(staff::checked))
         .route("/api/v1/badges/{badge_id}/void", post(badges::void))
+        .route("/api/v1/people/{id}", delete(newcomers::take_back))
         .route("/api/v1/people/{id}/badges", post(badges::new_badge))
         .route("/api/v1/classes/{id}/pupils", post(newcomers::add_pupil))
         .route("/api/v1/substitutes", post(newcomers::add_substitute))

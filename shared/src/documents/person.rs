@@ -124,6 +124,12 @@ pub fn choose_settings(doc: DocId, settings: &Settings) -> Edit {
         .with_flag("mute", settings.mute)
 }
 
+/// All that somebody chose for herself, said in another document of hers.
+pub fn choose_same(fields: &Fields, doc: DocId) -> Edit {
+    let chosen = CHOSEN.iter().filter_map(|rule| Some((rule.key.to_owned(), fields.get(rule.key)?.clone())));
+    chosen.fold(Edit::of(doc), |edit, (key, value)| edit.with(key, value))
+}
+
 const ROLES: [Role; 3] = [Role::Pupil, Role::Teacher, Role::Head];
 
 pub(super) fn role(word: &str) -> Option<Role> {

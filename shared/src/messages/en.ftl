@@ -238,6 +238,11 @@ tablet-told-ask = Do you want to know, correct or erase?
 tablet-told-ask-who = Ask your teacher; your parents can ask, too.
 
 # The teacher's page.
+teacher-off = Take { $name } off the list
+teacher-off-help = For somebody added by mistake: the badge stops at once, and the tablet is cleaned if it is in use.
+teacher-off-title = Take { $name } off the list?
+teacher-off-yes = Take off
+teacher-substitute-no-class = Tick at least one class.
 teacher-title = Préau: my class
 teacher-starting = One moment…
 teacher-brand = Préau

@@ -238,6 +238,11 @@ tablet-told-ask = Tu veux savoir, corriger ou effacer ?
 tablet-told-ask-who = Demande à la maîtresse ; tes parents peuvent le demander aussi.
 
 # Page de l'enseignant.
+teacher-off = Retirer { $name } de la liste
+teacher-off-help = Pour un ajout par erreur : son badge s'arrête tout de suite, et sa tablette est nettoyée si elle y travaille.
+teacher-off-title = Retirer { $name } de la liste ?
+teacher-off-yes = Retirer
+teacher-substitute-no-class = Cochez au moins une classe.
 teacher-title = Préau : ma classe
 teacher-starting = Un instant…
 teacher-brand = Préau

@@ -109,6 +109,9 @@ pub struct PupilLine {
     /// Where she waits for an adult, after a second factor that was wrong twice.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub calling: Option<Calling>,
+    /// No roster names her yet: who put her on the list may take her off again.
+    #[serde(default)]
+    pub provisional: bool,
 }
 
 /// A pupil who waits for an adult at a tablet.

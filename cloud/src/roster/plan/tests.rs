@@ -1,7 +1,7 @@
 use preau_shared::wire::Role;
 
 use super::{
-    super::standing::{Elsewhere, KnownClass},
+    super::standing::{Elsewhere, KnownClass, Made},
     *,
 };
 
@@ -160,4 +160,34 @@ fn a_child_of_another_school_or_who_comes_back_keeps_the_person() {
     let plan = plan(&file, 0, YEAR, &standing);
     let from: Vec<_> = plan.arrive.iter().map(|a| a.from.clone()).collect();
     assert_eq!(from, [Whence::Back(id(1)), Whence::School(id(9), "0900002B".parse().expect("uai"))]);
+}
+
+/// A box put these on the list of the class: person `n` has this given name.
+fn made(standing: &mut Standing, class: &str, people: &[(u8, &str)]) {
+    for (n, name) in people {
+        let made = Made { given_name: (*name).into(), animal: "renard".into(), pseudonym: [*n; 16] };
+        standing.made.insert(id(*n), made);
+        let (class, _) = standing.class_named(class, YEAR).expect("a class");
+        standing.classes.get_mut(&class).expect("a class").members.insert(id(*n));
+    }
+}
+
+fn recognised(standing: &Standing, lines: &[&str]) -> Vec<Option<PersonId>> {
+    let arrive = plan(&read(lines), 0, YEAR, standing).arrive;
+    arrive.into_iter().map(|arrival| arrival.made).collect()
+}
+
+#[test]
+fn a_pupil_whom_a_box_made_is_recognised_in_her_class_by_her_given_name() {
+    let before = ["Camille Roy CE2 bleue 2017 A", "Noé Roy CE2 verte 2017 B"];
+    let mut standing = after(&before);
+    made(&mut standing, "bleue", &[(50, "Zoë")]);
+    let with = |line| [before[0], before[1], line];
+    assert_eq!(recognised(&standing, &with("ZOE Petit CE2 bleue 2017 C")), [Some(id(50))]);
+    assert_eq!(recognised(&standing, &with("Zoé Petit CE2 verte 2017 C")), [None], "another class");
+    assert_eq!(recognised(&standing, &with("Léa Petit CE2 bleue 2017 C")), [None], "another name");
+    let two = [before[0], before[1], "Zoé Petit CE2 bleue 2017 C", "Zoé Grand CE2 bleue 2017 D"];
+    assert_eq!(recognised(&standing, &two), [None, None], "two of one name: nobody is taken for another");
+    made(&mut standing, "bleue", &[(51, "Zoé")]);
+    assert_eq!(recognised(&standing, &with("Zoé Petit CE2 bleue 2017 C")), [None], "two were made");
 }

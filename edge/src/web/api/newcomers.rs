@@ -11,6 +11,7 @@ use preau_shared::{
     ids::{ClassId, PersonId},
     refusal::Refusal,
     rig::reply::Problem,
+    wire::Role,
 };
 use serde::{Deserialize, Serialize};
 
@@ -131,6 +132,21 @@ pub(crate) async fn end_substitute(
     Head(head): Head,
     Path(person): Path<String>,
 ) -> Result<StatusCode, Problem> {
-    newcomers::end_substitute(&app, id(&person)?, head.who.in_journal()).await?;
+    newcomers::leave(&app, (id(&person)?, Role::Teacher), head.who.in_journal()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `DELETE /api/v1/people/{id}`: a pupil whom no roster names was put on a list by mistake.
+pub(crate) async fn take_back(
+    State(app): State<App>,
+    staff: Staff,
+    Path(person): Path<String>,
+) -> Result<StatusCode, Problem> {
+    let person = id(&person)?;
+    let may = app.reader.read(|conn| view::may_act_on(conn, &staff.who, person)).map_err(Trouble::from)?;
+    if !may {
+        return Err(Problem::new(Refusal::Forbidden));
+    }
+    newcomers::leave(&app, (person, Role::Pupil), staff.who.in_journal()).await?;
     Ok(StatusCode::NO_CONTENT)
 }

@@ -61,7 +61,7 @@ export function chooseTablet(pupil, tablets) {
 /**
  * What becomes of a child's badge.
  * @param {import("./screens.js").Pupil} pupil
- * @returns {Promise<"today" | "print" | "lost" | "void" | null>}
+ * @returns {Promise<"today" | "print" | "lost" | "void" | "off" | null>}
  */
 export function chooseBadgeAct(pupil) {
   const known = pupil.badges.length > 0;
@@ -71,6 +71,7 @@ export function chooseBadgeAct(pupil) {
     choice("printer", say("teacher-badge-print"), known ? say("teacher-badge-print-help") : "", () => close("print")),
     known && choice("alert-triangle", say("teacher-badge-lost"), say("teacher-badge-lost-help"), () => close("lost")),
     known && choice("x", say("teacher-void"), say("teacher-void-help"), () => close("void")),
+    pupil.provisional && choice("logout", say("teacher-off", { name: pupil.given_name }), say("teacher-off-help"), () => close("off")),
     el("footer", {}, button("quiet", null, say("teacher-cancel"), () => close(null))),
   ]);
 }
@@ -149,6 +150,12 @@ export function chooseSubstitute(classes, present, head) {
         el("footer", {}, button("quiet", null, say("teacher-cancel"), () => close(null)), el("button", { type: "submit", class: "main" }, icon("check"), el("span", {}, say("teacher-add")))),
       )
     );
+    const ticked = () => {
+      const first = /** @type {HTMLInputElement | null} */ (form.querySelector("input[name=class]"));
+      first?.setCustomValidity(form.querySelector("input[name=class]:checked") ? "" : say("teacher-substitute-no-class"));
+    };
+    form.addEventListener("change", ticked);
+    ticked();
     form.addEventListener("submit", (event) => {
       event.preventDefault();
       const said = new FormData(form);

@@ -278,6 +278,12 @@ function badgeActs(pupil) {
         return void (await proved((proof) => print({ ...person, lost: true, ...proof })));
       case "void":
         for (const badge of pupil.badges) await ask("POST", `/api/v1/badges/${badge}/void`);
+        return;
+      case "off": {
+        const title = say("teacher-off-title", { name: pupil.given_name });
+        const yes = await dialogs.confirm({ title, lines: [say("teacher-off-help")], yes: say("teacher-off-yes"), animalOf: pupil.animal });
+        if (yes) await ask("DELETE", `/api/v1/people/${pupil.person_id}`);
+      }
     }
   });
 }

@@ -4,7 +4,7 @@ import { animal } from "../static/animals.js";
 import { button, el, icon } from "../static/dom.js";
 import { say } from "../static/words.js";
 
-/** @typedef {{ person_id: string, given_name: string, animal: string, level: string, badges: string[], session: null | { session_id: string, tablet_id: string, tablet_name: string, for_s: number }, calling?: { tablet_id: string, tablet_name: string, for_s: number } }} Pupil */
+/** @typedef {{ person_id: string, given_name: string, animal: string, level: string, badges: string[], session: null | { session_id: string, tablet_id: string, tablet_name: string, for_s: number }, calling?: { tablet_id: string, tablet_name: string, for_s: number }, provisional: boolean }} Pupil */
 /** @typedef {{ tablet_id: string, name: string, state: string, unconfirmed: string[] }} Tablet */
 /** @typedef {{ kind: "badge_twice", given_name: string, from: string, to: string, ago_s: number } | { kind: "many_refusals", tablet: string, count: number } | { kind: "unknown_code", tablet_id: string, tablet: string }} Alert */
 /** @typedef {{ class_id: string, name: string, pupils: Pupil[], tablets: Tablet[], guests_for_s?: number, alerts: Alert[] }} ClassView */

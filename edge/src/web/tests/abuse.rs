@@ -2,17 +2,14 @@
 
 use preau_shared::{
     badge::Badge,
-    documents::{self, Person, Writer as Side},
+    documents::{self, Person},
     ids::{BadgeId, PersonId},
     keys::dpop::TabletKey,
-    rig::shelves,
-    time::Stamp,
     wire::Role,
 };
 use serde_json::{Value, json};
 
-use super::school::{BADGE_KEY, Device, School, author, shelf};
-use crate::{replica::project::Rows, store::Trouble};
+use super::school::{BADGE_KEY, Device, School};
 
 impl School {
     /// The coordinator tells of a pupil of this name, with a badge; she is in no class yet.
@@ -38,25 +35,13 @@ impl School {
             series: 0,
             short: None,
         };
-        let coordinator = author(9, Side::Coordinator);
-        let told = self.app.writer.commit(move |conn| {
-            for edit in [person.edit(), document.edit()] {
-                shelves::edit(conn, &coordinator, &shelf(), Stamp(0), &edit, &Rows)?;
-            }
-            Ok::<_, Trouble>(())
-        });
-        told.await.expect("told");
+        self.coordinator_writes(person.edit()).await;
+        self.coordinator_writes(document.edit()).await;
         (id, BadgeId::from_bytes([n; 16]), badge.payload())
     }
 
     async fn joins(&self, person: PersonId) {
-        let (coordinator, class) = (author(9, Side::Coordinator), self.class);
-        let join = documents::class::join(class, person);
-        let told = self.app.writer.commit(move |conn| {
-            shelves::edit(conn, &coordinator, &shelf(), Stamp(0), &join, &Rows)?;
-            Ok::<_, Trouble>(())
-        });
-        told.await.expect("told");
+        self.coordinator_writes(documents::class::join(self.class, person)).await;
     }
 }
 

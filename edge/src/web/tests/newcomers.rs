@@ -1,6 +1,6 @@
 //! Whom no roster names yet: a new pupil on her first day, a substitute in front of the class.
 
-use preau_shared::time::ClockQuality;
+use preau_shared::{documents::Person, ids::PersonId, time::ClockQuality, wire::Role};
 use serde_json::{Value, json};
 
 use super::school::School;
@@ -40,6 +40,69 @@ async fn a_new_pupil_is_in_class_within_a_minute() {
     ] {
         assert_eq!(school.by_staff(&teacher, "POST", &path, ask.clone()).await.code(), code, "{ask}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_roster_that_names_her_changes_nothing_for_the_child_and_may_be_taken_back() {
+    let school = School::open().await;
+    let (mut tablet, teacher) = (school.tablet("T01").await, school.staff().await.cookie);
+    let path = format!("/api/v1/classes/{}/pupils", school.class);
+    let made = school.by_staff(&teacher, "POST", &path, json!({"given_name": "Zoé"})).await.text("person_id");
+    let person: PersonId = made.parse().expect("an identifier");
+    let drawn = school.by_staff(&teacher, "POST", &format!("/api/v1/people/{made}/badges"), json!({})).await;
+    let badge = drawn.text("payload");
+    let line = async || {
+        let class = school.by_staff(&teacher, "GET", &format!("/api/v1/classes/{}", school.class), Value::Null).await;
+        let pupils = class.body["pupils"].as_array().cloned().unwrap_or_default();
+        pupils.into_iter().find(|pupil| pupil["person_id"] == made.as_str()).expect("on the list")
+    };
+    let animal = line().await["animal"].as_str().unwrap_or_default().to_owned();
+    let mut rostered = Person {
+        id: person,
+        pseudonym: *person.as_bytes(),
+        given_name: "Zoé".into(),
+        family_name: "GRIS".into(),
+        role: Role::Pupil,
+        level: "CP".into(),
+        animal: animal.clone(),
+        deleted: false,
+    };
+    for (deleted, provisional) in [(false, false), (true, true), (false, false)] {
+        rostered.deleted = deleted;
+        school.coordinator_writes(rostered.edit()).await;
+        let seen = line().await;
+        assert_eq!((&seen["provisional"], &seen["animal"]), (&json!(provisional), &json!(animal)));
+        let opened = tablet.scan(&badge).await;
+        assert_eq!(opened.status, 201, "{}", opened.body);
+        let order = tablet.sign_out(&opened.text("token")).await;
+        assert_eq!(tablet.receipt(&order.text("wipe_id"), "done").await.status, 204);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_pupil_added_by_mistake_is_taken_off_again() {
+    let school = School::open().await;
+    let (mut tablet, teacher) = (school.tablet("T01").await, school.staff().await.cookie);
+    let path = format!("/api/v1/classes/{}/pupils", school.class);
+    let made = school.by_staff(&teacher, "POST", &path, json!({"given_name": "Zoé"})).await.text("person_id");
+    let badges = format!("/api/v1/people/{made}/badges");
+    let drawn = school.by_staff(&teacher, "POST", &badges, json!({"temporary": true})).await.text("payload");
+    assert_eq!(tablet.scan(&drawn).await.status, 201);
+    let off = format!("/api/v1/people/{made}");
+    assert_eq!(school.by_staff(&teacher, "DELETE", &off, Value::Null).await.status, 204);
+    let class = school.by_staff(&teacher, "GET", &format!("/api/v1/classes/{}", school.class), Value::Null).await;
+    assert!(!class.body.to_string().contains(&made), "{}", class.body);
+    let me = tablet.me().await.body;
+    assert_eq!(me["state"], "wiping");
+    let owed = me["wipe"]["wipe_id"].as_str().unwrap_or_default().to_owned();
+    assert_eq!(tablet.receipt(&owed, "done").await.status, 204);
+    assert_eq!(tablet.scan(&drawn).await.code(), (403, "badge_void"));
+    // Somebody on the roster is not taken off by a tap.
+    let head = school.head().await.cookie;
+    assert_eq!(school.by_staff(&teacher, "DELETE", &off, Value::Null).await.code(), (403, "forbidden"));
+    assert_eq!(school.by_staff(&head, "DELETE", &off, Value::Null).await.code(), (404, "not_found"));
+    let lina = format!("/api/v1/people/{}", school.lina.0);
+    assert_eq!(school.by_staff(&head, "DELETE", &lina, Value::Null).await.code(), (404, "not_found"));
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

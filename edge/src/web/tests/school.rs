@@ -237,6 +237,16 @@ impl School {
         Self { dir, clock, dice, app, at, code, class, lina, noe, teacher, head }
     }
 
+    /// What comes from the coordinator.
+    pub(super) async fn coordinator_writes(&self, edit: documents::Edit) {
+        let coordinator = author(9, Side::Coordinator);
+        let told = self.app.writer.commit(move |conn| {
+            shelves::edit(conn, &coordinator, &shelf(), Stamp(0), &edit, &Rows)?;
+            Ok::<_, Trouble>(())
+        });
+        told.await.expect("told");
+    }
+
     pub(super) async fn tablet(&self, name: &str) -> Device {
         let key = TabletKey::generate().expect("key");
         let mut device = Device { at: self.at, key, nonce: String::new(), token: None, jti: self.dice.u64() };
