@@ -24,7 +24,7 @@ use crate::{
     sign_in::{
         factor::Factors, leave, lockout::Tries, newcomers, staff::Touched, unrecorded::Unrecorded, welcome::Party,
     },
-    store::{self, Trouble, journal::Book, seal::Seal, seats::Seats, sessions, tablet_life},
+    store::{self, Trouble, journal::Book, offers::Offers, seal::Seal, seats::Seats, sessions, tablet_life},
     tablets::enrol,
     web::nonces::{Nonces, Replays},
 };
@@ -113,6 +113,8 @@ pub(crate) struct Handles {
     /// One print at a time.
     pub(crate) printer: Semaphore,
     pub(crate) seal: Seal,
+    /// What levels and classes are offered.
+    pub(crate) offers: Arc<Offers>,
 }
 
 impl App {
@@ -162,6 +164,7 @@ impl App {
             unrecorded: Unrecorded::default(),
             printer: Semaphore::new(1),
             seal,
+            offers: Arc::default(),
         }));
         app.reseat()?;
         Ok(app)

@@ -12,6 +12,7 @@ pub(crate) mod erased;
 pub(crate) mod factors;
 pub(crate) mod guest_hours;
 pub(crate) mod journal;
+pub(crate) mod offers;
 pub(crate) mod people;
 pub(crate) mod policies;
 pub(crate) mod prints;

@@ -79,18 +79,21 @@ pub(crate) async fn pick_up(
     let Some(session) = app.reader.read(|conn| sessions::live_on(conn, tablet))? else { return Ok(None) };
     if session.taken {
         return app.reader.read(|conn| {
-            Ok(Some(Welcome::read(conn, &session, Party::of(conn, &session)?)?.answer(&app.words, &session, None)))
+            let welcome = Welcome::read(conn, &app.offers, &session, Party::of(conn, &session)?)?;
+            Ok(Some(welcome.answer(&app.words, &session, None)))
         });
     }
-    let (words, token) = (Arc::clone(&app.words), draw_token(app.dice.as_ref()));
+    let (offers, token) = (Arc::clone(&app.offers), draw_token(app.dice.as_ref()));
+    let hash = sha256(token.as_bytes());
     let id = session.id;
-    let answer = app
+    let found = app
         .commit(move |conn, _| {
             let Some(session) = sessions::live_on(conn, tablet)? else { return Ok(None) };
-            sessions::mint_again(conn, session.id, &sha256(token.as_bytes()))?;
-            Ok(Some(Welcome::read(conn, &session, Party::of(conn, &session)?)?.answer(&words, &session, Some(token))))
+            sessions::mint_again(conn, session.id, &hash)?;
+            let welcome = Welcome::read(conn, &offers, &session, Party::of(conn, &session)?)?;
+            Ok(Some((session, welcome)))
         })
         .await?;
     app.seats.beat(id, address, app.clock.elapsed());
-    Ok(answer)
+    Ok(found.map(|(session, welcome)| welcome.answer(&app.words, &session, Some(token))))
 }

@@ -9,7 +9,6 @@ use preau_shared::{
     ids::{SessionId, TabletId},
     journal::{Entry, Why},
     keys::{draw_token, sha256},
-    messages::Catalogue,
     refusal::Refusal,
     second_factor::Secret,
     time::{ClockQuality, Stamp},
@@ -33,6 +32,7 @@ use crate::{
         Trouble,
         badges::{Facts, Holder, Shown, Way, facts_for},
         journal::Book,
+        offers::Offers,
         sessions::{self, Session},
         tablet_life::{self, Life},
     },
@@ -79,7 +79,7 @@ async fn admit(app: &App, tablet: &Life, ask: SignIn, address: Option<IpAddr>) -
         Ok((seated, ended)) => {
             seat(app, &seated.session, &seated.opening, address);
             ended.tell(app);
-            Ok(seated.answer)
+            Ok(attempt.answer(app, seated))
         }
         Err(trouble) if trouble.is_disk() => from_memory(app, &attempt, address, &trouble),
         Err(trouble) if trouble.is(Refusal::SecondFactorRequired) => {
@@ -289,14 +289,14 @@ struct Attempt {
     trusted: Option<Stamp>,
     /// What memory knows better than a failing disk.
     in_memory: Option<TabletState>,
-    words: Arc<Catalogue>,
+    offers: Arc<Offers>,
 }
 
 /// Who sits down where, and what the tablet is told.
 struct Seated {
     session: Session,
     opening: Opening,
-    answer: SessionOpened,
+    welcome: Welcome,
 }
 
 impl Attempt {
@@ -310,8 +310,13 @@ impl Attempt {
             opened: app.clock.stamp(),
             trusted: app.trusted_now(),
             in_memory: app.unrecorded.state(tablet),
-            words: Arc::clone(&app.words),
+            offers: Arc::clone(&app.offers),
         }
+    }
+
+    /// What the tablet is told once it is done.
+    fn answer(&self, app: &App, seated: Seated) -> SessionOpened {
+        seated.welcome.answer(&app.words, &seated.session, Some(self.token.clone()))
     }
 
     fn token_hash(&self) -> [u8; 32] {
@@ -335,8 +340,8 @@ impl Attempt {
             chooses: false,
         };
         let party = Party { people: opening.people.clone(), class: opening.class.clone() };
-        let answer = Welcome::read(conn, &session, party)?.answer(&self.words, &session, Some(self.token.clone()));
-        Ok(Seated { session, opening, answer })
+        let welcome = Welcome::read(conn, &self.offers, &session, party)?;
+        Ok(Seated { session, opening, welcome })
     }
 }
 
@@ -400,15 +405,16 @@ fn from_memory(
     trouble: &Trouble,
 ) -> Result<SessionOpened, Trouble> {
     app.disk_failed(trouble);
-    let Seated { session, opening, answer } = app.reader.read(|conn| attempt.judge(conn))?;
+    let seated = app.reader.read(|conn| attempt.judge(conn))?;
+    let Seated { session, opening, .. } = &seated;
     if !app.unrecorded.open(session.clone(), attempt.token_hash()) {
         return Err(Refusal::TabletNotFree.into());
     }
     for old in &opening.ends {
         app.seats.leave(old.id);
     }
-    seat(app, &session, &opening, address);
-    Ok(SessionOpened { recorded: false, ..answer })
+    seat(app, session, opening, address);
+    Ok(SessionOpened { recorded: false, ..attempt.answer(app, seated) })
 }
 
 impl App {

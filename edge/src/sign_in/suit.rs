@@ -1,7 +1,6 @@
 //! How the screen suits whoever sits here: what she chose holds at every tablet of the school, offline.
 
-use preau_shared::{documents::person::choose_settings, refusal::Refusal, rig::writer::StoreError, settings::Settings};
-use rusqlite::Connection;
+use preau_shared::{documents::person::choose_settings, refusal::Refusal, settings::Settings};
 
 use crate::{
     app::App,
@@ -13,13 +12,8 @@ use crate::{
 };
 
 /// What the screen is to be for these people together.
-pub(crate) fn of(conn: &Connection, people: &[Human]) -> Result<Settings, StoreError> {
-    let mut together: Option<Settings> = None;
-    for person in people {
-        let hers = people::settings(conn, person.id)?;
-        together = Some(together.map_or(hers, |first| first.beside(hers)));
-    }
-    Ok(together.unwrap_or_default())
+pub(crate) fn of(people: &[Human]) -> Settings {
+    people.iter().map(|person| person.settings).reduce(Settings::beside).unwrap_or_default()
 }
 
 /// Keeps what somebody chose. What a pair chooses is kept for neither of them, and a guest leaves no trace.

@@ -1,21 +1,21 @@
 //! What a tablet becomes for those who sit down: applications, links, documents, policy. All from the box's own rows.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use preau_shared::{
     ids::PersonId,
     messages::{Catalogue, Lang},
     rig::writer::StoreError,
-    wire::{Environment, PersonView, PolicyView, SessionOpened},
+    second_factor::Factor,
+    wire::{Environment, PersonView, SessionOpened},
 };
 use rusqlite::Connection;
 
 use super::{code, suit};
 use crate::store::{
-    catalogue,
     classes::{self, ClassRow},
+    offers::{Offer, Offers},
     people::{self, Human},
-    policies::{self, Named},
     seats::{SESSION_LASTS, Sitting},
     sessions::Session,
 };
@@ -57,34 +57,40 @@ impl Party {
 #[derive(Debug, Clone)]
 pub(crate) struct Welcome {
     party: Party,
-    environment: Environment,
+    offer: Arc<Offer>,
+    choose: Option<Factor>,
 }
 
 impl Welcome {
     /// Gathers it.
-    pub(crate) fn read(conn: &Connection, session: &Session, party: Party) -> Result<Self, StoreError> {
+    pub(crate) fn read(
+        conn: &Connection,
+        offers: &Offers,
+        session: &Session,
+        party: Party,
+    ) -> Result<Self, StoreError> {
         let mut of_classes: BTreeSet<_> = party.class.iter().map(|c| c.id).collect();
         for person in &party.people {
             of_classes.extend(classes::of_pupil(conn, person.id)?);
         }
-        let levels = party.levels();
-        let found = catalogue::for_people(conn, &levels, &of_classes)?;
-        let settings = suit::of(conn, &party.people)?;
-        let environment = Environment {
-            apps: found.apps,
-            links: found.links,
-            documents: found.documents,
-            policy: strictest(policies::for_levels(conn, &levels)?),
-            lang: settings.lang.unwrap_or_default().tag().to_owned(),
-            settings: settings.into(),
-            choose_code: code::to_choose(conn, session, &party.people)?.map(|factor| factor.as_str().to_owned()),
-        };
-        Ok(Self { party, environment })
+        let offer = offers.of(conn, (party.levels(), of_classes))?;
+        let choose = code::to_choose(conn, session, &party.people)?;
+        Ok(Self { party, offer, choose })
     }
 
     /// The answer to a sign-in, or to a tablet that comes back after a reload.
     pub(crate) fn answer(self, words: &Catalogue, session: &Session, token: Option<String>) -> SessionOpened {
-        let Self { party, environment } = self;
+        let Self { party, offer, choose } = self;
+        let settings = suit::of(&party.people);
+        let environment = Environment {
+            apps: offer.shelves.apps.clone(),
+            links: offer.shelves.links.clone(),
+            documents: offer.shelves.documents.clone(),
+            policy: offer.policy.clone(),
+            lang: settings.lang.unwrap_or_default().tag().to_owned(),
+            settings: settings.into(),
+            choose_code: choose.map(|factor| factor.as_str().to_owned()),
+        };
         let guest = || PersonView {
             // A guest leaves no trace: the session's own name stands for her.
             person_id: PersonId::from_bytes(*session.id.as_bytes()),
@@ -103,11 +109,4 @@ impl Welcome {
             recorded: true,
         }
     }
-}
-
-/// The policy of several people on one tablet refuses what any of theirs refuses, under the name of the strictest.
-fn strictest(policies: Vec<Named>) -> PolicyView {
-    let name = policies.iter().max_by_key(|p| p.blocked.len()).map(|p| p.name.clone()).unwrap_or_default();
-    let blocked: BTreeSet<String> = policies.into_iter().flat_map(|p| p.blocked).collect();
-    PolicyView { name, blocked: blocked.into_iter().collect() }
 }

@@ -75,7 +75,7 @@ pub(crate) struct Holder {
     pub(crate) person: Option<Human>,
     /// Whether she is a pupil of a class here, or staff.
     pub(crate) enrolled: bool,
-    /// The secrets that she knows, as staff or by an account.
+    /// The secrets that she knows, as staff or by the account that she comes with.
     pub(crate) secrets: Vec<Credential>,
     /// What pupils of her level are asked for, and what she chose; nothing for those who chose none yet.
     pub(crate) factor: Option<(Factor, SecretHash)>,
@@ -141,7 +141,9 @@ fn of_badge(conn: &Connection, shown: &Shown) -> Result<Holder, StoreError> {
 
 fn of_account(conn: &Connection, login: &str) -> Result<Holder, StoreError> {
     match credentials::account(conn, login)? {
-        Some(account) => holder(conn, account.person),
+        Some(account) => {
+            Ok(Holder { secrets: credentials::of(conn, account.person)?, ..holder(conn, account.person)? })
+        }
         None => Ok(Holder::default()),
     }
 }
@@ -149,14 +151,16 @@ fn of_account(conn: &Connection, login: &str) -> Result<Holder, StoreError> {
 fn holder(conn: &Connection, person: PersonId) -> Result<Holder, StoreError> {
     let Some(human) = people::find(conn, person)? else { return Ok(Holder::default()) };
     let enrolled = human.is_staff() || !classes::of_pupil(conn, person)?.is_empty();
-    let factor = if human.is_staff() { None } else { factor_of(conn, &human)? };
+    let staff = human.is_staff();
+    let factor = if staff { None } else { factor_of(conn, &human)? };
+    let secrets = if staff { credentials::of(conn, person)? } else { Vec::new() };
     Ok(Holder {
         badge: None,
         older: Vec::new(),
         person: Some(human),
         enrolled,
         factor,
-        secrets: credentials::of(conn, person)?,
+        secrets,
         elsewhere: sessions::live_of(conn, person)?,
     })
 }

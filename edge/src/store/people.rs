@@ -34,7 +34,8 @@ pub(super) const ADD_SETTINGS: &str = "
 
 /// The columns of a [`Human`], for queries that join.
 pub(super) const COLUMNS: &str =
-    "p.person, p.pseudonym, p.given_name, p.role, p.level, p.animal, p.provisional, p.expires";
+    "p.person, p.pseudonym, p.given_name, p.role, p.level, p.animal, p.provisional, p.expires, p.lang, p.text_size,
+     p.contrast, p.still, p.mute";
 
 /// A person as sign-in and the class page need her; the family name stays in the table.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -49,6 +50,8 @@ pub(crate) struct Human {
     pub(crate) provisional: bool,
     /// Until when she may come; none for those who stay.
     pub(crate) expires: Option<Stamp>,
+    /// What she chose for her screens.
+    pub(crate) settings: Settings,
 }
 
 /// The second factors that somebody chose.
@@ -162,21 +165,6 @@ pub(crate) fn project_settings(conn: &Connection, doc: &DocId, settings: &Settin
     Ok(())
 }
 
-/// What somebody chose for her screens.
-pub(crate) fn settings(conn: &Connection, person: PersonId) -> Result<Settings, StoreError> {
-    let sql = "SELECT lang, text_size, contrast, still, mute FROM people WHERE person = ?1";
-    let chosen = one(conn, sql, [&person.as_bytes()[..]], |row| {
-        Ok(Settings {
-            lang: row.get::<_, Option<String>>(0)?.as_deref().and_then(Lang::from_tag),
-            text: TextSize::from_word(&row.get::<_, String>(1)?).unwrap_or_default(),
-            contrast: row.get(2)?,
-            still: row.get(3)?,
-            mute: row.get(4)?,
-        })
-    })?;
-    Ok(chosen.unwrap_or_default())
-}
-
 /// What somebody gives as her second factor of this sort, if she chose one.
 pub(crate) fn secret(conn: &Connection, person: PersonId, factor: Factor) -> Result<Option<SecretHash>, StoreError> {
     let sql = match factor {
@@ -204,6 +192,13 @@ pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Human> {
         animal: row.get(5)?,
         provisional: row.get(6)?,
         expires: row.get::<_, Option<i64>>(7)?.map(Stamp),
+        settings: Settings {
+            lang: row.get::<_, Option<String>>(8)?.as_deref().and_then(Lang::from_tag),
+            text: TextSize::from_word(&row.get::<_, String>(9)?).unwrap_or_default(),
+            contrast: row.get(10)?,
+            still: row.get(11)?,
+            mute: row.get(12)?,
+        },
     })
 }
 

@@ -4,8 +4,8 @@ use preau_shared::rig::{shelves, writer::StoreError};
 use rusqlite::Connection;
 
 use super::{
-    badges, catalogue, classes, credentials, enrolment_windows, factors, guest_hours, people, policies, prints, school,
-    sessions, staff_sessions, tablet_life, tablets, wipes,
+    badges, catalogue, classes, credentials, enrolment_windows, factors, guest_hours, offers, people, policies, prints,
+    school, sessions, staff_sessions, tablet_life, tablets, wipes,
 };
 
 /// Each entry makes version n + 1 from version n. Never edited once released, only added to.
@@ -21,6 +21,7 @@ const MIGRATIONS: &[&[&str]] = &[
         badges::ADD_SERIES,
         prints::CREATE,
     ],
+    &[offers::CREATE],
 ];
 
 const FIRST: &[&str] = &[

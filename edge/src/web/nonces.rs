@@ -2,7 +2,7 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
@@ -25,6 +25,8 @@ pub(crate) const MAX_KEYS: usize = 4_096;
 /// Makes and knows nonces: MACs of the turn's number under a secret drawn at the start.
 pub(crate) struct Nonces {
     secret: [u8; 32],
+    /// Those of this turn and of the one before, made once a turn.
+    good: Mutex<Vec<(u64, Arc<str>)>>,
 }
 
 impl Nonces {
@@ -32,21 +34,29 @@ impl Nonces {
     pub(crate) fn draw(dice: &dyn Dice) -> Self {
         let mut secret = [0; 32];
         dice.fill(&mut secret);
-        Self { secret }
+        Self { secret, good: Mutex::default() }
     }
 
     /// The nonce to use now.
-    pub(crate) fn current(&self, now: Elapsed) -> String {
-        self.of(turn(now))
+    pub(crate) fn current(&self, now: Elapsed) -> Arc<str> {
+        self.good(now).first().map(|(_, nonce)| Arc::clone(nonce)).unwrap_or_default()
     }
 
     /// The turn of a nonce that is still good: the current one's or the previous one's.
     pub(crate) fn turn_of(&self, nonce: &str, now: Elapsed) -> Option<u64> {
+        let good = self.good(now);
+        good.iter().find(|(_, known)| same_secret(known.as_bytes(), nonce.as_bytes())).map(|(turn, _)| *turn)
+    }
+
+    /// This turn's, then the one before.
+    fn good(&self, now: Elapsed) -> MutexGuard<'_, Vec<(u64, Arc<str>)>> {
         let current = turn(now);
-        [Some(current), current.checked_sub(1)]
-            .into_iter()
-            .flatten()
-            .find(|turn| same_secret(self.of(*turn).as_bytes(), nonce.as_bytes()))
+        let mut good = self.good.lock().unwrap_or_else(PoisonError::into_inner);
+        if good.first().is_none_or(|(turn, _)| *turn != current) {
+            let turns = [Some(current), current.checked_sub(1)].into_iter().flatten();
+            *good = turns.map(|turn| (turn, self.of(turn).into())).collect();
+        }
+        good
     }
 
     fn of(&self, turn: u64) -> String {

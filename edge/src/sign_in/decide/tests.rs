@@ -4,6 +4,7 @@ use preau_shared::{
     badge::BadgeHash,
     ids::{BadgeId, ClassId, PersonId, SessionId, TabletId},
     second_factor::{Factor, SecretHash},
+    settings::Settings,
     wire::Role,
 };
 
@@ -22,6 +23,7 @@ fn person(n: u8, role: Role) -> Human {
         animal: "renard".into(),
         provisional: false,
         expires: None,
+        settings: Settings::default(),
     }
 }
 

@@ -43,7 +43,7 @@ pub(crate) async fn current(
     From(address): From,
 ) -> Result<Answer<SessionOpened>, Problem> {
     app.seats.beat(session.id, address, app.clock.elapsed());
-    let read = app.reader.read(|conn| Welcome::read(conn, &session, Party::of(conn, &session)?));
+    let read = app.reader.read(|conn| Welcome::read(conn, &app.offers, &session, Party::of(conn, &session)?));
     let welcome = read.map_err(Trouble::from)?;
     let opened = welcome.answer(&app.words, &session, None);
     let recorded = app.unrecorded.find(session.id).is_none();
