@@ -1,6 +1,12 @@
 //! The handles that every room works with, and what is done with them at the start.
 
-use std::{net::IpAddr, path::Path, sync::Arc, thread, time::Duration};
+use std::{
+    net::IpAddr,
+    path::{Path, PathBuf},
+    sync::Arc,
+    thread,
+    time::Duration,
+};
 
 use preau_shared::{
     dice::Dice,
@@ -113,6 +119,8 @@ pub(crate) struct Handles {
     /// One print at a time.
     pub(crate) printer: Semaphore,
     pub(crate) seal: Seal,
+    /// Where a school puts recordings of its own.
+    pub(crate) recordings: PathBuf,
     /// What levels and classes are offered.
     pub(crate) offers: Arc<Offers>,
 }
@@ -164,6 +172,7 @@ impl App {
             unrecorded: Unrecorded::default(),
             printer: Semaphore::new(1),
             seal,
+            recordings: database.with_file_name("sounds"),
             offers: Arc::default(),
         }));
         app.reseat()?;

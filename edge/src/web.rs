@@ -8,6 +8,7 @@ pub(crate) mod nonces;
 pub(crate) mod page;
 pub(crate) mod routes;
 pub(crate) mod shell;
+pub(crate) mod sounds;
 pub(crate) mod tablet;
 pub(crate) mod teacher;
 

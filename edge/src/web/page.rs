@@ -89,6 +89,7 @@ const FILES: &[Asset] = assets![
     "tablet/stage.js" is "text/javascript; charset=utf-8",
     "tablet/stay.js" is "text/javascript; charset=utf-8",
     "tablet/told.js" is "text/javascript; charset=utf-8",
+    "tablet/voice.js" is "text/javascript; charset=utf-8",
     "tablet/wipe.js" is "text/javascript; charset=utf-8",
     "teacher/teacher.css" is "text/css; charset=utf-8",
     "teacher/box.js" is "text/javascript; charset=utf-8",

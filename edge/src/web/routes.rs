@@ -18,7 +18,7 @@ use preau_shared::{
 
 use super::{
     api::{badges, events, head, newcomers, sessions, staff, tablets},
-    body, page, shell, tablet, teacher,
+    body, page, shell, sounds, tablet, teacher,
 };
 use crate::app::App;
 
@@ -26,7 +26,7 @@ static DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 
 /// The box's HTTPS: pages and API.
 pub(crate) fn routes(app: App) -> Router {
-    let words = Arc::clone(&app.words);
+    let (words, recordings) = (Arc::clone(&app.words), app.recordings.clone());
     api()
         .route("/", get(|| std::future::ready(Redirect::to("/tablette"))))
         .fallback(|| std::future::ready(Problem::new(Refusal::NotFound)))
@@ -36,6 +36,7 @@ pub(crate) fn routes(app: App) -> Router {
         .merge(teacher::routes(Arc::clone(&words)))
         .merge(page::routes())
         .merge(shell::routes())
+        .merge(sounds::routes(recordings))
         .layer(middleware::from_fn_with_state(app, door))
         .layer(middleware::from_fn(move |request, next| reply::localise(Arc::clone(&words), request, next)))
 }

@@ -56,6 +56,7 @@ const KEYS: &[&str] = &[
     "tablet-hello",
     "tablet-insecure-title",
     "tablet-links",
+    "tablet-listen",
     "tablet-lost-help",
     "tablet-lost-title",
     "tablet-not-me",

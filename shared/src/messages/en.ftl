@@ -167,6 +167,7 @@ tablet-hello = Hello
 tablet-apps = Applications
 tablet-documents = Documents of the class
 tablet-links = Links
+tablet-listen = Listen
 tablet-nothing-yet = Nothing has been put here yet.
 tablet-not-me = This is not me
 tablet-sign-out = I am done

@@ -167,6 +167,7 @@ tablet-hello = Bonjour
 tablet-apps = Applications
 tablet-documents = Documents de la classe
 tablet-links = Liens
+tablet-listen = Écouter
 tablet-nothing-yet = Rien n'est encore posé ici.
 tablet-not-me = Ce n'est pas moi
 tablet-sign-out = J'ai fini

@@ -108,18 +108,18 @@ function refused(problem) {
   if (problem.code === "session_unknown") return dropSession();
   // Whoever sits here keeps her screen.
   if (problem.code === "overloaded" || stay) return stage.tell(problem.sentence);
-  showProblem(problem.sentence, problem.next, problem.body.number);
+  showProblem(problem.sentence, problem.next, problem.body.number, problem.code);
 }
 
-/** @param {string} sentence @param {string} next @param {unknown} [number] */
-function showProblem(sentence, next, number) {
+/** @param {string} sentence @param {string} next @param {unknown} [number] @param {string} [code] */
+function showProblem(sentence, next, number, code) {
   const back = () => {
     if (!stage.shows("problem")) return;
     stage.release();
     if (!kept) showEnrolment();
     else askNow();
   };
-  const shown = { sentence, next, number: number === undefined ? undefined : String(number), onDone: back };
+  const shown = { sentence, next, code, number: number === undefined ? undefined : String(number), onDone: back };
   stage.show("problem", () => screens.problem(shown), { fresh: true });
   setTimeout(back, PROBLEM_SHOWN_MS);
 }
@@ -200,9 +200,9 @@ async function resume(me) {
 
 /** @param {string} state */
 function showResting(state) {
-  /** @type {Record<string, { picture: string, title: string, help: string }>} */
+  /** @type {Record<string, { picture: string, title: string, help: string, voice?: string }>} */
   const known = {
-    in_use: { picture: "lock", title: say("tablet-stuck-title"), help: say("tablet-stuck-help") },
+    in_use: { picture: "lock", title: say("tablet-stuck-title"), help: say("tablet-stuck-help"), voice: "stuck" },
     lost: { picture: "home", title: say("tablet-lost-title"), help: say("tablet-lost-help") },
     outing: { picture: "map", title: say("tablet-outing-title"), help: say("tablet-outing-help") },
     retired: { picture: "plug", title: say("tablet-retired-title"), help: say("tablet-retired-help") },

@@ -5,6 +5,7 @@ import { button, drawing, el, icon } from "../static/dom.js";
 import { inWords } from "../static/steps.js";
 import { say } from "../static/words.js";
 import * as pages from "./pages.js";
+import { isRecorded, listen, spoken } from "./voice.js";
 
 const ICONS = new URL("../static/vendor/tabler-icons/icons.svg", import.meta.url).pathname;
 /** Icons that a catalogue may name; another name shows the first letter of the title. */
@@ -75,7 +76,7 @@ export function ready({ school, name, onBadge, onPair, onGo, onAccount, onGuest,
   const video = /** @type {HTMLVideoElement} */ (el("video", { playsinline: true, muted: true, "aria-hidden": "true" }));
   video.muted = true;
   const noCamera = el("div", { class: "no-camera", hidden: true });
-  const foreign = el("p", { class: "foreign", role: "status", hidden: true }, icon("hand-stop"), say("tablet-foreign-code"));
+  const foreign = el("p", { class: "foreign", role: "status", hidden: true }, icon("hand-stop"), say("tablet-foreign-code"), listen("foreign"));
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let gone;
   const turn = button("turn", "camera-rotate", say("tablet-camera-turn"), onTurn);
@@ -96,7 +97,7 @@ export function ready({ school, name, onBadge, onPair, onGo, onAccount, onGuest,
     { class: "ready" },
     el("header", { class: "where" }, el("strong", {}, school), el("span", {}, icon("device-tablet"), name)),
     camera,
-    el("div", { class: "invite" }, title, badgePicture(), typed, guests, alone, together),
+    el("div", { class: "invite" }, spoken(title, "ready"), badgePicture(), typed, guests, alone, together),
   );
   return {
     root,
@@ -177,7 +178,7 @@ export function call({ onAgain, onLeave }) {
     "section",
     { class: "sheet call" },
     el("div", { class: "emblem" }, icon("chalkboard-teacher")),
-    el("h1", {}, say("tablet-call-title")),
+    spoken(el("h1", {}, say("tablet-call-title")), "call"),
     el("p", {}, say("tablet-call-help")),
     el("div", { class: "others" }, button("quiet", "x", say("tablet-back"), onLeave), button("main", "refresh", say("tablet-call-again"), onAgain)),
   );
@@ -229,7 +230,7 @@ export function environment(session, { onDone, onNotMe, onSettings, onTold }) {
       shelf(say("tablet-apps"), "tiles", apps),
       shelf(say("tablet-documents"), "rows", documents),
       shelf(say("tablet-links"), "rows", links),
-      empty && el("p", { class: "nothing" }, say("tablet-nothing-yet")),
+      empty && el("p", { class: "nothing" }, say("tablet-nothing-yet"), listen("nothing-yet")),
     ),
     el("footer", { class: "leave" }, button("quiet not-me", "user-off", say("tablet-not-me"), onNotMe), button("main sign-out", "door-exit", say("tablet-sign-out"), onDone)),
   );
@@ -262,7 +263,7 @@ export function stillThere(session, { onHere, onNotMe }) {
       { class: "still-there", "aria-labelledby": "still-there", onclick: () => question.close(), onclose: () => (question.remove(), onHere()) },
       el("div", { class: "faces" }, ...peopleOf(session).map((p) => animal(p.animal, "big"))),
       el("p", { class: "name" }, namesOf(session)),
-      el("h2", { id: "still-there" }, alone ? say("tablet-still-there") : say("tablet-still-there-all")),
+      spoken(el("h2", { id: "still-there" }, alone ? say("tablet-still-there") : say("tablet-still-there-all")), alone ? "still-there" : "still-there-all"),
       button("main", "check", alone ? say("tablet-still-here") : say("tablet-still-here-all"), () => question.close()),
       el("div", { class: "sand", "aria-hidden": "true" }, el("i")),
       button("link", "user-off", say("tablet-not-me"), onNotMe),
@@ -280,7 +281,7 @@ export function wiping({ farewell }) {
     { class: "sheet wiping" },
     el("div", { class: "sweep", "aria-hidden": "true" }, icon("sparkles")),
     el("h1", {}, farewell === null ? say("tablet-wiping-title") : say("tablet-goodbye", { name: farewell })),
-    el("p", {}, say("tablet-wiping-help")),
+    spoken(el("p", {}, say("tablet-wiping-help")), "wiping"),
   );
 }
 
@@ -290,25 +291,27 @@ export function wipeIncomplete({ steps, onAgain }) {
     "section",
     { class: "sheet" },
     el("div", { class: "emblem" }, icon("hand-stop")),
-    el("h1", {}, say("tablet-unclean-title")),
+    spoken(el("h1", {}, say("tablet-unclean-title")), "unclean"),
     el("p", {}, say("tablet-unclean-help")),
     steps.length > 0 && el("p", { class: "small" }, say("tablet-unclean-steps", { steps: inWords(steps) })),
     button("main", "refresh", say("tablet-again"), onAgain),
   );
 }
 
-/** A tablet that serves nobody now. @param {{ picture: string, title: string, help: string }} how */
-export function resting({ picture, title, help }) {
-  return el("section", { class: "sheet" }, el("div", { class: "emblem" }, icon(picture)), el("h1", {}, title), el("p", {}, help));
+/** A tablet that serves nobody now. @param {{ picture: string, title: string, help: string, voice?: string }} how */
+export function resting({ picture, title, help, voice }) {
+  const heading = el("h1", {}, title);
+  return el("section", { class: "sheet" }, el("div", { class: "emblem" }, icon(picture)), voice ? spoken(heading, voice) : heading, el("p", {}, help));
 }
 
-/** What went otherwise, in large type, with the next thing to do. @param {{ sentence: string, next: string, number?: string, onDone: () => void }} how */
-export function problem({ sentence, next, number, onDone }) {
+/** What went otherwise, in large type, with the next thing to do. @param {{ sentence: string, next: string, code?: string, number?: string, onDone: () => void }} how */
+export function problem({ sentence, next, code, number, onDone }) {
+  const heading = el("h1", {}, sentence);
   return el(
     "section",
     { class: "sheet problem", role: "alert" },
     el("div", { class: "emblem" }, icon("hand-stop")),
-    el("h1", {}, sentence),
+    isRecorded(code) ? spoken(heading, code) : heading,
     el("p", {}, next),
     number && el("p", { class: "small" }, say("tablet-number", { number })),
     button("main", "check", say("tablet-ok"), onDone),

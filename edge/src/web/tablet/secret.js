@@ -3,6 +3,7 @@
 import { animal } from "../static/animals.js";
 import { button, el, icon } from "../static/dom.js";
 import { say } from "../static/words.js";
+import { listen, spoken } from "./voice.js";
 
 const DIGITS_COUNT = 4;
 const PICTURES_COUNT = 3;
@@ -23,8 +24,8 @@ export function askSecret({ kind, pictures, wrong, onGiven, onLeave }) {
     const { parts, erase } = pad(shown, pictures, onGiven);
     const other = digits ? say("tablet-secret-have-pictures") : say("tablet-secret-have-digits");
     fill(sheet, [
-      el("h1", {}, digits ? say("tablet-secret-digits") : say("tablet-secret-pictures")),
-      wrong && el("p", { class: "gentle" }, icon("refresh"), say("tablet-secret-wrong")),
+      spoken(el("h1", {}, digits ? say("tablet-secret-digits") : say("tablet-secret-pictures")), digits ? "secret-digits" : "secret-pictures"),
+      wrong && el("p", { class: "gentle" }, icon("refresh"), say("tablet-secret-wrong"), listen("secret-wrong")),
       ...parts,
       el("div", { class: "others" }, button("quiet", "x", say("tablet-back"), onLeave), erase, kind === null && button("quiet", digits ? "photo" : "keyboard", other, () => draw(digits ? "pictures" : "digits"))),
     ]);
@@ -41,18 +42,18 @@ export function askSecret({ kind, pictures, wrong, onGiven, onLeave }) {
 export function chooseCode({ kind, people, onChosen, onDone }) {
   const sheet = el("section", { class: "sheet secret choose" });
   const later = button("quiet", "clock", say("tablet-choose-later"), onDone);
-  /** @param {string} title @param {string | null} word @param {(code: string) => void} onGiven */
-  const ask = (title, word, onGiven) => {
+  /** @param {[string, string]} title and its voice @param {[string, string] | null} word and its voice @param {(code: string) => void} onGiven */
+  const ask = ([title, voice], word, onGiven) => {
     const { parts, erase } = pad(kind, undefined, onGiven);
     const faces = el("div", { class: "faces" }, ...people.map((p) => animal(p.animal)));
-    fill(sheet, [faces, el("h1", {}, title), word !== null && el("p", { class: "gentle", role: "status" }, icon("sparkles"), word), ...parts, el("div", { class: "others" }, later, erase)]);
+    fill(sheet, [faces, spoken(el("h1", {}, title), voice), word !== null && el("p", { class: "gentle", role: "status" }, icon("sparkles"), word[0], listen(word[1])), ...parts, el("div", { class: "others" }, later, erase)]);
   };
-  /** @param {string | null} word */
-  const first = (word) => ask(kind === "digits" ? say("tablet-choose-digits") : say("tablet-choose-pictures"), word, again);
+  /** @param {[string, string] | null} word */
+  const first = (word) => ask(kind === "digits" ? [say("tablet-choose-digits"), "choose-digits"] : [say("tablet-choose-pictures"), "choose-pictures"], word, again);
   /** @param {string} chosen */
   const again = (chosen) =>
-    ask(say("tablet-choose-again"), null, (code) => {
-      if (code !== chosen) first(say("tablet-choose-other"));
+    ask([say("tablet-choose-again"), "choose-again"], null, (code) => {
+      if (code !== chosen) first([say("tablet-choose-other"), "choose-other"]);
       else void give(code);
     });
   /** @param {string} code */
@@ -60,8 +61,8 @@ export function chooseCode({ kind, people, onChosen, onDone }) {
     fill(sheet, [el("div", { class: "emblem" }, icon("lock")), el("h1", {}, say("tablet-choose-keeping"))]);
     const { kept, again: why } = await onChosen(code);
     if (kept) onDone();
-    else if (why) first(why);
-    else fill(sheet, [el("div", { class: "emblem" }, icon("sparkles")), el("h1", {}, say("tablet-choose-not-kept")), button("main", "check", say("tablet-choose-go-on"), onDone)]);
+    else if (why) first([why, "choose-simple"]);
+    else fill(sheet, [el("div", { class: "emblem" }, icon("sparkles")), spoken(el("h1", {}, say("tablet-choose-not-kept")), "choose-not-kept"), button("main", "check", say("tablet-choose-go-on"), onDone)]);
   };
   first(null);
   return sheet;

@@ -15,6 +15,7 @@ export function apply(settings) {
   const page = document.documentElement;
   page.dataset.text = settings.text;
   page.toggleAttribute("data-contrast", settings.contrast || wished("(prefers-contrast: more)"));
+  page.toggleAttribute("data-mute", !settings.sound);
   page.toggleAttribute("data-still", !settings.motion || wished("(prefers-reduced-motion: reduce)"));
   speak(settings.lang);
 }

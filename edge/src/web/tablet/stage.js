@@ -1,5 +1,7 @@
 // The one screen and its banner: what is shown now, and what must happen when it goes.
 
+import { hush } from "./voice.js";
+
 /** What somebody sees. */
 export class Stage {
   /** @param {HTMLElement} main @param {HTMLElement} notice */
@@ -26,6 +28,7 @@ export class Stage {
   show(name, build, { fresh = false, left } = {}) {
     if (this.shown === name && !fresh) return;
     this.left?.();
+    hush();
     this.left = left ?? null;
     this.shown = name;
     this.main.replaceChildren(build());

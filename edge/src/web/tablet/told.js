@@ -2,25 +2,26 @@
 
 import { button, el, icon } from "../static/dom.js";
 import { say } from "../static/words.js";
+import { hush, listen } from "./voice.js";
 
 /** @returns {HTMLDialogElement} */
 export function told() {
-  const line = (/** @type {string} */ picture, /** @type {string} */ what, /** @type {string} */ who) =>
-    el("li", {}, el("span", { class: "picture", "aria-hidden": "true" }, icon(picture)), el("div", {}, el("h3", {}, what), el("p", {}, who)));
+  const line = (/** @type {string} */ picture, /** @type {string} */ voice, /** @type {string} */ what, /** @type {string} */ who) =>
+    el("li", {}, el("span", { class: "picture", "aria-hidden": "true" }, icon(picture)), el("div", {}, el("h3", {}, what), el("p", {}, who)), listen(voice));
   const page = /** @type {HTMLDialogElement} */ (
     el(
       "dialog",
-      { class: "told", "aria-labelledby": "told", onclose: () => page.remove() },
+      { class: "told", "aria-labelledby": "told", onclose: () => (page.remove(), hush()) },
       el("h2", { id: "told" }, icon("shield-heart"), say("tablet-told")),
       el(
         "ul",
         {},
-        line("user", say("tablet-told-name"), say("tablet-told-name-who")),
-        line("lock", say("tablet-told-code"), say("tablet-told-code-who")),
-        line("clock", say("tablet-told-stay"), say("tablet-told-stay-who")),
-        line("adjustments-horizontal", say("tablet-told-settings"), say("tablet-told-settings-who")),
-        line("camera-off", say("tablet-told-never"), say("tablet-told-never-who")),
-        line("heart-handshake", say("tablet-told-ask"), say("tablet-told-ask-who")),
+        line("user", "told-name", say("tablet-told-name"), say("tablet-told-name-who")),
+        line("lock", "told-code", say("tablet-told-code"), say("tablet-told-code-who")),
+        line("clock", "told-stay", say("tablet-told-stay"), say("tablet-told-stay-who")),
+        line("adjustments-horizontal", "told-settings", say("tablet-told-settings"), say("tablet-told-settings-who")),
+        line("camera-off", "told-never", say("tablet-told-never"), say("tablet-told-never-who")),
+        line("heart-handshake", "told-ask", say("tablet-told-ask"), say("tablet-told-ask-who")),
       ),
       button("main", "check", say("tablet-ok"), () => page.close()),
     )
