@@ -27,6 +27,7 @@ use crate::{
     store::{self, Trouble, journal::Book, seal::Seal, seats::Seats, sessions, tablet_life},
     tablets::enrol,
     web::nonces::{Nonces, Replays},
+    work,
 };
 
 /// How often a tablet beats.
@@ -55,6 +56,8 @@ pub(crate) struct Parts {
     pub(crate) words: Arc<Catalogue>,
     /// What the rooms report of their health.
     pub(crate) health: Arc<Health>,
+    /// Bound of what pupils keep on this disk, in bytes.
+    pub(crate) work_max_bytes: u64,
 }
 
 /// The box. Cheap to clone.
@@ -113,6 +116,8 @@ pub(crate) struct Handles {
     /// One print at a time.
     pub(crate) printer: Semaphore,
     pub(crate) seal: Seal,
+    /// What pupils keep.
+    pub(crate) work: work::Room,
 }
 
 impl App {
@@ -138,7 +143,7 @@ impl App {
             seal.make()?;
         }
         let nonces = Nonces::draw(dice.as_ref());
-        let Parts { writer, reader, author, shelf, badge_key, school_name, words, health } = parts;
+        let Parts { writer, reader, author, shelf, badge_key, school_name, words, health, work_max_bytes } = parts;
         let app = Self(Arc::new(Handles {
             writer,
             reader,
@@ -162,6 +167,7 @@ impl App {
             unrecorded: Unrecorded::default(),
             printer: Semaphore::new(1),
             seal,
+            work: work::Room::open(database, work_max_bytes)?,
         }));
         app.reseat()?;
         Ok(app)
@@ -221,6 +227,11 @@ impl App {
             Ok(0) => {}
             Ok(sessions) => tracing::info!(sessions, "old sessions forgotten"),
             Err(error) => tracing::warn!(%error, "old sessions could not be forgotten"),
+        }
+        match work::tidy(self).await {
+            Ok(0) => {}
+            Ok(files) => tracing::info!(files, "works that nobody has any more were taken away"),
+            Err(error) => tracing::warn!(%error, "old works could not be taken away"),
         }
         match newcomers::forget_expired(self).await {
             Ok(0) => {}

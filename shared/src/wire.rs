@@ -6,6 +6,7 @@ mod claim;
 mod staff;
 mod status;
 mod topic;
+mod work;
 
 use serde::{Deserialize, Serialize};
 
@@ -17,6 +18,7 @@ pub use self::{
     },
     status::{BoxStatus, SchoolStatus, SyncState, TabletCounts, VoidApplied, VoidAtBox},
     topic::{Direction, Topic, is_slug},
+    work::{Delivery, Work, WorkKept, Works},
 };
 use crate::{
     ids::{CaseId, ClassId, PersonId, SessionId, TabletId, WipeId},

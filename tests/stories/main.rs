@@ -16,6 +16,7 @@ mod camera;
 mod codes;
 mod commands;
 mod filter;
+mod kept_work;
 mod kills;
 mod mosquitto;
 mod pilot;

@@ -17,7 +17,7 @@ use preau_shared::{
 };
 
 use super::{
-    api::{badges, events, head, newcomers, sessions, staff, tablets},
+    api::{badges, events, head, newcomers, sessions, staff, tablets, work},
     body, page, shell, tablet, teacher,
 };
 use crate::app::App;
@@ -54,6 +54,9 @@ fn api() -> Router<App> {
         .route("/api/v1/sessions/current/heartbeat", post(sessions::heartbeat))
         .route("/api/v1/sessions/current/code", put(sessions::code))
         .route("/api/v1/sessions/current/settings", put(sessions::settings))
+        .route("/api/v1/work", get(work::list))
+        .route("/api/v1/work/{name}", get(work::get).put(work::put).delete(work::delete))
+        .route("/api/v1/work/{name}/restore", post(work::restore))
         // A session or staff.
         .route("/api/v1/events", get(events::events))
         // Anybody, then staff.

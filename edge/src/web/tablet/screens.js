@@ -32,6 +32,9 @@ export const peopleOf = (session) => (session.people.length > 0 ? session.people
 /** Their names. @param {Session} session */
 export const namesOf = (session) => peopleOf(session).map((p) => p.given_name).join(" + ");
 
+/** The ENT by its own name, as the catalogue has it. @param {Session} session */
+export const entOf = (session) => session.environment.apps.find((app) => ["ent", "oze"].includes(app.icon))?.title ?? null;
+
 /** The letters of a badge out of what fingers typed: base32 has no 0, 1 and 8, so they are the letters they look like. @param {string} text */
 export function badgeLetters(text) {
   return text.toUpperCase().replace(/0/g, "O").replace(/1/g, "I").replace(/8/g, "B").replace(/[^A-Z2-7]/g, "").slice(0, BADGE_CHARS);
@@ -202,8 +205,8 @@ export function account({ onGiven, onLeave }) {
   return form;
 }
 
-/** The environment of whoever sits here. @param {Session} session @param {{ onDone: () => void, onNotMe: () => void, onSettings: () => void, onTold: () => void }} how */
-export function environment(session, { onDone, onNotMe, onSettings, onTold }) {
+/** The environment of whoever sits here. @param {Session} session @param {{ locker: HTMLElement, onDone: () => void, onNotMe: () => void, onSettings: () => void, onTold: () => void }} how */
+export function environment(session, { locker, onDone, onNotMe, onSettings, onTold }) {
   const [people, names] = [peopleOf(session), namesOf(session)];
   const { apps, links, documents } = session.environment;
   const empty = apps.length + links.length + documents.length === 0;
@@ -230,6 +233,7 @@ export function environment(session, { onDone, onNotMe, onSettings, onTold }) {
       shelf(say("tablet-documents"), "rows", documents),
       shelf(say("tablet-links"), "rows", links),
       empty && el("p", { class: "nothing" }, say("tablet-nothing-yet")),
+      locker,
     ),
     el("footer", { class: "leave" }, button("quiet not-me", "user-off", say("tablet-not-me"), onNotMe), button("main sign-out", "door-exit", say("tablet-sign-out"), onDone)),
   );

@@ -1,6 +1,7 @@
 // Somebody's stay at this tablet, on the screen: a new code when one is to be chosen, then the environment as it suits
 // her, and the question whether she is still there.
 
+import { el } from "../static/dom.js";
 import { Problem } from "../static/problem.js";
 import { say } from "../static/words.js";
 import { Idle } from "./idle.js";
@@ -15,14 +16,20 @@ import { told } from "./told.js";
 
 export class Stay {
   /**
-   * @param {{ stage: import("./stage.js").Stage, session: Session, ask: (method: string, path: string, body?: unknown) => Promise<any>, leave: (why: Leaving) => void }} how
-   * `ask` speaks to the box with the session's token
+   * @param {{ stage: import("./stage.js").Stage, session: Session, ask: (method: string, path: string, body?: unknown) => Promise<any>, prove: (method: string, path: string) => Promise<Record<string, string>>, heard: (nonce: string | null) => void, leave: (why: Leaving) => void }} how
+   * `ask` speaks to the box with the session's token; `prove` makes the headers for what is no JSON
    */
-  constructor({ stage, session, ask, leave }) {
+  constructor({ stage, session, ask, prove, heard, leave }) {
     this.stage = stage;
     this.session = session;
     this.ask = ask;
+    this.prove = prove;
+    this.heard = heard;
     this.leave = leave;
+    /** What she keeps, once its module is here. @type {import("./work.js").Works | null} */
+    this.works = null;
+    /** Where it stands on the screen. */
+    this.locker = el("div", { class: "locker" });
     this.over = false;
     this.idle = new Idle(session.environment.idle_s);
     /** The question whether she is there, while it is asked. @type {HTMLDialogElement | null} */
@@ -50,6 +57,7 @@ export class Stay {
     this.over = true;
     this.question?.close();
     this.sheet?.close();
+    this.works?.end();
     apply(PLAIN);
   }
 
@@ -125,9 +133,22 @@ export class Stay {
     }
   }
 
+  /** What she keeps is fetched once she is there; without it the rest of her screen stands all the same. */
+  async #openLocker() {
+    const { Works } = await import("./work.js");
+    if (this.over || this.works) return;
+    const style = new URL("./work.css", import.meta.url).pathname;
+    if (!document.querySelector(`link[href="${style}"]`)) document.head.append(el("link", { rel: "stylesheet", href: style }));
+    this.works = new Works({ prove: this.prove, heard: this.heard, ent: screens.entOf(this.session) });
+    this.locker.replaceChildren(this.works.root);
+    await this.works.load();
+  }
+
   /** @param {boolean} [fresh] */
   #showEnvironment(fresh = false) {
-    const how = { onDone: () => this.leave("done"), onNotMe: () => this.leave("not_me"), onSettings: () => this.#openSettings(), onTold: () => (this.sheet = told()) };
+    if (this.works) this.works.draw();
+    else this.#openLocker().catch(() => null);
+    const how = { locker: this.locker, onDone: () => this.leave("done"), onNotMe: () => this.leave("not_me"), onSettings: () => this.#openSettings(), onTold: () => (this.sheet = told()) };
     this.stage.show(`environment ${this.session.session_id}`, () => screens.environment(this.session, how), { fresh });
   }
 

@@ -19,6 +19,7 @@ export function told() {
         line("lock", say("tablet-told-code"), say("tablet-told-code-who")),
         line("clock", say("tablet-told-stay"), say("tablet-told-stay-who")),
         line("adjustments-horizontal", say("tablet-told-settings"), say("tablet-told-settings-who")),
+        line("photo", say("tablet-told-work"), say("tablet-told-work-who")),
         line("camera-off", say("tablet-told-never"), say("tablet-told-never-who")),
         line("heart-handshake", say("tablet-told-ask"), say("tablet-told-ask-who")),
       ),
