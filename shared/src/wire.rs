@@ -249,9 +249,36 @@ pub struct Environment {
     /// How the screen suits them.
     #[serde(default)]
     pub settings: ScreenSettings,
+    /// The classes of a pupil who is in several; empty for everybody else.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<ClassChoice>,
+    /// The one that she works with in this session; absent until she, or a lesson, says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class_id: Option<ClassId>,
     /// A code that the pupil is to choose first: `pictures` or `digits`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub choose_code: Option<String>,
+}
+
+/// A class as a pupil of several finds it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClassChoice {
+    /// Which.
+    pub class_id: ClassId,
+    /// Its label.
+    pub name: String,
+    /// Name of the icon by which a child who does not read knows it.
+    pub picture: String,
+    /// Who teaches it, if anybody is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub teacher: Option<PersonView>,
+}
+
+/// `PUT /api/v1/sessions/current/class`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct WorksWith {
+    /// The class.
+    pub class_id: ClassId,
 }
 
 /// `PUT /api/v1/sessions/current/settings`, and what an environment says: how the screen suits somebody.

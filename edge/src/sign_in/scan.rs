@@ -333,6 +333,7 @@ impl Attempt {
             opened: self.opened,
             taken: false,
             chooses: false,
+            works_with: None,
         };
         let party = Party { people: opening.people.clone(), class: opening.class.clone() };
         let answer = Welcome::read(conn, &session, party)?.answer(&self.words, &session, Some(self.token.clone()));

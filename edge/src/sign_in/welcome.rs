@@ -10,7 +10,7 @@ use preau_shared::{
 };
 use rusqlite::Connection;
 
-use super::{code, suit};
+use super::{code, suit, which_class};
 use crate::store::{
     catalogue,
     classes::{self, ClassRow},
@@ -43,7 +43,8 @@ impl Party {
 
     /// Levels of everybody; a guest has the class's.
     pub(crate) fn levels(&self) -> BTreeSet<String> {
-        self.people.iter().map(|p| &p.level).chain(self.class.iter().map(|c| &c.level)).cloned().collect()
+        let of_class = self.class.iter().flat_map(ClassRow::levels);
+        self.people.iter().map(|p| p.level.as_str()).chain(of_class).map(str::to_owned).collect()
     }
 
     /// What the filter must know.
@@ -64,7 +65,9 @@ impl Welcome {
     /// Gathers it.
     pub(crate) fn read(conn: &Connection, session: &Session, party: Party) -> Result<Self, StoreError> {
         let mut of_classes: BTreeSet<_> = party.class.iter().map(|c| c.id).collect();
-        for person in &party.people {
+        let which = which_class::of(conn, session, &party.people)?;
+        of_classes.extend(which.chosen);
+        for person in party.people.iter().filter(|_| which.chosen.is_none()) {
             of_classes.extend(classes::of_pupil(conn, person.id)?);
         }
         let levels = party.levels();
@@ -77,6 +80,8 @@ impl Welcome {
             policy: strictest(policies::for_levels(conn, &levels)?),
             lang: settings.lang.unwrap_or_default().tag().to_owned(),
             settings: settings.into(),
+            classes: which.offered,
+            class_id: which.chosen,
             choose_code: code::to_choose(conn, session, &party.people)?.map(|factor| factor.as_str().to_owned()),
         };
         Ok(Self { party, environment })

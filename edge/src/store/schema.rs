@@ -21,7 +21,7 @@ const MIGRATIONS: &[&[&str]] = &[
         badges::ADD_SERIES,
         prints::CREATE,
     ],
-    &[work::CREATE],
+    &[work::CREATE, sessions::ADD_CLASS],
 ];
 
 const FIRST: &[&str] = &[

@@ -54,6 +54,7 @@ fn api() -> Router<App> {
         .route("/api/v1/sessions/current/heartbeat", post(sessions::heartbeat))
         .route("/api/v1/sessions/current/code", put(sessions::code))
         .route("/api/v1/sessions/current/settings", put(sessions::settings))
+        .route("/api/v1/sessions/current/class", put(sessions::class))
         .route("/api/v1/work", get(work::list))
         .route("/api/v1/work/{name}", get(work::get).put(work::put).delete(work::delete))
         .route("/api/v1/work/{name}/restore", post(work::restore))

@@ -7,6 +7,7 @@ mod revocation;
 mod school;
 mod second_factor;
 mod settings;
+mod two_classes;
 mod work;
 
 use preau_shared::{badge::Badge, journal::Entry, keys::dpop::TabletKey, wire::MAX_BODY_BYTES};

@@ -135,6 +135,7 @@ fn a_pair_is_two_people_and_ends_what_they_left_elsewhere() {
         opened: NOW,
         taken: true,
         chooses: false,
+        works_with: None,
     };
     let sat = |n| Holder { elsewhere: vec![session.clone()], ..holder(n, Role::Pupil) };
     let said = [Said::Nothing, Said::Nothing];
@@ -161,6 +162,7 @@ fn accounts_float_and_guests_leave_no_name() {
         opened: NOW,
         taken: true,
         chooses: false,
+        works_with: None,
     };
     let sitting = |tablets: usize| Holder { elsewhere: (0..tablets).map(stay).collect(), ..account.clone() };
     assert_eq!(ask(sitting(MAX_FLOATING - 1), Said::Right), Ok((How::Account, 0)));
