@@ -41,6 +41,8 @@ export class Stay {
     /** What is open over the environment: settings, or what is kept of her. @type {HTMLDialogElement | null} */
     this.sheet = null;
     this.telling = false;
+    /** She left it open with whom she works. */
+    this.leftOpen = false;
     /** What was opened came to the front. */
     this.outside = false;
     this.hiddenAt_ms = Date.now();
@@ -50,7 +52,42 @@ export class Stay {
     apply(this.settings);
     const kind = this.session.environment.choose_code;
     if (kind === "pictures" || kind === "digits") this.#choose(kind);
-    else this.#showEnvironment();
+    else this.#begin();
+  }
+
+  /** With whom she works is asked before her screen is shown, where nothing decides; she may leave it open. */
+  #begin() {
+    const { classes, class_id } = this.session.environment;
+    if (!classes?.length || class_id || this.leftOpen) return this.#showEnvironment();
+    this.#askClass().catch(() => this.#showEnvironment());
+  }
+
+  async #askClass() {
+    const { whichClass } = await import("./which.js");
+    if (this.over) return;
+    const { classes, class_id } = this.session.environment;
+    const how = {
+      classes: classes ?? [],
+      chosen: class_id,
+      onChosen: (/** @type {string} */ id) => void this.#chooseClass(id),
+      onLater: () => {
+        this.leftOpen = true;
+        this.#showEnvironment();
+      },
+    };
+    this.stage.show(`choose class ${this.session.session_id}`, () => whichClass(how));
+  }
+
+  /** Whatever the box answers, she gets to her work. @param {string} id */
+  async #chooseClass(id) {
+    this.leftOpen = true;
+    try {
+      const { environment } = await this.ask("PUT", "/api/v1/sessions/current/class", { class_id: id });
+      this.session.environment = environment;
+    } catch {
+      this.stage.tell(say("tablet-which-later"));
+    }
+    if (!this.over) this.#showEnvironment();
   }
 
   end() {
@@ -113,7 +150,7 @@ export class Stay {
       // Nobody is kept from her work by a code: it is chosen another day.
       onDone: () => {
         this.session.environment.choose_code = undefined;
-        if (!this.over) this.#showEnvironment();
+        if (!this.over) this.#begin();
       },
     };
     this.stage.show(`choose ${this.session.session_id}`, () => chooseCode(how));
@@ -148,7 +185,7 @@ export class Stay {
   #showEnvironment(fresh = false) {
     if (this.works) this.works.draw();
     else this.#openLocker().catch(() => null);
-    const how = { locker: this.locker, onDone: () => this.leave("done"), onNotMe: () => this.leave("not_me"), onSettings: () => this.#openSettings(), onTold: () => (this.sheet = told()) };
+    const how = { locker: this.locker, onDone: () => this.leave("done"), onNotMe: () => this.leave("not_me"), onSettings: () => this.#openSettings(), onTold: () => (this.sheet = told()), onClass: () => void this.#askClass().catch(() => null) };
     this.stage.show(`environment ${this.session.session_id}`, () => screens.environment(this.session, how), { fresh });
   }
 
