@@ -285,6 +285,15 @@ impl Coordinator {
         self.json(Method::POST, &format!("/api/v1/schools/{uai}/retire"), None).await
     }
 
+    /// Switches a school between one and many accounts per tablet.
+    ///
+    /// # Errors
+    /// No answer, or a refusal.
+    pub async fn switch_accounts(&self, uai: &Uai, to: Accounts) -> anyhow::Result<Value> {
+        let body = json!({ "accounts": to.as_str() });
+        self.json(Method::PUT, &format!("/api/v1/schools/{uai}/accounts"), Some(&body)).await
+    }
+
     /// The sessions whose sign-in the coordinator holds.
     ///
     /// # Errors

@@ -47,6 +47,8 @@ refusals! {
     AccountFull = "account_full", 409;
     /// The tablet is in use, or not yet wiped.
     TabletNotFree = "tablet_not_free", 409;
+    /// The tablet is another pupil's.
+    TabletOfAnother = "tablet_of_another", 403;
     /// No such tablet, or its token is not ours.
     TabletUnknown = "tablet_unknown", 401;
     /// The wipe receipt lacks a step, or a required step failed.

@@ -14,7 +14,7 @@ pub use self::{
     claim::{Claim, ClaimAnswer, ClaimGrant},
     staff::{
         Alert, Calling, ClassLine, ClassView, EnrolmentWindow, LetIn, LetInDone, LevelFactor, PupilLine, Seat,
-        StaffOpened, StaffSignIn, TabletLine,
+        StaffOpened, StaffSignIn, TabletLine, TabletOwner,
     },
     status::{BoxStatus, SchoolStatus, SyncState, TabletCounts, VoidApplied, VoidAtBox},
     topic::{Direction, Topic, is_slug},
@@ -172,6 +172,9 @@ pub struct TabletSelf {
     pub session: Option<SessionOpened>,
     /// The wipe it owes, if any.
     pub wipe: Option<WipeOrder>,
+    /// Whose it is, while it is free, in a school of one account per tablet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<PersonView>,
     /// Classes whose guests may sit down now, while it is free.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub guests: Vec<GuestClass>,

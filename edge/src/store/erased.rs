@@ -19,6 +19,7 @@ const fn of(kind: Kind) -> &'static [&'static str] {
             "DELETE FROM class_members WHERE person = ?1",
             "DELETE FROM staff_sessions WHERE person = ?1",
             "DELETE FROM prints WHERE person = ?1",
+            "UPDATE tablets SET owner = NULL, owner_turn = NULL WHERE owner = ?1",
             // A stay that goes on ends by its heartbeat; it names nobody but by this meaningless number.
             "DELETE FROM sessions WHERE ended IS NOT NULL AND session IN
                  (SELECT session FROM sessions WHERE instr(people, ?1) > 0)",

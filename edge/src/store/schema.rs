@@ -21,7 +21,7 @@ const MIGRATIONS: &[&[&str]] = &[
         badges::ADD_SERIES,
         prints::CREATE,
     ],
-    &[work::CREATE, sessions::ADD_CLASS],
+    &[work::CREATE, sessions::ADD_CLASS, school::ADD_ONE_ACCOUNT, tablets::ADD_OWNER],
 ];
 
 const FIRST: &[&str] = &[

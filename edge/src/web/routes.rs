@@ -69,6 +69,7 @@ fn api() -> Router<App> {
         .route("/api/v1/classes/{id}/guests", post(staff::open_to_guests).delete(staff::close_to_guests))
         .route("/api/v1/sessions/{id}/end", post(staff::end))
         .route("/api/v1/tablets/{id}/checked", post(staff::checked))
+        .route("/api/v1/tablets/{id}/owner", put(staff::give_tablet).delete(staff::free_tablet))
         .route("/api/v1/badges/{badge_id}/void", post(badges::void))
         .route("/api/v1/people/{id}/badges", post(badges::new_badge))
         .route("/api/v1/classes/{id}/pupils", post(newcomers::add_pupil))

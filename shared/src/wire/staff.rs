@@ -146,6 +146,16 @@ pub struct TabletLine {
     pub state: TabletState,
     /// Steps of its wipe that were not confirmed.
     pub unconfirmed: Vec<String>,
+    /// Whose it is, in a school of one account per tablet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<PersonView>,
+}
+
+/// `PUT /api/v1/tablets/{id}/owner`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct TabletOwner {
+    /// The pupil whose it becomes.
+    pub person_id: PersonId,
 }
 
 /// `POST /api/v1/classes/{id}/let-in`.
