@@ -10,6 +10,7 @@ use std::{
 use anyhow::{Context as _, bail};
 use hyper::Method;
 use preau_shared::{
+    documents::school::Accounts,
     ids::{PersonId, Uai},
     rig::{
         fetch::{Answer, Client},

@@ -9,6 +9,7 @@
 )]
 
 mod accessible;
+mod accounts;
 mod backups;
 mod bad_morning;
 mod broker;

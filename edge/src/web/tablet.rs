@@ -65,6 +65,7 @@ const KEYS: &[&str] = &[
     "tablet-ok",
     "tablet-outing-help",
     "tablet-outing-title",
+    "tablet-owner",
     "tablet-page-failed",
     "tablet-page-failed-next",
     "tablet-pair-go",

@@ -63,6 +63,9 @@ pub struct ClassView {
     /// What an adult should hear of.
     #[serde(default)]
     pub alerts: Vec<Alert>,
+    /// Whether each tablet is one pupil's here (*un compte par tablette*).
+    #[serde(default)]
+    pub own_tablets: bool,
 }
 
 /// Something odd of late.

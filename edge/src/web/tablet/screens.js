@@ -68,7 +68,7 @@ export function enrol({ code, name, onEnrol }) {
   return form;
 }
 
-/** @typedef {{ root: HTMLElement, video: HTMLVideoElement, trouble: (kind: import("../static/scan.js").Trouble | null) => void, foreign: () => void, pair: (count: number | null) => void, guests: (classes: { class_id: string, name: string }[]) => void }} Ready */
+/** @typedef {{ root: HTMLElement, video: HTMLVideoElement, trouble: (kind: import("../static/scan.js").Trouble | null) => void, foreign: () => void, pair: (count: number | null) => void, guests: (classes: { class_id: string, name: string }[]) => void, owner: (owner?: Person) => void }} Ready */
 
 /**
  * The scanner: camera, typed badge, two at a tablet, account.
@@ -93,6 +93,7 @@ export function ready({ school, name, onBadge, onPair, onGo, onAccount, onGuest,
     button("quiet", "keyboard", say("tablet-ready-account"), onAccount),
   );
   const guests = el("div", { class: "others guests", hidden: true });
+  const whose = el("p", { class: "whose", hidden: true });
   const go = button("main", "check", say("tablet-pair-go"), onGo);
   const together = el("div", { class: "others", hidden: true }, button("quiet", "x", say("tablet-back"), () => onPair(false)), go);
   const root = el(
@@ -100,7 +101,7 @@ export function ready({ school, name, onBadge, onPair, onGo, onAccount, onGuest,
     { class: "ready" },
     el("header", { class: "where" }, el("strong", {}, school), el("span", {}, icon("device-tablet"), name)),
     camera,
-    el("div", { class: "invite" }, title, badgePicture(), typed, guests, alone, together),
+    el("div", { class: "invite" }, whose, title, badgePicture(), typed, guests, alone, together),
   );
   return {
     root,
@@ -121,6 +122,10 @@ export function ready({ school, name, onBadge, onPair, onGo, onAccount, onGuest,
     guests(classes) {
       guests.hidden = classes.length === 0;
       guests.replaceChildren(...classes.map((c) => button("soft", "door-exit", say("tablet-guest", { name: c.name }), () => onGuest(c.class_id), { "data-key": `guest ${c.class_id}` })));
+    },
+    owner(owner) {
+      whose.hidden = owner === undefined;
+      whose.replaceChildren(...(owner ? [animal(owner.animal), say("tablet-owner", { name: owner.given_name })] : []));
     },
     foreign() {
       foreign.hidden = false;
