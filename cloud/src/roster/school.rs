@@ -108,10 +108,10 @@ impl Desk {
             let (shelf, doc) = (Shelf::School(uai.clone()), School::doc(&uai));
             let fields = shelves::document(connection, &shelf, &doc)?.ok_or(DeskError::NoSchool)?;
             School::from_fields(&doc, &fields).filter(|school| !school.deleted).ok_or(DeskError::NoSchool)?;
-            match school::switch_accounts(&uai, &fields, to) {
-                Some(edit) => desk.edit(connection, &shelf, desk.clock.stamp(), &edit).map(drop),
-                None => Ok(()),
+            if let Some(edit) = school::switch_accounts(&uai, &fields, to) {
+                desk.edit(connection, &shelf, desk.clock.stamp(), &edit)?;
             }
+            Ok::<_, DeskError>(())
         };
         self.store.commit(switch).await
     }
