@@ -33,6 +33,7 @@ use crate::{
     store::{self, Trouble, journal::Book, offers::Offers, seal::Seal, seats::Seats, sessions, tablet_life},
     tablets::enrol,
     web::nonces::{Nonces, Replays},
+    work,
 };
 
 /// How often a tablet beats.
@@ -61,6 +62,8 @@ pub(crate) struct Parts {
     pub(crate) words: Arc<Catalogue>,
     /// What the rooms report of their health.
     pub(crate) health: Arc<Health>,
+    /// Bound of what pupils keep on this disk, in bytes.
+    pub(crate) work_max_bytes: u64,
 }
 
 /// The box. Cheap to clone.
@@ -123,6 +126,8 @@ pub(crate) struct Handles {
     pub(crate) recordings: PathBuf,
     /// What levels and classes are offered.
     pub(crate) offers: Arc<Offers>,
+    /// What pupils keep.
+    pub(crate) work: work::Room,
 }
 
 impl App {
@@ -148,7 +153,7 @@ impl App {
             seal.make()?;
         }
         let nonces = Nonces::draw(dice.as_ref());
-        let Parts { writer, reader, author, shelf, badge_key, school_name, words, health } = parts;
+        let Parts { writer, reader, author, shelf, badge_key, school_name, words, health, work_max_bytes } = parts;
         let app = Self(Arc::new(Handles {
             writer,
             reader,
@@ -174,6 +179,7 @@ impl App {
             seal,
             recordings: database.with_file_name("sounds"),
             offers: Arc::default(),
+            work: work::Room::open(database, work_max_bytes)?,
         }));
         app.reseat()?;
         Ok(app)
@@ -238,6 +244,11 @@ impl App {
             Ok(0) => {}
             Ok(ends) => tracing::info!(ends, "what began while the clock was lost got an end"),
             Err(error) => tracing::warn!(%error, "what began while the clock was lost got no end"),
+        }
+        match work::tidy(self).await {
+            Ok(0) => {}
+            Ok(files) => tracing::info!(files, "works that nobody has any more were taken away"),
+            Err(error) => tracing::warn!(%error, "old works could not be taken away"),
         }
         match newcomers::forget_expired(self).await {
             Ok(0) => {}

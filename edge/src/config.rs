@@ -38,6 +38,8 @@ pub(crate) struct Config {
     pub(crate) enrolment_open_min: u64,
     /// So many tablets may come through that window.
     pub(crate) enrolment_tablets: u32,
+    /// What pupils may keep on this box together, in megabytes.
+    pub(crate) work_mb: u64,
     /// Log directive.
     pub(crate) log: String,
 }
@@ -57,6 +59,7 @@ impl Default for Config {
             retry_cap_s: 60,
             enrolment_open_min: 0,
             enrolment_tablets: 30,
+            work_mb: 20_000,
             log: "info".into(),
         }
     }

@@ -8,6 +8,7 @@
 //! | `tablets` | the machines |
 //! | `classroom` | who is where, live |
 //! | `filter` | names, per pupil |
+//! | `work` | what pupils keep |
 //! | `replica` | the tie with the coordinator |
 //! | `store` | memory on disk |
 
@@ -23,6 +24,7 @@ mod sign_in;
 mod store;
 mod tablets;
 mod web;
+mod work;
 
 use std::{io::Write as _, net::SocketAddr, path::PathBuf, process::ExitCode};
 

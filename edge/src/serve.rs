@@ -109,7 +109,7 @@ async fn serve(options: Serve) -> anyhow::Result<()> {
     );
     let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
     let dice: Arc<dyn Dice> = Arc::new(SystemDice);
-    let app = bring_to_life(&options.dir, &identity, signing, (&clock, &dice)).await?;
+    let app = bring_to_life((&options.dir, &config), &identity, signing, (&clock, &dice)).await?;
     let ties = replicate_to(&app, (&config, &options.dir, &identity), listeners.2, &tasks)?;
     let filter = filter_names(&app, &config, &identity, &tasks).await?;
     open_enrolment(&app, &config, &options.dir).await?;
@@ -142,7 +142,7 @@ fn lock(dir: &Path) -> anyhow::Result<File> {
 }
 
 async fn bring_to_life(
-    dir: &Path,
+    (dir, config): (&Path, &Config),
     identity: &Identity,
     key: SigningKey,
     (clock, dice): (&Arc<dyn Clock>, &Arc<dyn Dice>),
@@ -162,6 +162,7 @@ async fn bring_to_life(
         school_name: identity.grant.school_name.clone(),
         words: Arc::new(Catalogue::load()),
         health: Arc::new(Health::new(ClockQuality::Carried)),
+        work_max_bytes: config.work_mb.saturating_mul(1_000_000),
     };
     App::start(parts, &database, Arc::clone(clock), Arc::clone(dice)).map_err(|e| anyhow!(e))
 }

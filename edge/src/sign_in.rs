@@ -17,3 +17,4 @@ pub(crate) mod staff;
 pub(crate) mod suit;
 pub(crate) mod unrecorded;
 pub(crate) mod welcome;
+pub(crate) mod which_class;

@@ -26,6 +26,8 @@ pub(crate) mod tablet_life;
 pub(crate) mod tablets;
 pub(crate) mod trouble;
 pub(crate) mod wipes;
+pub(crate) mod work;
+pub(crate) mod work_files;
 
 pub(crate) use schema::migrate;
 pub(crate) use trouble::Trouble;

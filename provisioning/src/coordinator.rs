@@ -10,6 +10,7 @@ use std::{
 use anyhow::{Context as _, bail};
 use hyper::Method;
 use preau_shared::{
+    documents::school::Accounts,
     ids::{PersonId, Uai},
     rig::{
         fetch::{Answer, Client},
@@ -283,6 +284,15 @@ impl Coordinator {
     /// No answer, or a refusal.
     pub async fn retire_school(&self, uai: &Uai) -> anyhow::Result<Value> {
         self.json(Method::POST, &format!("/api/v1/schools/{uai}/retire"), None).await
+    }
+
+    /// Switches a school between one and many accounts per tablet.
+    ///
+    /// # Errors
+    /// No answer, or a refusal.
+    pub async fn switch_accounts(&self, uai: &Uai, to: Accounts) -> anyhow::Result<Value> {
+        let body = json!({ "accounts": to.as_str() });
+        self.json(Method::PUT, &format!("/api/v1/schools/{uai}/accounts"), Some(&body)).await
     }
 
     /// The sessions whose sign-in the coordinator holds.

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::{Args, Subcommand};
-use preau_shared::ids::Uai;
+use preau_shared::{documents::school::Accounts, ids::Uai};
 use serde_json::Value;
 
 use crate::{coordinator::Reach, out::Reader, status};
@@ -42,6 +42,21 @@ enum Act {
         #[arg(long)]
         json: bool,
     },
+    /// Switch a school: each tablet one pupil's, or any pupil on any tablet. Its boxes apply it, offline too, from when they
+    /// hear of it; switching back frees every tablet.
+    #[command(after_help = "Example:\n  preau school accounts 0900915F one --dir .pilot")]
+    Accounts {
+        /// National number.
+        uai: Uai,
+        /// `one` account per tablet, or `many`.
+        #[arg(value_parser = word)]
+        accounts: Accounts,
+        #[command(flatten)]
+        reach: Reach,
+        /// Report as JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// Close a school: it leaves the lists; nothing it holds is touched, and `school add` opens it again.
     #[command(after_help = "Example:\n  preau school retire 0900915F --dir .pilot")]
     Retire {
@@ -64,6 +79,10 @@ enum Act {
     },
 }
 
+fn word(text: &str) -> Result<Accounts, &'static str> {
+    Accounts::from_word(text).ok_or("one or many")
+}
+
 /// Reads a UAI and insists on its letter: only creating a school may.
 fn sound_uai(text: &str) -> Result<Uai, String> {
     let uai: Uai = text.parse().map_err(|e| format!("{e}"))?;
@@ -83,6 +102,16 @@ pub async fn run(args: SchoolArgs) -> anyhow::Result<ExitCode> {
         Act::Add { uai, name, latitude, longitude, reach, json } => {
             let school = reach.open()?.add_school(&uai, &name, latitude.zip(longitude)).await?;
             Reader::of(json).report(&format!("{name} ({uai}) is created. Next: preau box issue {uai}"), &school);
+        }
+        Act::Accounts { uai, accounts, reach, json } => {
+            let switched = reach.open()?.switch_accounts(&uai, accounts).await?;
+            let words = match accounts {
+                Accounts::One => {
+                    format!("{uai}: a tablet is the first pupil's who signs in on it; teachers give and free them")
+                }
+                Accounts::Many => format!("{uai}: any pupil on any tablet"),
+            };
+            Reader::of(json).report(&words, &switched);
         }
         Act::Retire { uai, reach, json } => {
             let closed = reach.open()?.retire_school(&uai).await?;

@@ -99,6 +99,8 @@ random_ids! {
     SessionId;
     /// One clearing of one tablet.
     WipeId;
+    /// The bytes of a kept work (*travail*).
+    WorkId;
     /// A box; also its certificate name and its MQTT client id.
     BoxId;
     /// A filtering policy.

@@ -47,6 +47,8 @@ refusals! {
     AccountFull = "account_full", 409;
     /// The tablet is in use, or not yet wiped.
     TabletNotFree = "tablet_not_free", 409;
+    /// The tablet is another pupil's.
+    TabletOfAnother = "tablet_of_another", 403;
     /// No such tablet, or its token is not ours.
     TabletUnknown = "tablet_unknown", 401;
     /// The wipe receipt lacks a step, or a required step failed.
@@ -83,6 +85,12 @@ refusals! {
     Overloaded = "overloaded", 503;
     /// The disk does not take it.
     StorageFailed = "storage_failed", 507;
+    /// A guest asked to keep a work.
+    GuestKeepsNothing = "guest_keeps_nothing", 403;
+    /// The person keeps as much as she may.
+    WorkFull = "work_full", 507;
+    /// The box keeps as many works as it may.
+    BoxFull = "box_full", 507;
     /// Something broke on our side; it was logged under a number.
     Failed = "failed", 500;
     /// The claim code is wrong, used or expired.

@@ -6,6 +6,7 @@ mod claim;
 mod staff;
 mod status;
 mod topic;
+mod work;
 
 use serde::{Deserialize, Serialize};
 
@@ -13,10 +14,11 @@ pub use self::{
     claim::{Claim, ClaimAnswer, ClaimGrant},
     staff::{
         Alert, Calling, ClassLine, ClassView, EnrolmentWindow, LetIn, LetInDone, LevelFactor, PupilLine, Seat,
-        StaffOpened, StaffSignIn, TabletLine,
+        StaffOpened, StaffSignIn, TabletLine, TabletOwner,
     },
     status::{BoxStatus, SchoolStatus, SyncState, TabletCounts, VoidApplied, VoidAtBox},
     topic::{Direction, Topic, is_slug},
+    work::{Delivery, Work, WorkKept, Works},
 };
 use crate::{
     ids::{CaseId, ClassId, PersonId, SessionId, TabletId, WipeId},
@@ -170,6 +172,9 @@ pub struct TabletSelf {
     pub session: Option<SessionOpened>,
     /// The wipe it owes, if any.
     pub wipe: Option<WipeOrder>,
+    /// Whose it is, while it is free, in a school of one account per tablet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<PersonView>,
     /// Classes whose guests may sit down now, while it is free.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub guests: Vec<GuestClass>,
@@ -247,9 +252,36 @@ pub struct Environment {
     /// How the screen suits them.
     #[serde(default)]
     pub settings: ScreenSettings,
+    /// The classes of a pupil who is in several; empty for everybody else.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub classes: Vec<ClassChoice>,
+    /// The one that she works with in this session; absent until she, or a lesson, says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub class_id: Option<ClassId>,
     /// A code that the pupil is to choose first: `pictures` or `digits`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub choose_code: Option<String>,
+}
+
+/// A class as a pupil of several finds it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ClassChoice {
+    /// Which.
+    pub class_id: ClassId,
+    /// Its label.
+    pub name: String,
+    /// Name of the icon by which a child who does not read knows it.
+    pub picture: String,
+    /// Who teaches it, if anybody is named.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub teacher: Option<PersonView>,
+}
+
+/// `PUT /api/v1/sessions/current/class`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct WorksWith {
+    /// The class.
+    pub class_id: ClassId,
 }
 
 /// `PUT /api/v1/sessions/current/settings`, and what an environment says: how the screen suits somebody.

@@ -9,6 +9,7 @@
 )]
 
 mod accessible;
+mod accounts;
 mod backups;
 mod bad_morning;
 mod broker;
@@ -16,6 +17,7 @@ mod camera;
 mod codes;
 mod commands;
 mod filter;
+mod kept_work;
 mod kills;
 mod mosquitto;
 mod pilot;

@@ -4,7 +4,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use preau_shared::{
-    documents::{Catalogue, CatalogueItem, ItemKind, Kind, Policy, School},
+    documents::{
+        Catalogue, CatalogueItem, ItemKind, Kind, Policy, School,
+        school::{self, Accounts},
+    },
     ids::{CatalogueId, PolicyId, Uai},
     replica::Shelf,
     rig::shelves,
@@ -92,6 +95,25 @@ impl Desk {
             Ok(boxes.iter().filter(|row| row.uai == uai && row.revoked_at.is_none()).count())
         };
         self.store.commit(retire).await
+    }
+
+    /// Switches a school between one and many accounts per tablet; its boxes apply it when they hear of it, and go on with
+    /// it offline. What is so already stays as it is.
+    ///
+    /// # Errors
+    /// [`DeskError::NoSchool`].
+    pub(crate) async fn switch_accounts(&self, uai: Uai, to: Accounts) -> Result<(), DeskError> {
+        let desk = self.clone();
+        let switch = move |connection: &Tx| {
+            let (shelf, doc) = (Shelf::School(uai.clone()), School::doc(&uai));
+            let fields = shelves::document(connection, &shelf, &doc)?.ok_or(DeskError::NoSchool)?;
+            School::from_fields(&doc, &fields).filter(|school| !school.deleted).ok_or(DeskError::NoSchool)?;
+            if let Some(edit) = school::switch_accounts(&uai, &fields, to) {
+                desk.edit(connection, &shelf, desk.clock.stamp(), &edit)?;
+            }
+            Ok::<_, DeskError>(())
+        };
+        self.store.commit(switch).await
     }
 
     fn add_school_in(&self, connection: &Tx, new: NewSchool) -> Result<SchoolMade, DeskError> {

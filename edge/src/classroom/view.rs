@@ -18,7 +18,7 @@ use crate::{
         classes::{self, ClassRow},
         guest_hours,
         people::Human,
-        sessions, tablets,
+        school, sessions, tablets,
     },
 };
 
@@ -78,7 +78,9 @@ pub(crate) fn class(app: &App, staff: &Human, id: ClassId) -> Result<ClassView, 
             alerts.push(Alert::UnknownCode { tablet_id, tablet: name_of(tablet_id) });
         }
         let guests_for_s = guest_hours::closes(conn, id, now)?.map(|closes| closes.since(now).as_secs());
-        Ok::<_, Trouble>(ClassView { class_id: id, name: class.name, pupils, tablets, guests_for_s, alerts })
+        let own_tablets = school::one_account(conn)?.is_some();
+        let name = class.name;
+        Ok::<_, Trouble>(ClassView { class_id: id, name, pupils, tablets, guests_for_s, alerts, own_tablets })
     })?;
     for tablet in &mut view.tablets {
         let in_memory: Option<TabletState> = app.unrecorded.state(tablet.tablet_id);

@@ -76,6 +76,7 @@ impl Project<Connection> for Rows {
             Kind::Tablet => {
                 if let Some(tablet) = Tablet::from_fields(doc, fields) {
                     tablets::project(conn, &tablet)?;
+                    tablets::project_owner(conn, tablet.id, documents::tablet::owner(fields))?;
                     life::follow(conn, &tablet)?;
                 }
             }
@@ -91,7 +92,7 @@ impl Project<Connection> for Rows {
             }
             Kind::School => {
                 if let Some(school) = School::from_fields(doc, fields) {
-                    school::project(conn, &school)?;
+                    school::project(conn, &school, documents::school::accounts(fields))?;
                     factors::project(conn, &documents::school::factors(fields))?;
                 }
             }

@@ -12,7 +12,7 @@ use preau_shared::{
     wire::TabletCounts,
 };
 
-use crate::store::{sessions, tablets};
+use crate::store::{sessions, tablets, work};
 
 #[derive(Debug)]
 struct State {
@@ -74,9 +74,9 @@ impl Health {
 /// # Errors
 /// When the store cannot be read.
 pub(crate) fn tell(reader: &Reader, author: &Author, clock: &dyn Clock, health: &Health) -> Result<Vitals, ShelfError> {
-    let (counts, signed_in, exposure) = reader.read(|conn| {
+    let (counts, signed_in, exposure, works) = reader.read(|conn| {
         let exposure = shelves::exposure(conn, &author.origin)?;
-        Ok::<_, ShelfError>((tablets::counts(conn)?, sessions::signed_in(conn)?, exposure))
+        Ok::<_, ShelfError>((tablets::counts(conn)?, sessions::signed_in(conn)?, exposure, work::standing(conn)?))
     })?;
     let quality = health.clock(clock.stamp());
     let ms = |d: std::time::Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);
@@ -92,7 +92,7 @@ pub(crate) fn tell(reader: &Reader, author: &Author, clock: &dyn Clock, health: 
         version: env!("CARGO_PKG_VERSION").to_owned(),
         blocklist_version: state.blocklist_version.clone(),
         last_error: state.worst_error(),
-        unsynced_files: 0,
+        unsynced_files: works.files,
     };
     Ok(vitals.bounded())
 }

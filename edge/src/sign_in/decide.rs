@@ -62,6 +62,9 @@ pub(crate) fn decide(way: &Way, facts: &Facts, said: &[Said], now: Option<Stamp>
         }
         return Ok(opening);
     }
+    if is_anothers(way, facts) {
+        return Err(Refusal::TabletOfAnother);
+    }
     for (at, holder) in facts.holders.iter().enumerate() {
         let said = said.get(at).copied().unwrap_or(Said::Nothing);
         let person = admit(way, holder, said, now)?;
@@ -81,6 +84,17 @@ pub(crate) fn decide(way: &Way, facts: &Facts, said: &[Said], now: Option<Stamp>
     opening.ends.sort_by_key(|s| s.id);
     opening.ends.dedup_by_key(|s| s.id);
     if opening.people.is_empty() { Err(Refusal::Malformed) } else { Ok(opening) }
+}
+
+/// Whether pupils come alone to a tablet that is another one's. A stranger's badge is refused as such.
+fn is_anothers(way: &Way, facts: &Facts) -> bool {
+    let by_themselves = match way {
+        Way::Badges(_) | Way::Account(_) => true,
+        Way::Guest(_) | Way::LetIn(_) => false,
+    };
+    let Some(owner) = facts.owner.filter(|_| by_themselves) else { return false };
+    let who = || facts.holders.iter().map(|holder| &holder.person);
+    who().all(Option::is_some) && !who().flatten().any(|person| person.is_staff() || person.id == owner)
 }
 
 /// Which of her slow secrets somebody is asked for on this way; empty when none. A pupil's second factor is none of them.

@@ -55,6 +55,7 @@ pub(crate) async fn let_in(
                 opened,
                 taken: false,
                 chooses: new_code,
+                works_with: None,
             };
             let ended = scan::write(conn, book, &session, &opening, None)?;
             Ok((session, opening, ended))

@@ -36,7 +36,10 @@ use crate::{
         sessions::{self, Session},
         tablet_life::{self, Life},
     },
-    tablets::life::{self, Event},
+    tablets::{
+        life::{self, Event},
+        owner,
+    },
 };
 
 /// Badges on one tablet at most.
@@ -338,6 +341,7 @@ impl Attempt {
             opened: self.opened,
             taken: false,
             chooses: false,
+            works_with: None,
         };
         let party = Party { people: opening.people.clone(), class: opening.class.clone() };
         let welcome = Welcome::read(conn, &self.offers, &session, party)?;
@@ -376,6 +380,7 @@ pub(crate) fn write(
     let state = life::next(free.state, Event::SignedIn)?;
     sessions::open(conn, session, token)?;
     tablet_life::set(conn, session.tablet, state, None)?;
+    owner::claim(conn, book, session.tablet, (&opening.people, opening.how))?;
     let people = opening.people.iter().map(|p| p.in_journal()).collect();
     book.note(conn, &Entry::SignIn { session: session.id, tablet: session.tablet, people, how: opening.how })?;
     Ok(ended)

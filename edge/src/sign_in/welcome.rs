@@ -11,7 +11,10 @@ use preau_shared::{
 };
 use rusqlite::Connection;
 
-use super::{code, suit};
+use super::{
+    code, suit,
+    which_class::{self, Which},
+};
 use crate::store::{
     classes::{self, ClassRow},
     offers::{Offer, Offers},
@@ -43,7 +46,8 @@ impl Party {
 
     /// Levels of everybody; a guest has the class's.
     pub(crate) fn levels(&self) -> BTreeSet<String> {
-        self.people.iter().map(|p| &p.level).chain(self.class.iter().map(|c| &c.level)).cloned().collect()
+        let of_class = self.class.iter().flat_map(ClassRow::levels);
+        self.people.iter().map(|p| p.level.as_str()).chain(of_class).map(str::to_owned).collect()
     }
 
     /// What the filter must know.
@@ -58,6 +62,7 @@ impl Party {
 pub(crate) struct Welcome {
     party: Party,
     offer: Arc<Offer>,
+    which: Which,
     choose: Option<Factor>,
 }
 
@@ -70,17 +75,19 @@ impl Welcome {
         party: Party,
     ) -> Result<Self, StoreError> {
         let mut of_classes: BTreeSet<_> = party.class.iter().map(|c| c.id).collect();
-        for person in &party.people {
+        let which = which_class::of(conn, session, &party.people)?;
+        of_classes.extend(which.chosen);
+        for person in party.people.iter().filter(|_| which.chosen.is_none()) {
             of_classes.extend(classes::of_pupil(conn, person.id)?);
         }
         let offer = offers.of(conn, (party.levels(), of_classes))?;
         let choose = code::to_choose(conn, session, &party.people)?;
-        Ok(Self { party, offer, choose })
+        Ok(Self { party, offer, which, choose })
     }
 
     /// The answer to a sign-in, or to a tablet that comes back after a reload.
     pub(crate) fn answer(self, words: &Catalogue, session: &Session, token: Option<String>) -> SessionOpened {
-        let Self { party, offer, choose } = self;
+        let Self { party, offer, which, choose } = self;
         let settings = suit::of(&party.people);
         let environment = Environment {
             apps: offer.shelves.apps.clone(),
@@ -89,6 +96,8 @@ impl Welcome {
             policy: offer.policy.clone(),
             lang: settings.lang.unwrap_or_default().tag().to_owned(),
             settings: settings.into(),
+            classes: which.offered,
+            class_id: which.chosen,
             choose_code: choose.map(|factor| factor.as_str().to_owned()),
         };
         let guest = || PersonView {

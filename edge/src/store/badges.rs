@@ -19,7 +19,7 @@ use super::{
     factors, guest_hours, one,
     people::{self, Human},
     sessions::{self, Session},
-    tablet_life,
+    tablet_life, tablets,
 };
 
 pub(super) const CREATE: &str = "
@@ -93,6 +93,8 @@ pub(crate) struct Facts {
     pub(crate) class: Option<ClassRow>,
     /// Whether an adult opened it to guests.
     pub(crate) guests: bool,
+    /// Whose the tablet is, in a school of one account per tablet.
+    pub(crate) owner: Option<PersonId>,
 }
 
 /// Gathers the facts of a sign-in in one read.
@@ -112,7 +114,8 @@ pub(crate) fn facts_for(conn: &Connection, tablet: TabletId, way: &Way, now: Sta
             guests = guest_hours::closes(conn, *id, now)?.is_some();
         }
     }
-    Ok(Facts { tablet: state, holders, class, guests })
+    let owner = tablets::owner(conn, tablet)?.map(|owner| owner.id);
+    Ok(Facts { tablet: state, holders, class, guests, owner })
 }
 
 /// Who comes in at the staff's page: by the first badge, or by the account.

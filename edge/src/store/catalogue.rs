@@ -8,7 +8,7 @@ use preau_shared::{
     rig::writer::StoreError,
     wire::Shortcut,
 };
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 
 use super::{
     all, change,
@@ -53,25 +53,26 @@ pub(crate) fn project(conn: &Connection, catalogue: &Catalogue) -> Result<(), St
     Ok(())
 }
 
-/// What these levels and classes find: a catalogue for a class is for that class; another one is for its levels, or for
-/// everybody when it names none.
+/// What these levels and classes find: a catalogue is for its levels, or for everybody when it names none, and one for a
+/// class is for nobody else. In a mixed class the level decides.
 pub(crate) fn for_people(
     conn: &Connection,
     levels: &BTreeSet<String>,
     classes: &BTreeSet<ClassId>,
 ) -> Result<Shelves, StoreError> {
     let mut found: Vec<[u8; 16]> = Vec::new();
+    let suits = |named: &str| {
+        let named = split(named);
+        named.is_empty() || named.contains("") || !named.is_disjoint(levels)
+    };
+    let read = |row: &Row<'_>| Ok((row.get::<_, [u8; 16]>(0)?, row.get::<_, String>(1)?));
     let of_no_class = "SELECT catalogue, levels FROM catalogues WHERE class IS NULL";
-    for (id, for_levels) in all(conn, of_no_class, [], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)))? {
-        let for_levels = split(&for_levels);
-        if for_levels.is_empty() || for_levels.contains("") || !for_levels.is_disjoint(levels) {
-            found.push(id);
-        }
-    }
+    let mut stood = all(conn, of_no_class, [], read)?;
     for class in classes {
-        let sql = "SELECT catalogue FROM catalogues WHERE class = ?1";
-        found.extend(all(conn, sql, [&class.as_bytes()[..]], |row| row.get::<_, [u8; 16]>(0))?);
+        let sql = "SELECT catalogue, levels FROM catalogues WHERE class = ?1";
+        stood.extend(all(conn, sql, [&class.as_bytes()[..]], read)?);
     }
+    found.extend(stood.into_iter().filter(|(_, named)| suits(named)).map(|(id, _)| id));
     found.sort_unstable();
     let mut shelves = Shelves::default();
     for id in &found {

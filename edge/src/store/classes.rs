@@ -24,7 +24,16 @@ pub(super) const CREATE: &str = "
 pub(crate) struct ClassRow {
     pub(crate) id: ClassId,
     pub(crate) name: String,
+    /// Several in a mixed class, with spaces between.
     pub(crate) level: String,
+}
+
+impl ClassRow {
+    /// Its levels; the empty one where none is known.
+    pub(crate) fn levels(&self) -> impl Iterator<Item = &str> {
+        let unknown = self.level.trim().is_empty().then_some("");
+        self.level.split_whitespace().chain(unknown)
+    }
 }
 
 /// Writes what a document says; a deleted class leaves.
@@ -71,6 +80,16 @@ pub(crate) fn taught_by(conn: &Connection, teacher: PersonId) -> Result<Vec<Clas
         [&teacher.as_bytes()[..]],
         read,
     )
+}
+
+/// Who teaches a class, by given name.
+pub(crate) fn teachers(conn: &Connection, class: ClassId) -> Result<Vec<Human>, StoreError> {
+    let sql = format!(
+        "SELECT {} FROM class_members m JOIN people p ON p.person = m.person
+         WHERE m.class = ?1 AND m.teaches = 1 ORDER BY p.given_name, p.person",
+        people::COLUMNS
+    );
+    all(conn, &sql, [&class.as_bytes()[..]], people::read)
 }
 
 /// The classes that somebody is a pupil of.

@@ -1,12 +1,13 @@
-//! What is left of an erased document in the box's own tables: nothing.
+//! What is left of an erased document in the box's own tables, and of her works on its disk: nothing.
 
 use preau_shared::{
     documents::{DocId, Kind},
+    ids::PersonId,
     rig::writer::StoreError,
 };
 use rusqlite::Connection;
 
-use super::change;
+use super::{change, work};
 
 /// Statements that clear what is kept of a document, by its kind; each names it as `?1`.
 const fn of(kind: Kind) -> &'static [&'static str] {
@@ -18,6 +19,7 @@ const fn of(kind: Kind) -> &'static [&'static str] {
             "DELETE FROM class_members WHERE person = ?1",
             "DELETE FROM staff_sessions WHERE person = ?1",
             "DELETE FROM prints WHERE person = ?1",
+            "UPDATE tablets SET owner = NULL, owner_turn = NULL WHERE owner = ?1",
             // A stay that goes on ends by its heartbeat; it names nobody but by this meaningless number.
             "DELETE FROM sessions WHERE ended IS NOT NULL AND session IN
                  (SELECT session FROM sessions WHERE instr(people, ?1) > 0)",
@@ -40,5 +42,8 @@ const fn of(kind: Kind) -> &'static [&'static str] {
 
 /// Clears every row made of a document, and what is kept because of it.
 pub(crate) fn forget(conn: &Connection, doc: &DocId) -> Result<(), StoreError> {
+    if matches!(doc.kind, Kind::Person | Kind::Provisional) {
+        work::erase(conn, PersonId::from_bytes(doc.id))?;
+    }
     of(doc.kind).iter().try_for_each(|sql| change(conn, sql, [&doc.id[..]]).map(drop))
 }

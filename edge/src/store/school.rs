@@ -1,6 +1,9 @@
 //! Table `school` (projected from the `School` document; one row).
 
-use preau_shared::{documents::school::School, rig::writer::StoreError};
+use preau_shared::{
+    documents::school::{Accounts, School},
+    rig::writer::StoreError,
+};
 use rusqlite::{Connection, params};
 
 use super::{change, one};
@@ -8,14 +11,26 @@ use super::{change, one};
 pub(super) const CREATE: &str = "CREATE TABLE school(
     one INTEGER PRIMARY KEY CHECK (one = 1), uai TEXT NOT NULL, name TEXT NOT NULL, slug TEXT NOT NULL) STRICT;";
 
+/// The turn in which the school works in one account per tablet; none while it works in many.
+pub(super) const ADD_ONE_ACCOUNT: &str = "ALTER TABLE school ADD COLUMN one_account INTEGER;";
+
 /// Writes what the document says.
-pub(crate) fn project(conn: &Connection, school: &School) -> Result<(), StoreError> {
+pub(crate) fn project(conn: &Connection, school: &School, accounts: (Accounts, i64)) -> Result<(), StoreError> {
+    let one_account = match accounts {
+        (Accounts::One, turn) => Some(turn),
+        (Accounts::Many, _) => None,
+    };
     change(
         conn,
-        "INSERT OR REPLACE INTO school(one, uai, name, slug) VALUES (1, ?1, ?2, ?3)",
-        params![school.uai.to_string(), school.name, school.slug],
+        "INSERT OR REPLACE INTO school(one, uai, name, slug, one_account) VALUES (1, ?1, ?2, ?3, ?4)",
+        params![school.uai.to_string(), school.name, school.slug, one_account],
     )?;
     Ok(())
+}
+
+/// The turn in which the school works in one account per tablet; none while it works in many.
+pub(crate) fn one_account(conn: &Connection) -> Result<Option<i64>, StoreError> {
+    Ok(one(conn, "SELECT one_account FROM school WHERE one = 1", [], |row| row.get(0))?.flatten())
 }
 
 /// The school's name as its document says it.

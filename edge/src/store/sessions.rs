@@ -30,7 +30,9 @@ pub(super) const CREATE: &str = "
 
 pub(super) const ADD_CHOICE: &str = "ALTER TABLE sessions ADD COLUMN chooses INTEGER NOT NULL DEFAULT 0;";
 
-const COLUMNS: &str = "s.session, s.tablet, s.how, s.people, s.class, s.opened, s.taken, s.chooses";
+pub(super) const ADD_CLASS: &str = "ALTER TABLE sessions ADD COLUMN works_with BLOB;";
+
+const COLUMNS: &str = "s.session, s.tablet, s.how, s.people, s.class, s.opened, s.taken, s.chooses, s.works_with";
 
 /// A stay on a tablet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -47,6 +49,8 @@ pub(crate) struct Session {
     pub(crate) taken: bool,
     /// Whether an adult let the pupil choose a new second factor in it.
     pub(crate) chooses: bool,
+    /// The class that a pupil of several said she works with.
+    pub(crate) works_with: Option<ClassId>,
 }
 
 /// A new live session. `token` is the SHA-256 of the session token, absent when an adult opened it.
@@ -97,6 +101,13 @@ pub(crate) fn take(conn: &Connection, session: SessionId) -> Result<(), StoreErr
 /// The pupil chose: not again in this session.
 pub(crate) fn chosen(conn: &Connection, session: SessionId) -> Result<(), StoreError> {
     change(conn, "UPDATE sessions SET chooses = 0 WHERE session = ?1", [&session.as_bytes()[..]])?;
+    Ok(())
+}
+
+/// She said with which of her classes she works.
+pub(crate) fn work_with(conn: &Connection, session: SessionId, class: ClassId) -> Result<(), StoreError> {
+    let sql = "UPDATE sessions SET works_with = ?2 WHERE session = ?1 AND ended IS NULL";
+    change(conn, sql, params![&session.as_bytes()[..], &class.as_bytes()[..]])?;
     Ok(())
 }
 
@@ -174,6 +185,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Session> {
         opened: Stamp(row.get(5)?),
         taken: row.get(6)?,
         chooses: row.get(7)?,
+        works_with: row.get::<_, Option<[u8; 16]>>(8)?.map(ClassId::from_bytes),
     })
 }
 

@@ -2,13 +2,17 @@
 
 use preau_shared::{
     documents::tablet::Tablet,
-    ids::TabletId,
+    ids::{PersonId, TabletId},
     rig::writer::StoreError,
     wire::{TabletCounts, TabletLine, TabletState},
 };
 use rusqlite::{Connection, params};
 
-use super::{all, change, one, wipes};
+use super::{
+    all, change, one,
+    people::{self, Human},
+    school, wipes,
+};
 
 pub(super) const CREATE: &str = "
     CREATE TABLE tablets(tablet BLOB PRIMARY KEY, name TEXT NOT NULL, serial TEXT NOT NULL, lost INTEGER NOT NULL)
@@ -30,6 +34,43 @@ pub(crate) fn project(conn: &Connection, tablet: &Tablet) -> Result<(), StoreErr
     Ok(())
 }
 
+/// Whose it was said to be in which turn of the school's accounts; the columns of another turn mean nobody.
+pub(super) const ADD_OWNER: &str = "
+    ALTER TABLE tablets ADD COLUMN owner BLOB; ALTER TABLE tablets ADD COLUMN owner_turn INTEGER;
+    CREATE INDEX tablets_by_owner ON tablets(owner) WHERE owner IS NOT NULL;";
+
+/// Writes whose it is; a tablet that left has no row.
+pub(crate) fn project_owner(
+    conn: &Connection,
+    tablet: TabletId,
+    owner: Option<(PersonId, i64)>,
+) -> Result<(), StoreError> {
+    let (owner, turn) = owner.unzip();
+    change(
+        conn,
+        "UPDATE tablets SET owner = ?2, owner_turn = ?3 WHERE tablet = ?1",
+        params![&tablet.as_bytes()[..], owner.map(|person| *person.as_bytes()), turn],
+    )?;
+    Ok(())
+}
+
+/// Whose it is now: a pupil who is known, in the turn that holds.
+pub(crate) fn owner(conn: &Connection, tablet: TabletId) -> Result<Option<Human>, StoreError> {
+    let sql = format!(
+        "SELECT {} FROM tablets t JOIN school s ON s.one_account = t.owner_turn JOIN people p ON p.person = t.owner
+         WHERE t.tablet = ?1 AND p.role = 'pupil'",
+        people::COLUMNS
+    );
+    one(conn, &sql, [&tablet.as_bytes()[..]], people::read)
+}
+
+/// The tablets that are hers now.
+pub(crate) fn owned_by(conn: &Connection, person: PersonId) -> Result<Vec<TabletId>, StoreError> {
+    let sql = "SELECT t.tablet FROM tablets t JOIN school s ON s.one_account = t.owner_turn
+               WHERE t.owner = ?1 ORDER BY t.tablet";
+    all(conn, sql, [&person.as_bytes()[..]], |row| Ok(TabletId::from_bytes(row.get(0)?)))
+}
+
 /// What is written on it.
 pub(crate) fn name(conn: &Connection, tablet: TabletId) -> Result<Option<String>, StoreError> {
     one(conn, "SELECT name FROM tablets WHERE tablet = ?1", [&tablet.as_bytes()[..]], |row| row.get(0))
@@ -43,7 +84,7 @@ pub(crate) fn by_serial(conn: &Connection, serial: &str) -> Result<Option<Tablet
 
 /// The school's tablets by name, each with its state and what its last wipe lacks.
 pub(crate) fn lines(conn: &Connection) -> Result<Vec<TabletLine>, StoreError> {
-    all(
+    let mut lines = all(
         conn,
         "SELECT t.tablet, t.name, coalesce(l.state, 'unknown'), coalesce(w.unconfirmed, '')
          FROM tablets t LEFT JOIN tablet_life l ON l.tablet = t.tablet
@@ -56,9 +97,16 @@ pub(crate) fn lines(conn: &Connection) -> Result<Vec<TabletLine>, StoreError> {
                 name: row.get(1)?,
                 state: TabletState::from_word(&row.get::<_, String>(2)?).unwrap_or(TabletState::Unknown),
                 unconfirmed: wipes::split(&row.get::<_, String>(3)?),
+                owner: None,
             })
         },
-    )
+    )?;
+    if school::one_account(conn)?.is_some() {
+        for line in &mut lines {
+            line.owner = owner(conn, line.tablet_id)?.map(|owner| owner.view());
+        }
+    }
+    Ok(lines)
 }
 
 /// Tablets, counted for the DSI's page.

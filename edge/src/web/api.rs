@@ -7,6 +7,7 @@ pub(crate) mod newcomers;
 pub(crate) mod sessions;
 pub(crate) mod staff;
 pub(crate) mod tablets;
+pub(crate) mod work;
 
 use std::str::FromStr;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use axum::{
     body::{Body, Bytes},
     extract::{FromRequest, Request},
-    http::header,
+    http::{Method, header},
     response::{IntoResponse as _, Response},
 };
 use futures_util::StreamExt as _;
@@ -17,11 +17,20 @@ const MAX_DRAINED_BYTES: usize = 8 * 1024 * 1024;
 /// A body that takes longer is given up.
 const MAX_BODY_TIME: Duration = Duration::from_secs(15);
 
-/// Every body is read here, whatever the URL and before anything else, and is small or refused.
+/// The one sort of request whose body is large, and read by its own handler as it arrives: `PUT /api/v1/work/{name}`.
+fn is_work(request: &Request) -> bool {
+    request.method() == Method::PUT && request.uri().path().starts_with("/api/v1/work/")
+}
+
+/// Every body is read here, whatever the URL and before anything else, and is small or refused; a work is bounded where it
+/// is written.
 ///
 /// # Errors
 /// The refusal, as it is answered.
 pub(crate) async fn bounded(request: Request) -> Result<Request, Response> {
+    if is_work(&request) {
+        return Ok(request);
+    }
     let (parts, body) = request.into_parts();
     match tokio::time::timeout(MAX_BODY_TIME, gather(body)).await {
         Ok(Ok(bytes)) => Ok(Request::from_parts(parts, Body::from(bytes))),

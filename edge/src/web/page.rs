@@ -35,7 +35,8 @@ const ARGUMENTS: [(&str, &str); 10] = [
     ("since", "{since}"),
 ];
 /// Scripts that a page may run: ours only, never inline. Workers read badges with WebAssembly under the same rule.
-const SECURITY: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; object-src 'none'; base-uri 'none'; \
+const SECURITY: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; media-src 'self' blob:; object-src 'none'; \
+                        base-uri 'none'; \
                         form-action 'self'; frame-ancestors 'none'; worker-src 'self'; manifest-src 'self'";
 /// What browsers may use on our pages: the camera, for badges.
 const PERMISSIONS: &str = "camera=(self), microphone=(), geolocation=(), payment=(), usb=()";
@@ -90,7 +91,10 @@ const FILES: &[Asset] = assets![
     "tablet/stay.js" is "text/javascript; charset=utf-8",
     "tablet/told.js" is "text/javascript; charset=utf-8",
     "tablet/voice.js" is "text/javascript; charset=utf-8",
+    "tablet/which.js" is "text/javascript; charset=utf-8",
     "tablet/wipe.js" is "text/javascript; charset=utf-8",
+    "tablet/work.css" is "text/css; charset=utf-8",
+    "tablet/work.js" is "text/javascript; charset=utf-8",
     "teacher/teacher.css" is "text/css; charset=utf-8",
     "teacher/box.js" is "text/javascript; charset=utf-8",
     "teacher/dialogs.js" is "text/javascript; charset=utf-8",

@@ -17,7 +17,7 @@ use preau_shared::{
 };
 
 use super::{
-    api::{badges, events, head, newcomers, sessions, staff, tablets},
+    api::{badges, events, head, newcomers, sessions, staff, tablets, work},
     body, page, shell, sounds, tablet, teacher,
 };
 use crate::app::App;
@@ -55,6 +55,10 @@ fn api() -> Router<App> {
         .route("/api/v1/sessions/current/heartbeat", post(sessions::heartbeat))
         .route("/api/v1/sessions/current/code", put(sessions::code))
         .route("/api/v1/sessions/current/settings", put(sessions::settings))
+        .route("/api/v1/sessions/current/class", put(sessions::class))
+        .route("/api/v1/work", get(work::list))
+        .route("/api/v1/work/{name}", get(work::get).put(work::put).delete(work::delete))
+        .route("/api/v1/work/{name}/restore", post(work::restore))
         // A session or staff.
         .route("/api/v1/events", get(events::events))
         // Anybody, then staff.
@@ -66,6 +70,7 @@ fn api() -> Router<App> {
         .route("/api/v1/classes/{id}/guests", post(staff::open_to_guests).delete(staff::close_to_guests))
         .route("/api/v1/sessions/{id}/end", post(staff::end))
         .route("/api/v1/tablets/{id}/checked", post(staff::checked))
+        .route("/api/v1/tablets/{id}/owner", put(staff::give_tablet).delete(staff::free_tablet))
         .route("/api/v1/badges/{badge_id}/void", post(badges::void))
         .route("/api/v1/people/{id}", delete(newcomers::take_back))
         .route("/api/v1/people/{id}/badges", post(badges::new_badge))

@@ -68,6 +68,7 @@ const SPOKEN: &[Spoken] = spoken![
     "told-code",
     "told-stay",
     "told-settings",
+    "told-work",
     "told-never",
     "told-ask",
     "badge_malformed",

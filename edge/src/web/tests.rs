@@ -1,12 +1,15 @@
 //! The contract, asked over a real socket: the whole router, a real database, clocks moved by hand.
 
 mod abuse;
+mod accounts;
 mod newcomers;
 mod printed;
 mod revocation;
 mod school;
 mod second_factor;
 mod settings;
+mod two_classes;
+mod work;
 
 use preau_shared::{badge::Badge, journal::Entry, keys::dpop::TabletKey, wire::MAX_BODY_BYTES};
 use serde_json::{Value, json};

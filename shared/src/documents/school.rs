@@ -22,6 +22,8 @@ const BOX_LAN: &str = "box_lan:";
 const BOX_SEAL: &str = "box_seal:";
 const SEAL_KEY: &str = "seal_key:";
 const FACTOR: &str = "factor:";
+const ACCOUNTS: &str = "accounts";
+const ACCOUNTS_TURN: &str = "accounts_turn";
 
 /// Longest address of a box: IPv6 with its zone and port.
 const MAX_LAN_BYTES: usize = 64;
@@ -44,6 +46,9 @@ pub(crate) const RULES: &[Rule] = &[
     Rule::new(SEAL_KEY, Shape::Bytes(32)),
     // By level, what pupils are asked for besides a badge: the head's choice.
     Rule::new(FACTOR, Shape::Text(20)).by_box(),
+    // `one` or `many` accounts per tablet, and how often the DSI switched: a tablet's owner is of one turn.
+    Rule::new(ACCOUNTS, Shape::Text(20)),
+    Rule::new(ACCOUNTS_TURN, Shape::Int),
 ];
 
 /// A school.
@@ -158,6 +163,43 @@ pub fn seal_keys(fields: &Fields) -> BTreeMap<u32, Option<SealPublic>> {
         Some((number.parse().ok()?, bytes.as_slice().try_into().ok().map(SealPublic)))
     });
     known.collect()
+}
+
+/// How a school shares its tablets.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Accounts {
+    /// Any pupil on any tablet (*plusieurs comptes par tablette*).
+    #[default]
+    Many,
+    /// Each tablet is one pupil's (*un compte par tablette*).
+    One,
+}
+
+impl Accounts {
+    /// The word of the contract and of the document.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Many => "many",
+            Self::One => "one",
+        }
+    }
+    /// Reads the word back.
+    pub fn from_word(word: &str) -> Option<Self> {
+        [Self::Many, Self::One].into_iter().find(|accounts| accounts.as_str() == word)
+    }
+}
+
+/// The DSI switches the school; from then on nobody owns a tablet that was owned before. None when it is so already.
+pub fn switch_accounts(uai: &Uai, fields: &Fields, to: Accounts) -> Option<Edit> {
+    let (now, turn) = accounts(fields);
+    let edit = Edit::of(School::doc(uai)).with_text(ACCOUNTS, to.as_str());
+    (now != to).then(|| edit.with(ACCOUNTS_TURN, Scalar::Int(turn.saturating_add(1))))
+}
+
+/// How the school shares its tablets, and the turn; a word that this version does not know is `many`.
+pub fn accounts(fields: &Fields) -> (Accounts, i64) {
+    let said = fields.text(ACCOUNTS).and_then(Accounts::from_word).unwrap_or_default();
+    (said, fields.int(ACCOUNTS_TURN).unwrap_or_default())
 }
 
 /// The head chooses what pupils of a level are asked for besides their badge; nothing when there is no factor.

@@ -4,7 +4,11 @@ use super::{
     DocId, Edit, Fields, Kind,
     rule::{Merge, Rule, Shape},
 };
-use crate::ids::{CaseId, TabletId};
+use crate::ids::{CaseId, PersonId, TabletId};
+
+const OWNER: &str = "owner";
+/// A person and the turn of the school's accounts in which the tablet became hers.
+const OWNER_BYTES: usize = 24;
 
 pub(crate) const RULES: &[Rule] = &[
     Rule::new("name", Shape::Text(200)).by_box(),
@@ -13,6 +17,8 @@ pub(crate) const RULES: &[Rule] = &[
     Rule::new("case", Shape::Bytes(16)).by_box(),
     Rule::new("key", Shape::Bytes(64)).by_box(),
     Rule::new("lost", Shape::Flag).merged(Merge::TrueWins).by_box(),
+    // One field, so that of two boxes that give it at once one wins whole; empty while it is nobody's.
+    Rule::new(OWNER, Shape::Bytes(OWNER_BYTES)).by_box(),
     Rule::new("deleted", Shape::Flag).merged(Merge::TrueWins).by_box(),
 ];
 
@@ -72,4 +78,16 @@ impl Tablet {
             .with_flag("lost", self.lost)
             .with_flag("deleted", self.deleted)
     }
+}
+
+/// The tablet is somebody's in this turn of the school's accounts, or nobody's.
+pub fn give(id: TabletId, to: Option<(PersonId, i64)>) -> Edit {
+    let bytes = to.map(|(person, turn)| [&person.as_bytes()[..], &turn.to_be_bytes()].concat());
+    Edit::of(Tablet::doc(id)).with_bytes(OWNER, &bytes.unwrap_or_default())
+}
+
+/// Whose it was said to be, and in which turn.
+pub fn owner(fields: &Fields) -> Option<(PersonId, i64)> {
+    let (person, turn) = fields.bytes(OWNER)?.split_first_chunk::<16>()?;
+    Some((PersonId::from_bytes(*person), i64::from_be_bytes(turn.try_into().ok()?)))
 }

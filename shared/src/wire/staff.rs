@@ -63,6 +63,9 @@ pub struct ClassView {
     /// What an adult should hear of.
     #[serde(default)]
     pub alerts: Vec<Alert>,
+    /// Whether each tablet is one pupil's here (*un compte par tablette*).
+    #[serde(default)]
+    pub own_tablets: bool,
 }
 
 /// Something odd of late.
@@ -149,6 +152,16 @@ pub struct TabletLine {
     pub state: TabletState,
     /// Steps of its wipe that were not confirmed.
     pub unconfirmed: Vec<String>,
+    /// Whose it is, in a school of one account per tablet.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub owner: Option<PersonView>,
+}
+
+/// `PUT /api/v1/tablets/{id}/owner`.
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub struct TabletOwner {
+    /// The pupil whose it becomes.
+    pub person_id: PersonId,
 }
 
 /// `POST /api/v1/classes/{id}/let-in`.

@@ -9,6 +9,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use preau_shared::{
+    documents::school::Accounts,
     ids::{SessionId, Uai},
     journal::Entry,
     refusal::Refusal,
@@ -84,6 +85,29 @@ pub(in crate::web) async fn retire(
     let boxes = web.app.desk.retire_school(uai.clone()).await;
     let boxes = boxes.map_err(|error| problem::desk(error, &web.app.catalogue, lang))?;
     Ok(Json(json!({ "uai": uai, "boxes_in_service": boxes })))
+}
+
+/// `PUT /api/v1/schools/{uai}/accounts`.
+#[derive(Debug, Deserialize)]
+pub(in crate::web) struct Sharing {
+    /// `one` or `many`.
+    accounts: String,
+}
+
+/// `PUT /api/v1/schools/{uai}/accounts`: one account per tablet, or many.
+pub(in crate::web) async fn accounts(
+    _: Administrator,
+    Asked(lang): Asked,
+    State(web): State<Web>,
+    Path(uai): Path<String>,
+    body: Result<Json<Sharing>, JsonRejection>,
+) -> Result<Json<Value>, Problem> {
+    let Json(Sharing { accounts }) = body.map_err(|rejection| problem::json(&rejection))?;
+    let (uai, to) = (read_uai(&uai)?, Accounts::from_word(&accounts));
+    let to = to.ok_or_else(|| Problem::new(Refusal::Malformed).detail("`accounts`: one or many"))?;
+    let switched = web.app.desk.switch_accounts(uai.clone(), to).await;
+    switched.map_err(|error| problem::desk(error, &web.app.catalogue, lang))?;
+    Ok(Json(json!({ "uai": uai, "accounts": to.as_str() })))
 }
 
 /// Which entries are asked for.

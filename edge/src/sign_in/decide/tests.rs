@@ -55,7 +55,7 @@ fn badges(count: u8) -> Way {
 }
 
 fn facts(holders: Vec<Holder>) -> Facts {
-    Facts { tablet: TabletState::Free, holders, class: None, guests: false }
+    Facts { tablet: TabletState::Free, holders, class: None, guests: false, owner: None }
 }
 
 fn check(holder: Holder, said: Said, expected: Result<How, Refusal>) {
@@ -137,6 +137,7 @@ fn a_pair_is_two_people_and_ends_what_they_left_elsewhere() {
         opened: NOW,
         taken: true,
         chooses: false,
+        works_with: None,
     };
     let sat = |n| Holder { elsewhere: vec![session.clone()], ..holder(n, Role::Pupil) };
     let said = [Said::Nothing, Said::Nothing];
@@ -163,6 +164,7 @@ fn accounts_float_and_guests_leave_no_name() {
         opened: NOW,
         taken: true,
         chooses: false,
+        works_with: None,
     };
     let sitting = |tablets: usize| Holder { elsewhere: (0..tablets).map(stay).collect(), ..account.clone() };
     assert_eq!(ask(sitting(MAX_FLOATING - 1), Said::Right), Ok((How::Account, 0)));
@@ -182,4 +184,19 @@ fn accounts_float_and_guests_leave_no_name() {
     assert_eq!(decide(&guest, &closed, &[], Some(NOW)), Err(Refusal::OutsideHours));
     let facts = Facts { guests: true, ..closed };
     assert!(decide(&guest, &facts, &[], Some(NOW)).is_ok_and(|o| o.people.is_empty()));
+}
+
+#[test]
+fn a_pupils_own_tablet_opens_to_her_and_to_adults_only() {
+    let (hers, his, teacher) = (holder(1, Role::Pupil), holder(2, Role::Pupil), holder(3, Role::Teacher));
+    let owner = hers.person.as_ref().map(|person| person.id);
+    let ask = |way: Way, holders: Vec<Holder>, said: &[Said]| {
+        decide(&way, &Facts { owner, ..facts(holders) }, said, None).map(|opening| opening.people.len())
+    };
+    let shown = |count: usize| Way::Badges(vec![Shown::Code(BadgeHash([0; 32])); count]);
+    assert_eq!(ask(shown(1), vec![hers.clone()], &[]), Ok(1));
+    assert_eq!(ask(shown(1), vec![his.clone()], &[]), Err(Refusal::TabletOfAnother));
+    assert_eq!(ask(shown(2), vec![his.clone(), hers], &[]), Ok(2), "a friend beside her");
+    assert_eq!(ask(shown(1), vec![teacher], &[Said::Right]), Ok(1));
+    assert_eq!(ask(Way::LetIn(PersonId::from_bytes([2; 16])), vec![his], &[]), Ok(1), "an adult's tap wins");
 }

@@ -8,7 +8,7 @@ use axum::{
 use preau_shared::{
     refusal::Refusal,
     rig::reply::Problem,
-    wire::{Beat, NewCode, ScreenSettings, SessionOpened, SignIn, WipeOrder},
+    wire::{Beat, NewCode, ScreenSettings, SessionOpened, SignIn, WipeOrder, WorksWith},
 };
 use serde::Deserialize;
 
@@ -17,6 +17,7 @@ use crate::{
     sign_in::{
         code, leave, scan, suit,
         welcome::{Party, Welcome},
+        which_class,
     },
     store::{Trouble, seats::SESSION_LASTS},
     web::{
@@ -82,6 +83,17 @@ pub(crate) async fn settings(
         .ok_or_else(|| Problem::new(Refusal::Malformed).detail("`lang`: fr or en; `text`: normal, large or largest"))?;
     suit::keep(&app, session, settings).await?;
     Ok(StatusCode::NO_CONTENT)
+}
+
+/// `PUT /api/v1/sessions/current/class`: the answer is the session with what that class finds.
+pub(crate) async fn class(
+    State(app): State<App>,
+    InSession(session): InSession,
+    Json(ask): Json<WorksWith>,
+) -> Result<Answer<SessionOpened>, Problem> {
+    let session = which_class::choose(&app, session, ask.class_id).await?;
+    let read = app.reader.read(|conn| Welcome::read(conn, &app.offers, &session, Party::of(conn, &session)?));
+    Ok(Answer(read.map_err(Trouble::from)?.answer(&app.words, &session, None)))
 }
 
 /// Query of `DELETE /api/v1/sessions/current`.

@@ -11,7 +11,7 @@ use axum::{
 use preau_shared::{
     ids::{ClassId, SessionId},
     rig::reply::Problem,
-    wire::{ClassLine, ClassView, EnrolmentWindow, LetIn, LetInDone, StaffOpened, StaffSignIn},
+    wire::{ClassLine, ClassView, EnrolmentWindow, LetIn, LetInDone, StaffOpened, StaffSignIn, TabletOwner},
 };
 use serde::{Deserialize, Serialize};
 
@@ -21,12 +21,33 @@ use crate::{
     classroom::view,
     sign_in::{guests, leave, let_in, staff},
     store::people::Human,
-    tablets::{enrol, wipe},
+    tablets::{enrol, owner, wipe},
     web::{
         body::{Json, MaybeJson},
         caller::{From, Staff, set_cookie},
     },
 };
+
+/// `PUT /api/v1/tablets/{id}/owner`.
+pub(crate) async fn give_tablet(
+    State(app): State<App>,
+    staff: Staff,
+    Path(tablet): Path<String>,
+    Json(ask): Json<TabletOwner>,
+) -> Result<StatusCode, Problem> {
+    owner::give(&app, id(&tablet)?, Some(ask.person_id), staff.who.in_journal()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `DELETE /api/v1/tablets/{id}/owner`.
+pub(crate) async fn free_tablet(
+    State(app): State<App>,
+    staff: Staff,
+    Path(tablet): Path<String>,
+) -> Result<StatusCode, Problem> {
+    owner::give(&app, id(&tablet)?, None, staff.who.in_journal()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
 
 type Cookie = AppendHeaders<Option<(header::HeaderName, header::HeaderValue)>>;
 

@@ -67,9 +67,10 @@ pub(crate) async fn me(
         | TabletState::Retired => None,
     };
     let now = app.clock.stamp();
-    let (name, open) = app
-        .reader
-        .read(|conn| Ok::<_, Trouble>((tablets::name(conn, life.tablet)?, guest_hours::every(conn, now)?)))?;
+    let (name, open, owner) = app.reader.read(|conn| {
+        let owner = tablets::owner(conn, life.tablet)?;
+        Ok::<_, Trouble>((tablets::name(conn, life.tablet)?, guest_hours::every(conn, now)?, owner))
+    })?;
     let guests = open.into_iter().map(|(class_id, name)| GuestClass { class_id, name });
     Ok(Answer(TabletSelf {
         tablet_id: life.tablet,
@@ -79,6 +80,7 @@ pub(crate) async fn me(
         heartbeat_s: u32::try_from(HEARTBEAT.as_secs()).unwrap_or(u32::MAX),
         session,
         wipe,
+        owner: owner.filter(|_| state == TabletState::Free).map(|owner| owner.view()),
         guests: guests.filter(|_| state == TabletState::Free).collect(),
     }))
 }

@@ -47,18 +47,28 @@ export class Box {
    */
   async ask(method, path, token, body) {
     for (let left = PROOFS_COUNT; ; left -= 1) {
-      /** @type {Record<string, string>} */
-      const headers = { DPoP: await this.#proof(method, path, token) };
-      if (token) headers.Authorization = `DPoP ${token}`;
-      const response = await send(method, path, headers, body);
-      this.answered();
-      this.nonce = response.headers.get("DPoP-Nonce") ?? this.nonce;
+      const response = await send(method, path, await this.proved(method, path, token), body);
+      this.heard(response.headers.get("DPoP-Nonce"));
       try {
         return await read(response);
       } catch (problem) {
         if (!(problem instanceof Problem) || problem.code !== "use_dpop_nonce" || left <= 1) throw problem;
       }
     }
+  }
+
+  /** The headers that prove a request. @param {string} method @param {string} path @param {string | null} token */
+  async proved(method, path, token) {
+    /** @type {Record<string, string>} */
+    const headers = { DPoP: await this.#proof(method, path, token) };
+    if (token) headers.Authorization = `DPoP ${token}`;
+    return headers;
+  }
+
+  /** An answer came, and said which nonce the next proof carries. @param {string | null} nonce */
+  heard(nonce) {
+    this.answered();
+    this.nonce = nonce ?? this.nonce;
   }
 
   /**

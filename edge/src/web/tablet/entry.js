@@ -43,9 +43,9 @@ export class Entry {
     this.waited_s = 0;
   }
 
-  /** The tablet is free. @param {{ school: string, name: string, guests?: { class_id: string, name: string }[] }} me */
-  open({ school, name, guests = [] }) {
-    if (this.stage.shows("ready")) this.#welcome(guests);
+  /** The tablet is free. @param {{ school: string, name: string, owner?: import("./screens.js").Person, guests?: { class_id: string, name: string }[] }} me */
+  open({ school, name, owner, guests = [] }) {
+    if (this.stage.shows("ready")) this.#welcome(guests, owner);
     if (this.stage.shows(...ENTERING)) return;
     this.together = null;
     const reader = screens.ready({
@@ -62,16 +62,17 @@ export class Entry {
     this.stage.show("ready", () => reader.root, { fresh: true, left: () => this.#close() });
     this.reader = reader;
     this.scanner = new Scanner(reader.video, { onBadge: (text) => this.badge(text), onForeign: (texts) => void this.#foreign(texts), onTrouble: (trouble) => reader.trouble(trouble) }, this.leftInView);
-    this.#welcome(guests);
+    this.#welcome(guests, owner);
     this.seen(!document.hidden);
   }
 
-  /** Classes that an adult opened to guests. @param {{ class_id: string, name: string }[]} guests */
-  #welcome(guests) {
-    const now = JSON.stringify(guests);
+  /** Classes that an adult opened to guests, and whose tablet this is. @param {{ class_id: string, name: string }[]} guests @param {import("./screens.js").Person} [owner] */
+  #welcome(guests, owner) {
+    const now = JSON.stringify([guests, owner]);
     if (now === this.welcomed) return;
     this.welcomed = now;
     this.reader?.guests(guests);
+    this.reader?.owner(owner);
   }
 
   /** The camera looks only while somebody can see the page. @param {boolean} visible */

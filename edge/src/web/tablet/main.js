@@ -230,7 +230,7 @@ function open(opened) {
   farewell = screens.namesOf(opened);
   sinceBeat = 0;
   endStay();
-  stay = new Stay({ stage, session: opened, ask: inSession, leave: (why) => void doing(() => leave(why)) });
+  stay = new Stay({ stage, session: opened, ask: inSession, prove: proved, heard: (nonce) => box?.heard(nonce), leave: (why) => void doing(() => leave(why)) });
   stay.show();
 }
 
@@ -238,6 +238,12 @@ function open(opened) {
 function inSession(method, path, body) {
   if (!box) throw new Unreachable("no key");
   return box.ask(method, path, token, body);
+}
+
+/** The headers that prove one. @param {string} method @param {string} path */
+function proved(method, path) {
+  if (!box) throw new Unreachable("no key");
+  return box.proved(method, path, token);
 }
 
 function endStay() {

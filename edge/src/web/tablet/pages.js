@@ -10,6 +10,8 @@ const MARK = "opened";
 /** A page that covers this one so soon after a touch is the one that was asked for. */
 const COVERS_MS = 5_000;
 let openedAt = -Infinity;
+/** The tablet's own camera or gallery is in front, because this page asked for a picture. */
+let choosing = false;
 
 /**
  * Opens an application or a link.
@@ -23,6 +25,11 @@ export function open(url) {
   sessionStorage.setItem(MARK, "yes");
 }
 
+/** The tablet's camera or gallery covers this page from now on, or no more. @param {boolean} covers */
+export function away(covers) {
+  choosing = covers;
+}
+
 /** Whether anything was opened in this session. */
 export function any() {
   return opened.size > 0 || sessionStorage.getItem(MARK) !== null;
@@ -33,7 +40,7 @@ export function any() {
  * reads as closed to its opener although somebody works in it: coming right after the touch gives it away.
  */
 export function cover() {
-  return performance.now() - openedAt < COVERS_MS || [...opened].some((page) => !page.closed);
+  return choosing || performance.now() - openedAt < COVERS_MS || [...opened].some((page) => !page.closed);
 }
 
 /** Closes them all. @param {(holds: () => boolean) => Promise<boolean>} wait @returns {Promise<boolean>} whether all are closed */
@@ -43,5 +50,6 @@ export async function closeAll(wait) {
   if (closed) opened.clear();
   // What the next child's screen does has nothing to do with it.
   openedAt = -Infinity;
+  choosing = false;
   return closed;
 }

@@ -25,13 +25,17 @@ const LONG_CHARS = 10;
 
 /** @typedef {{ title: string, url: string, icon: string }} Shortcut */
 /** @typedef {{ person_id: string, given_name: string, animal: string, level: string }} Person */
-/** @typedef {{ session_id: string, token?: string, person: Person, people: Person[], environment: { apps: Shortcut[], links: Shortcut[], documents: Shortcut[], choose_code?: string, idle_s?: number, settings?: import("./settings.js").Settings }, recorded: boolean }} Session */
+/** @typedef {{ class_id: string, name: string, picture: string, teacher?: Person }} ClassChoice */
+/** @typedef {{ session_id: string, token?: string, person: Person, people: Person[], environment: { apps: Shortcut[], links: Shortcut[], documents: Shortcut[], choose_code?: string, classes?: ClassChoice[], class_id?: string, idle_s?: number, settings?: import("./settings.js").Settings }, recorded: boolean }} Session */
 
 /** Who sits here. @param {Session} session */
 export const peopleOf = (session) => (session.people.length > 0 ? session.people : [session.person]);
 
 /** Their names. @param {Session} session */
 export const namesOf = (session) => peopleOf(session).map((p) => p.given_name).join(" + ");
+
+/** The ENT by its own name, as the catalogue has it. @param {Session} session */
+export const entOf = (session) => session.environment.apps.find((app) => ["ent", "oze"].includes(app.icon))?.title ?? null;
 
 /** The letters of a badge out of what fingers typed: base32 has no 0, 1 and 8, so they are the letters they look like. @param {string} text */
 export function badgeLetters(text) {
@@ -65,7 +69,7 @@ export function enrol({ code, name, onEnrol }) {
   return form;
 }
 
-/** @typedef {{ root: HTMLElement, video: HTMLVideoElement, trouble: (kind: import("../static/scan.js").Trouble | null) => void, foreign: () => void, pair: (count: number | null) => void, guests: (classes: { class_id: string, name: string }[]) => void }} Ready */
+/** @typedef {{ root: HTMLElement, video: HTMLVideoElement, trouble: (kind: import("../static/scan.js").Trouble | null) => void, foreign: () => void, pair: (count: number | null) => void, guests: (classes: { class_id: string, name: string }[]) => void, owner: (owner?: Person) => void }} Ready */
 
 /**
  * The scanner: camera, typed badge, two at a tablet, account.
@@ -90,6 +94,7 @@ export function ready({ school, name, onBadge, onPair, onGo, onAccount, onGuest,
     button("quiet", "keyboard", say("tablet-ready-account"), onAccount),
   );
   const guests = el("div", { class: "others guests", hidden: true });
+  const whose = el("p", { class: "whose", hidden: true });
   const go = button("main", "check", say("tablet-pair-go"), onGo);
   const together = el("div", { class: "others", hidden: true }, button("quiet", "x", say("tablet-back"), () => onPair(false)), go);
   const root = el(
@@ -97,7 +102,7 @@ export function ready({ school, name, onBadge, onPair, onGo, onAccount, onGuest,
     { class: "ready" },
     el("header", { class: "where" }, el("strong", {}, school), el("span", {}, icon("device-tablet"), name)),
     camera,
-    el("div", { class: "invite" }, spoken(title, "ready"), badgePicture(), typed, guests, alone, together),
+    el("div", { class: "invite" }, whose, spoken(title, "ready"), badgePicture(), typed, guests, alone, together),
   );
   return {
     root,
@@ -118,6 +123,10 @@ export function ready({ school, name, onBadge, onPair, onGo, onAccount, onGuest,
     guests(classes) {
       guests.hidden = classes.length === 0;
       guests.replaceChildren(...classes.map((c) => button("soft", "door-exit", say("tablet-guest", { name: c.name }), () => onGuest(c.class_id), { "data-key": `guest ${c.class_id}` })));
+    },
+    owner(owner) {
+      whose.hidden = owner === undefined;
+      whose.replaceChildren(...(owner ? [animal(owner.animal), say("tablet-owner", { name: owner.given_name })] : []));
     },
     foreign() {
       foreign.hidden = false;
@@ -203,10 +212,12 @@ export function account({ onGiven, onLeave }) {
   return form;
 }
 
-/** The environment of whoever sits here. @param {Session} session @param {{ onDone: () => void, onNotMe: () => void, onSettings: () => void, onTold: () => void }} how */
-export function environment(session, { onDone, onNotMe, onSettings, onTold }) {
+/** The environment of whoever sits here. @param {Session} session @param {{ locker: HTMLElement, onDone: () => void, onNotMe: () => void, onSettings: () => void, onTold: () => void, onClass: () => void }} how */
+export function environment(session, { locker, onDone, onNotMe, onSettings, onTold, onClass }) {
   const [people, names] = [peopleOf(session), namesOf(session)];
   const { apps, links, documents } = session.environment;
+  const [classes, chosen] = [session.environment.classes ?? [], session.environment.class_id];
+  const withWhom = classes.find((c) => c.class_id === chosen) ?? { name: say("tablet-which-all"), picture: "users" };
   const empty = apps.length + links.length + documents.length === 0;
   return el(
     "section",
@@ -219,6 +230,7 @@ export function environment(session, { onDone, onNotMe, onSettings, onTold }) {
       el(
         "div",
         { class: "tools" },
+        classes.length > 0 && button("soft with-whom", withWhom.picture, withWhom.name, onClass),
         el("button", { type: "button", class: "round settings", "aria-label": say("tablet-settings"), onclick: onSettings }, icon("adjustments-horizontal")),
         el("button", { type: "button", class: "round about", "aria-label": say("tablet-told"), onclick: onTold }, icon("shield-heart")),
       ),
@@ -231,6 +243,7 @@ export function environment(session, { onDone, onNotMe, onSettings, onTold }) {
       shelf(say("tablet-documents"), "rows", documents),
       shelf(say("tablet-links"), "rows", links),
       empty && el("p", { class: "nothing" }, say("tablet-nothing-yet"), listen("nothing-yet")),
+      locker,
     ),
     el("footer", { class: "leave" }, button("quiet not-me", "user-off", say("tablet-not-me"), onNotMe), button("main sign-out", "door-exit", say("tablet-sign-out"), onDone)),
   );

@@ -1,6 +1,7 @@
 // Somebody's stay at this tablet, on the screen: a new code when one is to be chosen, then the environment as it suits
 // her, and the question whether she is still there.
 
+import { el } from "../static/dom.js";
 import { Problem } from "../static/problem.js";
 import { say } from "../static/words.js";
 import { Idle } from "./idle.js";
@@ -15,14 +16,20 @@ import { told } from "./told.js";
 
 export class Stay {
   /**
-   * @param {{ stage: import("./stage.js").Stage, session: Session, ask: (method: string, path: string, body?: unknown) => Promise<any>, leave: (why: Leaving) => void }} how
-   * `ask` speaks to the box with the session's token
+   * @param {{ stage: import("./stage.js").Stage, session: Session, ask: (method: string, path: string, body?: unknown) => Promise<any>, prove: (method: string, path: string) => Promise<Record<string, string>>, heard: (nonce: string | null) => void, leave: (why: Leaving) => void }} how
+   * `ask` speaks to the box with the session's token; `prove` makes the headers for what is no JSON
    */
-  constructor({ stage, session, ask, leave }) {
+  constructor({ stage, session, ask, prove, heard, leave }) {
     this.stage = stage;
     this.session = session;
     this.ask = ask;
+    this.prove = prove;
+    this.heard = heard;
     this.leave = leave;
+    /** What she keeps, once its module is here. @type {import("./work.js").Works | null} */
+    this.works = null;
+    /** Where it stands on the screen. */
+    this.locker = el("div", { class: "locker" });
     this.over = false;
     this.idle = new Idle(session.environment.idle_s);
     /** The question whether she is there, while it is asked. @type {HTMLDialogElement | null} */
@@ -34,6 +41,8 @@ export class Stay {
     /** What is open over the environment: settings, or what is kept of her. @type {HTMLDialogElement | null} */
     this.sheet = null;
     this.telling = false;
+    /** She left it open with whom she works. */
+    this.leftOpen = false;
     /** What was opened came to the front. */
     this.outside = false;
     this.hiddenAt_ms = Date.now();
@@ -43,13 +52,49 @@ export class Stay {
     apply(this.settings);
     const kind = this.session.environment.choose_code;
     if (kind === "pictures" || kind === "digits") this.#choose(kind);
-    else this.#showEnvironment();
+    else this.#begin();
+  }
+
+  /** With whom she works is asked before her screen is shown, where nothing decides; she may leave it open. */
+  #begin() {
+    const { classes, class_id } = this.session.environment;
+    if (!classes?.length || class_id || this.leftOpen) return this.#showEnvironment();
+    this.#askClass().catch(() => this.#showEnvironment());
+  }
+
+  async #askClass() {
+    const { whichClass } = await import("./which.js");
+    if (this.over) return;
+    const { classes, class_id } = this.session.environment;
+    const how = {
+      classes: classes ?? [],
+      chosen: class_id,
+      onChosen: (/** @type {string} */ id) => void this.#chooseClass(id),
+      onLater: () => {
+        this.leftOpen = true;
+        this.#showEnvironment();
+      },
+    };
+    this.stage.show(`choose class ${this.session.session_id}`, () => whichClass(how));
+  }
+
+  /** Whatever the box answers, she gets to her work. @param {string} id */
+  async #chooseClass(id) {
+    this.leftOpen = true;
+    try {
+      const { environment } = await this.ask("PUT", "/api/v1/sessions/current/class", { class_id: id });
+      this.session.environment = environment;
+    } catch {
+      this.stage.tell(say("tablet-which-later"));
+    }
+    if (!this.over) this.#showEnvironment();
   }
 
   end() {
     this.over = true;
     this.question?.close();
     this.sheet?.close();
+    this.works?.end();
     apply(PLAIN);
   }
 
@@ -105,7 +150,7 @@ export class Stay {
       // Nobody is kept from her work by a code: it is chosen another day.
       onDone: () => {
         this.session.environment.choose_code = undefined;
-        if (!this.over) this.#showEnvironment();
+        if (!this.over) this.#begin();
       },
     };
     this.stage.show(`choose ${this.session.session_id}`, () => chooseCode(how));
@@ -125,9 +170,22 @@ export class Stay {
     }
   }
 
+  /** What she keeps is fetched once she is there; without it the rest of her screen stands all the same. */
+  async #openLocker() {
+    const { Works } = await import("./work.js");
+    if (this.over || this.works) return;
+    const style = new URL("./work.css", import.meta.url).pathname;
+    if (!document.querySelector(`link[href="${style}"]`)) document.head.append(el("link", { rel: "stylesheet", href: style }));
+    this.works = new Works({ prove: this.prove, heard: this.heard, ent: screens.entOf(this.session) });
+    this.locker.replaceChildren(this.works.root);
+    await this.works.load();
+  }
+
   /** @param {boolean} [fresh] */
   #showEnvironment(fresh = false) {
-    const how = { onDone: () => this.leave("done"), onNotMe: () => this.leave("not_me"), onSettings: () => this.#openSettings(), onTold: () => (this.sheet = told()) };
+    if (this.works) this.works.draw();
+    else this.#openLocker().catch(() => null);
+    const how = { locker: this.locker, onDone: () => this.leave("done"), onNotMe: () => this.leave("not_me"), onSettings: () => this.#openSettings(), onTold: () => (this.sheet = told()), onClass: () => void this.#askClass().catch(() => null) };
     this.stage.show(`environment ${this.session.session_id}`, () => screens.environment(this.session, how), { fresh });
   }
 

@@ -20,6 +20,7 @@ export function told() {
         line("lock", "told-code", say("tablet-told-code"), say("tablet-told-code-who")),
         line("clock", "told-stay", say("tablet-told-stay"), say("tablet-told-stay-who")),
         line("adjustments-horizontal", "told-settings", say("tablet-told-settings"), say("tablet-told-settings-who")),
+        line("photo", "told-work", say("tablet-told-work"), say("tablet-told-work-who")),
         line("camera-off", "told-never", say("tablet-told-never"), say("tablet-told-never-who")),
         line("heart-handshake", "told-ask", say("tablet-told-ask"), say("tablet-told-ask-who")),
       ),

@@ -106,10 +106,10 @@ export function guestTime(className) {
   ]);
 }
 
-/** One child of the class. @param {import("./screens.js").Pupil[]} pupils @returns {Promise<string | null>} */
-export function choosePupil(pupils) {
+/** One child of the class. @param {import("./screens.js").Pupil[]} pupils @param {string} [title] @returns {Promise<string | null>} */
+export function choosePupil(pupils, title = say("teacher-learn-title")) {
   return dialog((close) => [
-    el("header", {}, icon("users"), el("h2", {}, say("teacher-learn-title"))),
+    el("header", {}, icon("users"), el("h2", {}, title)),
     el("div", { class: "choices" }, ...pupils.map((p) => el("button", { type: "button", class: "soft face", onclick: () => close(p.person_id) }, animal(p.animal), el("span", {}, p.given_name)))),
     el("footer", {}, button("quiet", null, say("teacher-cancel"), () => close(null))),
   ]);

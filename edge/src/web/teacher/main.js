@@ -200,7 +200,7 @@ function draw() {
   const open = main.querySelector("details.tablets")?.hasAttribute("open") ?? false;
   const isHead = who?.role === "head";
   const head = screens.frame({ name: who?.given_name ?? null, classes, current, onClass: choose, onEnrol: openEnrolment, onPrint: printMany, onCodes: isHead ? chooseCodes : null, onSubstitute: addSubstitute, onLeave: leave });
-  const room = view === null ? [] : screens.classroom(view, { filter, onFilter: setFilter, onLetIn: letIn, onAnswer: answer, onEnd: endSession, onBadgeActs: badgeActs, onNewPupil: addPupil, onGuests: guests, onLearn: learn, onChecked: checked });
+  const room = view === null ? [] : screens.classroom(view, { filter, onFilter: setFilter, onLetIn: letIn, onAnswer: answer, onEnd: endSession, onBadgeActs: badgeActs, onNewPupil: addPupil, onGuests: guests, onLearn: learn, onChecked: checked, onGive: giveTablet, onFree: freeTablet });
   main.replaceChildren(.../** @type {Node[]} */ ([...head, ...room].filter((n) => n)));
   main.querySelector("details.tablets")?.toggleAttribute("open", open);
   if (held) /** @type {HTMLElement | null} */ (main.querySelector(`[data-key="${CSS.escape(held)}"]`))?.focus({ preventScroll: true });
@@ -358,6 +358,20 @@ function addSubstitute() {
 }
 
 /** What each level is asked for besides a badge. */
+/** Where each tablet is one pupil's, this one becomes another one's. @param {screens.Tablet} tablet */
+function giveTablet(tablet) {
+  void doing(async () => {
+    if (!view) return;
+    const pupil = await dialogs.choosePupil(view.pupils, say("teacher-tablet-give", { tablet: tablet.name }));
+    if (pupil) await ask("PUT", `/api/v1/tablets/${tablet.tablet_id}/owner`, { person_id: pupil });
+  });
+}
+
+/** @param {screens.Tablet} tablet */
+function freeTablet(tablet) {
+  void doing(() => ask("DELETE", `/api/v1/tablets/${tablet.tablet_id}/owner`));
+}
+
 function chooseCodes() {
   void doing(async () => {
     const levels = await ask("GET", "/api/v1/factors");

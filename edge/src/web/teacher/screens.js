@@ -5,9 +5,9 @@ import { button, el, icon } from "../static/dom.js";
 import { say } from "../static/words.js";
 
 /** @typedef {{ person_id: string, given_name: string, animal: string, level: string, badges: string[], session: null | { session_id: string, tablet_id: string, tablet_name: string, for_s: number }, calling?: { tablet_id: string, tablet_name: string, for_s: number }, provisional: boolean }} Pupil */
-/** @typedef {{ tablet_id: string, name: string, state: string, unconfirmed: string[] }} Tablet */
+/** @typedef {{ tablet_id: string, name: string, state: string, unconfirmed: string[], owner?: { person_id: string, given_name: string, animal: string } }} Tablet */
 /** @typedef {{ kind: "badge_twice", given_name: string, from: string, to: string, ago_s: number } | { kind: "many_refusals", tablet: string, count: number } | { kind: "unknown_code", tablet_id: string, tablet: string }} Alert */
-/** @typedef {{ class_id: string, name: string, pupils: Pupil[], tablets: Tablet[], guests_for_s?: number, alerts: Alert[] }} ClassView */
+/** @typedef {{ class_id: string, name: string, pupils: Pupil[], tablets: Tablet[], guests_for_s?: number, alerts: Alert[], own_tablets?: boolean }} ClassView */
 /** @typedef {{ class_id: string, name: string, pupils: number, signed_in: number }} ClassLine */
 /** @typedef {"all" | "seated" | "waiting"} Filter */
 
@@ -118,7 +118,7 @@ export function classroom(view, how) {
     ),
     attention(view.tablets, view.alerts, how),
     shown.length > 0 ? el("ul", { class: "pupils" }, ...shown.map((p) => card(p, how))) : el("p", { class: "nothing" }, say("teacher-nobody")),
-    tablets(view.tablets),
+    tablets(view, how),
   ];
 }
 
@@ -189,8 +189,8 @@ function inWords(alert) {
   return say("teacher-alert-refusals", { tablet: alert.tablet, count: alert.count });
 }
 
-/** @param {Tablet[]} all */
-function tablets(all) {
+/** @param {ClassView} view @param {{ onGive: (t: Tablet) => void, onFree: (t: Tablet) => void }} how */
+function tablets({ tablets: all, own_tablets }, { onGive, onFree }) {
   const words = /** @type {Record<string, string>} */ ({
     free: say("teacher-state-free"),
     in_use: say("teacher-state-in-use"),
@@ -204,6 +204,17 @@ function tablets(all) {
     "details",
     { class: "tablets" },
     el("summary", {}, icon("device-tablet"), say("teacher-tablets", { count: all.filter((t) => t.state === "free").length, total: all.length })),
-    el("ul", {}, ...all.map((t) => el("li", { class: t.state }, el("b", {}, t.name), " ", el("span", {}, words[t.state] ?? t.state)))),
+    el("ul", {}, ...all.map((t) => el("li", { class: t.state }, el("b", {}, t.name), " ", el("span", {}, words[t.state] ?? t.state), own_tablets && owned(t, onGive, onFree)))),
+  );
+}
+
+/** Whose a tablet is: a touch gives it to somebody else, another frees it. @param {Tablet} tablet @param {(t: Tablet) => void} onGive @param {(t: Tablet) => void} onFree */
+function owned(tablet, onGive, onFree) {
+  const { owner } = tablet;
+  return el(
+    "span",
+    { class: "owned" },
+    button("link", "user", owner ? owner.given_name : say("teacher-tablet-nobody"), () => onGive(tablet), { "data-key": `give ${tablet.tablet_id}` }),
+    owner && button("link", "x", say("teacher-tablet-free"), () => onFree(tablet), { "data-key": `free ${tablet.tablet_id}` }),
   );
 }

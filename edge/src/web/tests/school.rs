@@ -92,6 +92,8 @@ pub(super) struct Answer {
     pub(super) cookie: String,
     pub(super) body: Value,
     pub(super) bytes: Vec<u8>,
+    /// Status line and headers.
+    pub(super) head: String,
 }
 
 impl Answer {
@@ -127,6 +129,7 @@ pub(super) async fn send(at: SocketAddr, method: &str, path: &str, headers: &[(&
         cookie: header("set-cookie").split(';').next().unwrap_or_default().to_owned(),
         body: serde_json::from_slice(&body).unwrap_or(Value::Null),
         bytes: body,
+        head,
     }
 }
 
@@ -222,6 +225,7 @@ impl School {
             school_name: "Jean Moulin".into(),
             words: Arc::new(Catalogue::load()),
             health: Arc::new(Health::new(ClockQuality::Synchronised)),
+            work_max_bytes: 1_000_000_000,
         };
         let clock = Arc::new(Hand::default());
         let app = App::start(parts, &database, clock.clone(), dice.clone()).expect("alive");
@@ -302,6 +306,16 @@ impl Device {
         }
     }
     pub(super) async fn ask_once(&mut self, token: Option<&str>, method: &str, path: &str, body: &Value) -> Answer {
+        let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
+        self.send_once(token, (method, path), &[], &body).await
+    }
+    pub(super) async fn send_once(
+        &mut self,
+        token: Option<&str>,
+        (method, path): (&str, &str),
+        more: &[(&str, &str)],
+        body: &[u8],
+    ) -> Answer {
         self.jti = self.jti.wrapping_add(1);
         let (path_alone, _) = path.split_once('?').unwrap_or((path, ""));
         let url = format!("https://box{path_alone}");
@@ -314,8 +328,8 @@ impl Device {
         if token.is_some() {
             headers.push(("Authorization", authorization.as_str()));
         }
-        let body = if body.is_null() { Vec::new() } else { body.to_string().into_bytes() };
-        send(self.at, method, path, &headers, &body).await
+        headers.extend_from_slice(more);
+        send(self.at, method, path, &headers, body).await
     }
     pub(super) async fn enrol(&mut self, code: &str, name: &str, serial: &str) -> Answer {
         let ask = json!({"code": code, "name": name, "serial": serial, "key": self.key.jwk()});

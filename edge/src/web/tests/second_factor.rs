@@ -31,7 +31,7 @@ impl Device {
     }
 
     /// Signs out and is clean again.
-    async fn leaves(&mut self, session: &str) {
+    pub(super) async fn leaves(&mut self, session: &str) {
         let order = self.sign_out(session).await;
         assert_eq!(self.receipt(&order.text("wipe_id"), "done").await.status, 204, "{}", order.body);
     }
