@@ -48,6 +48,7 @@ async fn a_drawing_is_kept_with_the_wan_cut_and_found_on_another_tablet_by_her_a
     one.client().execute_async(DRAWING, Vec::new()).await?;
     ensure!(one.see(".works .work .title").await?.text().await? == "mon chat.png");
     ensure!(one.see(".works .ent").await?.text().await?.contains("en attente d'envoi"));
+    ensure!(!one.text().await?.contains("false"), "a part of the shelf that is not there is written out");
     one.touch(".works .work").await?;
     one.see(".work-sheet canvas").await?;
     one.touch(".work-sheet .main").await?;

@@ -1,6 +1,7 @@
 // What she keeps (« Mes travaux »): a shelf with pictures by kind, a picker, and one work opened. Two truths stand apart:
 // kept here, and waiting for the ENT. Fetched when somebody sits down, not before.
 
+import { tint } from "../static/animals.js";
 import { button, el, icon } from "../static/dom.js";
 import { Problem, Unreachable, read } from "../static/problem.js";
 import { say } from "../static/words.js";
@@ -68,11 +69,11 @@ export class Works {
 
   draw() {
     if (this.over) return;
-    const ent = this.ent ?? say("tablet-work-ent");
+    const [ent, face] = this.ent === null ? [say("tablet-work-ent"), icon("school")] : [this.ent, (this.ent[0] ?? "?").toUpperCase()];
     const waits = this.works.some((work) => work.delivery === "waiting");
     const { gone, sent } = this;
-    this.root.replaceChildren(
-      el("div", { class: "works-head" }, el("h2", {}, say("tablet-work")), waits && el("p", { class: "ent" }, icon("clock"), el("strong", {}, ent), say("tablet-work-waiting"))),
+    const shown = [
+      el("div", { class: "works-head" }, el("h2", {}, say("tablet-work")), waits && el("p", { class: "ent" }, el("span", { class: `picture tint${tint(ent)}`, "aria-hidden": "true" }, face), el("strong", {}, ent), icon("clock"), say("tablet-work-waiting"))),
       el(
         "div",
         { class: "tiles" },
@@ -82,7 +83,8 @@ export class Works {
       this.works.length === 0 && sent === null && el("p", { class: "nothing" }, say("tablet-work-none")),
       this.trouble !== null && el("p", { class: "gentle", role: "status" }, icon("hand-stop"), this.trouble),
       gone !== null && el("p", { class: "gentle", role: "status" }, say("tablet-work-gone", { name: gone }), button("soft undo", "refresh", say("tablet-work-back"), () => this.#bringBack(gone))),
-    );
+    ];
+    this.root.replaceChildren(...shown.filter((part) => part instanceof Node));
   }
 
   #picker() {
