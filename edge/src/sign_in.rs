@@ -15,5 +15,6 @@ pub(crate) mod printing;
 pub(crate) mod scan;
 pub(crate) mod staff;
 pub(crate) mod suit;
+pub(crate) mod unplugged;
 pub(crate) mod unrecorded;
 pub(crate) mod welcome;

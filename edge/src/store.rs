@@ -24,6 +24,7 @@ pub(crate) mod staff_sessions;
 pub(crate) mod tablet_life;
 pub(crate) mod tablets;
 pub(crate) mod trouble;
+pub(crate) mod unplugged;
 pub(crate) mod wipes;
 
 pub(crate) use schema::migrate;

@@ -2,4 +2,5 @@
 
 pub(crate) mod enrol;
 pub(crate) mod life;
+pub(crate) mod unplugged;
 pub(crate) mod wipe;

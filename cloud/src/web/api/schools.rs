@@ -157,7 +157,8 @@ fn sessions_of(connection: &Tx, uai: &Uai) -> Result<Vec<SessionId>, ShelfError>
                 | Entry::StaffSignIn { .. }
                 | Entry::Credential { .. }
                 | Entry::Audit { .. }
-                | Entry::Refused { .. } => None,
+                | Entry::Refused { .. }
+                | Entry::Unplugged { .. } => None,
             }));
         }
     }
