@@ -15,6 +15,7 @@ pub(crate) mod printing;
 pub(crate) mod scan;
 pub(crate) mod staff;
 pub(crate) mod suit;
+pub(crate) mod unplugged;
 pub(crate) mod unrecorded;
 pub(crate) mod welcome;
 pub(crate) mod which_class;

@@ -25,6 +25,7 @@ pub(crate) mod staff_sessions;
 pub(crate) mod tablet_life;
 pub(crate) mod tablets;
 pub(crate) mod trouble;
+pub(crate) mod unplugged;
 pub(crate) mod wipes;
 pub(crate) mod work;
 pub(crate) mod work_files;

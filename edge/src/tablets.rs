@@ -3,4 +3,5 @@
 pub(crate) mod enrol;
 pub(crate) mod life;
 pub(crate) mod owner;
+pub(crate) mod unplugged;
 pub(crate) mod wipe;

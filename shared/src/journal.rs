@@ -145,6 +145,17 @@ pub enum Entry {
         /// The refusal's stable code.
         code: String,
     },
+    /// A guest sat at a tablet while it had no box; told by the tablet when the box was back.
+    Unplugged {
+        /// The stay, by the name that the tablet drew.
+        stay: SessionId,
+        /// On which tablet.
+        tablet: TabletId,
+        /// How long it lasted, in seconds by the tablet's own count.
+        lasted_s: u32,
+        /// How long before it was told it began, in seconds; nobody knows after a restart of the tablet.
+        began_ago_s: Option<u32>,
+    },
 }
 
 /// Why bytes are not an entry.
@@ -198,7 +209,8 @@ impl Entry {
             | Self::SignOut { .. }
             | Self::TabletEnrolled { .. }
             | Self::Credential { .. }
-            | Self::Refused { .. } => Vec::new(),
+            | Self::Refused { .. }
+            | Self::Unplugged { .. } => Vec::new(),
         }
     }
 
@@ -213,7 +225,8 @@ impl Entry {
             | Self::BadgeVoided { .. }
             | Self::StaffSignIn { .. }
             | Self::Audit { .. }
-            | Self::Refused { .. } => None,
+            | Self::Refused { .. }
+            | Self::Unplugged { .. } => None,
         }
     }
 
@@ -231,7 +244,8 @@ impl Entry {
                 | Self::BadgeVoided { .. }
                 | Self::StaffSignIn { .. }
                 | Self::Audit { .. }
-                | Self::Refused { .. },
+                | Self::Refused { .. }
+                | Self::Unplugged { .. },
             ) => true,
         }
     }
@@ -255,6 +269,7 @@ mod tests {
             Entry::BadgeVoided { badge: BadgeId::from_bytes([5; 16]), by: None },
             Entry::StaffSignIn { person: who },
             Entry::Audit { what: "enrolment opened".into(), by: Some(who) },
+            Entry::Unplugged { stay: session, tablet, lasted_s: u32::MAX, began_ago_s: None },
         ] {
             assert_eq!(Entry::decode(&entry.encode().expect("encode")), Ok(entry.clone()));
             assert!(entry.may_come_from(Writer::Box));
@@ -286,6 +301,7 @@ mod tests {
             (Entry::BadgeVoided { badge, by: Some(one) }, vec![one]),
             (Entry::StaffSignIn { person: other }, vec![other]),
             (Entry::Audit { what: "enrolment opened".into(), by: Some(one) }, vec![one]),
+            (Entry::Unplugged { stay: session, tablet, lasted_s: 60, began_ago_s: Some(90) }, vec![]),
             (credential.clone(), vec![]),
         ] {
             // Whatever bytes of somebody an entry holds, it names them.

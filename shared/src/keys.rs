@@ -2,7 +2,9 @@
 
 pub mod dpop;
 
-use aws_lc_rs::{constant_time, digest, hmac, signature};
+use std::num::NonZeroU32;
+
+use aws_lc_rs::{constant_time, digest, hmac, pbkdf2, signature};
 use data_encoding::BASE64URL_NOPAD;
 use serde::{Deserialize, Serialize};
 
@@ -16,6 +18,13 @@ pub fn sha256(bytes: &[u8]) -> [u8; 32] {
 /// HMAC-SHA256 (RFC 2104).
 pub fn hmac_sha256(key: &[u8], bytes: &[u8]) -> [u8; 32] {
     fixed(hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, key), bytes).as_ref())
+}
+
+/// PBKDF2 with HMAC-SHA256 (RFC 8018), the one slow hash that every browser has.
+pub fn pbkdf2_sha256(secret: &[u8], salt: &[u8], rounds: NonZeroU32) -> [u8; 32] {
+    let mut hash = [0; 32];
+    pbkdf2::derive(pbkdf2::PBKDF2_HMAC_SHA256, rounds, salt, secret, &mut hash);
+    hash
 }
 
 /// Whether two secrets are equal, in a time that does not tell where they differ.

@@ -6,6 +6,7 @@ mod claim;
 mod staff;
 mod status;
 mod topic;
+mod unplugged;
 mod work;
 
 use serde::{Deserialize, Serialize};
@@ -18,6 +19,7 @@ pub use self::{
     },
     status::{BoxStatus, SchoolStatus, SyncState, TabletCounts, VoidApplied, VoidAtBox},
     topic::{Direction, Topic, is_slug},
+    unplugged::{MAX_DOCUMENTS, MAX_STAYS_TOLD, ToldStay, ToldStays, UnpluggedCode, UnpluggedKit},
     work::{Delivery, Work, WorkKept, Works},
 };
 use crate::{
@@ -178,6 +180,9 @@ pub struct TabletSelf {
     /// Classes whose guests may sit down now, while it is free.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub guests: Vec<GuestClass>,
+    /// Number of the code for a time without the box: the tablet fetches its kit anew when it is another one than it has.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unplugged: Option<u32>,
 }
 
 /// A class that an adult opened to guests.

@@ -31,3 +31,4 @@ mod siblings;
 mod silent_box;
 mod stays;
 mod teaching;
+mod unplugged;

@@ -1,6 +1,6 @@
 //! Second factors and passwords: Argon2id, one at a time (each takes 9 MB and some 20 ms), off the runtime's threads.
 
-use std::time::Duration;
+use std::{num::NonZeroU32, time::Duration};
 
 use argon2::{
     Algorithm, Argon2, Params, Version,
@@ -9,7 +9,7 @@ use argon2::{
 use preau_shared::{
     badge::{ShortHash, StandIn},
     dice::Dice,
-    keys::hmac_sha256,
+    keys::{hmac_sha256, pbkdf2_sha256},
     refusal::Refusal,
 };
 use tokio::{
@@ -50,6 +50,16 @@ impl Factors {
     pub(crate) async fn stand_in(&self, code: StandIn, key: [u8; 32]) -> Result<ShortHash, Trouble> {
         let _turn = self.turn().await?;
         task::spawn_blocking(move || stand_in_hash(&code, &key)).await.map_err(|_| Trouble::from(Refusal::Failed))?
+    }
+
+    /// What a tablet checks a code by ([`super::unplugged`]), in its turn.
+    ///
+    /// # Errors
+    /// `overloaded` when too many wait.
+    pub(crate) async fn stretch(&self, code: String, salt: [u8; 16], rounds: NonZeroU32) -> Result<[u8; 32], Trouble> {
+        let _turn = self.turn().await?;
+        let stretched = task::spawn_blocking(move || pbkdf2_sha256(code.as_bytes(), &salt, rounds));
+        stretched.await.map_err(|_| Refusal::Failed.into())
     }
 
     async fn turn(&self) -> Result<SemaphorePermit<'_>, Trouble> {

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use preau_shared::{
-    ids::{SessionId, TabletId, WipeId},
+    ids::{ClassId, SessionId, TabletId, WipeId},
     journal::{Entry, Why},
     refusal::Refusal,
     time::Stamp,
@@ -15,11 +15,11 @@ use crate::{
     app::App,
     classroom::live::Change,
     store::{
-        Trouble,
+        Trouble, classes,
         journal::Book,
         people,
         sessions::{self, Session},
-        tablet_life,
+        tablet_life, unplugged,
     },
     tablets::{life, wipe},
 };
@@ -50,8 +50,24 @@ pub(crate) fn end(conn: &Connection, book: &Book, session: &Session, why: Why) -
         return Ok(Ended(vec![(session.id, session.tablet, None)]));
     }
     book.note(conn, &Entry::SignOut { session: session.id, tablet: session.tablet, why })?;
+    remember_class(conn, session)?;
     life::to_wiping(conn, session.tablet, WipeId::draw(book.dice.as_ref()), book.now)?;
     Ok(Ended(vec![(session.id, session.tablet, Some(why))]))
+}
+
+/// The tablet keeps the documents of the last class for a time without the box ([`super::unplugged`]). An adult has none:
+/// what was there stays.
+fn remember_class(conn: &Connection, session: &Session) -> Result<(), Trouble> {
+    let mut last: Vec<ClassId> = session.class.into_iter().collect();
+    for person in &session.people {
+        last.extend(classes::of_pupil(conn, *person)?);
+    }
+    last.sort_unstable();
+    last.dedup();
+    if !last.is_empty() {
+        tablet_life::sat_last(conn, session.tablet, &last)?;
+    }
+    Ok(())
 }
 
 /// Signs out: the answer says what the tablet must clear.
@@ -188,8 +204,12 @@ async fn mend(app: &App) -> Result<(), Trouble> {
     Ok(())
 }
 
-/// Forgets sessions that ended long ago. Called once an hour.
+/// Forgets sessions that ended long ago, and stays without the box that were told then. Called once an hour.
 pub(crate) async fn forget_old(app: &App) -> Result<usize, Trouble> {
     let kept = i64::try_from(sessions::KEPT.as_millis()).unwrap_or(i64::MAX);
-    app.commit(move |conn, book| Ok(sessions::forget(conn, Stamp(book.now.0.saturating_sub(kept)))?)).await
+    app.commit(move |conn, book| {
+        let before = Stamp(book.now.0.saturating_sub(kept));
+        Ok(sessions::forget(conn, before)?.saturating_add(unplugged::forget(conn, before)?))
+    })
+    .await
 }

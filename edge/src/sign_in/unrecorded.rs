@@ -72,6 +72,12 @@ impl Unrecorded {
         stays.values().filter(|stay| !stay.live).map(|stay| stay.session.tablet).collect()
     }
 
+    /// Forgets the tablet, of which the disk now knows better; gives the session that was live there.
+    pub(crate) fn take(&self, tablet: TabletId) -> Option<Session> {
+        let stay = self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&tablet)?;
+        stay.live.then_some(stay.session)
+    }
+
     /// The disk knows now.
     pub(crate) fn forget(&self, tablet: TabletId) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&tablet);

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 
 use super::{
     badges, catalogue, classes, credentials, enrolment_windows, factors, guest_hours, offers, people, policies, prints,
-    school, sessions, staff_sessions, tablet_life, tablets, wipes, work,
+    school, sessions, staff_sessions, tablet_life, tablets, unplugged, wipes, work,
 };
 
 /// Each entry makes version n + 1 from version n. Never edited once released, only added to.
@@ -21,7 +21,15 @@ const MIGRATIONS: &[&[&str]] = &[
         badges::ADD_SERIES,
         prints::CREATE,
     ],
-    &[offers::CREATE, work::CREATE, sessions::ADD_CLASS, school::ADD_ONE_ACCOUNT, tablets::ADD_OWNER],
+    &[
+        offers::CREATE,
+        work::CREATE,
+        sessions::ADD_CLASS,
+        school::ADD_ONE_ACCOUNT,
+        tablets::ADD_OWNER,
+        unplugged::CREATE,
+        tablet_life::ADD_CLASSES,
+    ],
 ];
 
 const FIRST: &[&str] = &[

@@ -1,7 +1,7 @@
 //! Table `tablet_life` (native): where each tablet stands at this box, its key and its token. Kept while enrolled here.
 
 use preau_shared::{
-    ids::{TabletId, WipeId},
+    ids::{ClassId, TabletId, WipeId},
     keys::dpop::Thumbprint,
     rig::writer::StoreError,
     wire::TabletState,
@@ -15,6 +15,11 @@ pub(super) const CREATE: &str = "
         wipe BLOB, steps TEXT NOT NULL) STRICT, WITHOUT ROWID;
     CREATE UNIQUE INDEX tablet_life_by_token ON tablet_life(token);
     CREATE INDEX tablet_life_by_key ON tablet_life(key);";
+
+/// The classes of whoever sat there last, their identifiers one behind the other.
+pub(super) const ADD_CLASSES: &str = "ALTER TABLE tablet_life ADD COLUMN classes BLOB NOT NULL DEFAULT x'';";
+/// Classes that are remembered of somebody.
+const MAX_CLASSES: usize = 4;
 
 /// A tablet enrolled at this box.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -59,6 +64,25 @@ pub(crate) fn set(
         params![&tablet.as_bytes()[..], state.as_str(), wipe.map(|w| *w.as_bytes())],
     )?;
     Ok(())
+}
+
+/// Remembers the classes of whoever leaves a tablet.
+pub(crate) fn sat_last(conn: &Connection, tablet: TabletId, classes: &[ClassId]) -> Result<(), StoreError> {
+    let bytes: Vec<u8> = classes.iter().take(MAX_CLASSES).flat_map(|class| *class.as_bytes()).collect();
+    change(
+        conn,
+        "UPDATE tablet_life SET classes = ?2 WHERE tablet = ?1 AND classes <> ?2",
+        params![&tablet.as_bytes()[..], bytes],
+    )?;
+    Ok(())
+}
+
+/// The classes of whoever left it last.
+pub(crate) fn last_classes(conn: &Connection, tablet: TabletId) -> Result<Vec<ClassId>, StoreError> {
+    let sql = "SELECT classes FROM tablet_life WHERE tablet = ?1";
+    let bytes: Vec<u8> = one(conn, sql, [&tablet.as_bytes()[..]], |row| row.get(0))?.unwrap_or_default();
+    let (classes, _) = bytes.as_chunks::<16>();
+    Ok(classes.iter().copied().map(ClassId::from_bytes).collect())
 }
 
 /// After a start that follows a failing disk nobody knows who sat where: every tablet that was free is cleared first.

@@ -25,6 +25,8 @@ pub(crate) enum Event {
     SignedIn,
     /// The session on it ended, by whomever.
     SessionEnded,
+    /// It tells that somebody sat there while it had no box.
+    Unplugged,
     /// Its receipt shows every step of its wipe done.
     WipedClean,
     /// An adult says: I checked this tablet.
@@ -51,6 +53,9 @@ pub(crate) fn next(state: TabletState, event: Event) -> Result<TabletState, Refu
         }
         (Event::SessionEnded, S::InUse) => Ok(S::Wiping),
         (Event::SessionEnded, S::Unknown | S::Wiping | S::Free | S::Lost | S::Outing | S::Retired) => Ok(state),
+        // The box knew nothing of it: whatever it took the tablet for, it is cleared first.
+        (Event::Unplugged, S::Free | S::InUse | S::Wiping) => Ok(S::Wiping),
+        (Event::Unplugged, S::Unknown | S::Lost | S::Outing | S::Retired) => Ok(state),
         (Event::WipedClean | Event::Checked, S::Wiping | S::Free) => Ok(S::Free),
         (Event::WipedClean, S::Unknown | S::InUse | S::Lost | S::Outing | S::Retired) => Err(Refusal::WipeUnknown),
         (Event::Checked, S::Unknown | S::InUse | S::Lost | S::Outing | S::Retired) => Err(Refusal::TabletNotFree),
@@ -97,10 +102,11 @@ mod tests {
 
     use super::*;
 
-    const EVENTS: [Event; 8] = [
+    const EVENTS: [Event; 9] = [
         Event::Enrolled,
         Event::SignedIn,
         Event::SessionEnded,
+        Event::Unplugged,
         Event::WipedClean,
         Event::Checked,
         Event::Lost,
@@ -121,13 +127,13 @@ mod tests {
     #[test]
     fn every_transition_is_the_one_of_the_plan() {
         let table = "
-            unknown: wiping  -      unknown -    -    lost    unknown retired
-            wiping:  wiping  -      wiping  free free lost    wiping  retired
-            free:    wiping  in_use free    free free lost    free    retired
-            in_use:  wiping  -      wiping  -    -    lost    in_use  retired
-            lost:    wiping  -      lost    -    -    lost    wiping  retired
-            outing:  wiping  -      outing  -    -    lost    outing  retired
-            retired: -       -      retired -    -    retired retired retired";
+            unknown: wiping  -      unknown unknown -    -    lost    unknown retired
+            wiping:  wiping  -      wiping  wiping  free free lost    wiping  retired
+            free:    wiping  in_use free    wiping  free free lost    free    retired
+            in_use:  wiping  -      wiping  wiping  -    -    lost    in_use  retired
+            lost:    wiping  -      lost    lost    -    -    lost    wiping  retired
+            outing:  wiping  -      outing  outing  -    -    lost    outing  retired
+            retired: -       -      retired retired -    -    retired retired retired";
         for (line, state) in table.lines().filter(|l| !l.trim().is_empty()).zip(STATES) {
             let (from, words) = line.trim().split_once(':').expect("a line");
             assert_eq!(from, state.as_str());
@@ -145,7 +151,7 @@ mod tests {
             let (mut state, mut clean) = (TabletState::Unknown, false);
             for event in path.into_iter().map(|at| EVENTS[at]) {
                 let Ok(to) = next(state, event) else { continue };
-                clean = matches!(event, Event::WipedClean | Event::Checked) || (clean && event != Event::Enrolled);
+                clean = matches!(event, Event::WipedClean | Event::Checked) || (clean && ![Event::Enrolled, Event::Unplugged].contains(&event));
                 if to == TabletState::InUse && state != TabletState::InUse {
                     prop_assert!(clean, "in use without a wipe");
                     clean = false;

@@ -90,6 +90,7 @@ const FILES: &[Asset] = assets![
     "tablet/stage.js" is "text/javascript; charset=utf-8",
     "tablet/stay.js" is "text/javascript; charset=utf-8",
     "tablet/told.js" is "text/javascript; charset=utf-8",
+    "tablet/unplugged.js" is "text/javascript; charset=utf-8",
     "tablet/voice.js" is "text/javascript; charset=utf-8",
     "tablet/which.js" is "text/javascript; charset=utf-8",
     "tablet/wipe.js" is "text/javascript; charset=utf-8",

@@ -48,6 +48,8 @@ fn api() -> Router<App> {
         .route("/api/v1/tablets", post(tablets::enrol))
         // A tablet.
         .route("/api/v1/tablets/me", get(tablets::me))
+        .route("/api/v1/tablets/me/unplugged", get(tablets::kit))
+        .route("/api/v1/tablets/me/stays", post(tablets::stays))
         .route("/api/v1/sessions", post(sessions::open))
         .route("/api/v1/wipes/{wipe_id}/receipt", post(tablets::receipt))
         // A session.
@@ -80,6 +82,7 @@ fn api() -> Router<App> {
         .route("/api/v1/badges", post(badges::print))
         .route("/api/v1/badges/prints", get(badges::prints))
         .route("/api/v1/enrolment-window", post(staff::enrolment_window))
+        .route("/api/v1/unplugged-code", get(staff::unplugged_code).post(staff::new_unplugged_code))
         // The head.
         .route("/api/v1/factors", get(head::factors))
         .route("/api/v1/factors/{level}", put(head::ask_factor))

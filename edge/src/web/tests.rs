@@ -9,6 +9,7 @@ mod school;
 mod second_factor;
 mod settings;
 mod two_classes;
+mod unplugged;
 mod work;
 
 use preau_shared::{badge::Badge, journal::Entry, keys::dpop::TabletKey, wire::MAX_BODY_BYTES};

@@ -72,7 +72,8 @@ impl Journal {
                         | Entry::StaffSignIn { .. }
                         | Entry::Credential { .. }
                         | Entry::Audit { .. }
-                        | Entry::Refused { .. } => continue,
+                        | Entry::Refused { .. }
+                        | Entry::Unplugged { .. } => continue,
                     };
                     *of.entry(id).or_default() += 1;
                 }

@@ -181,7 +181,8 @@ fn sessions_of(connection: &Tx, uai: &Uai) -> Result<Vec<SessionId>, ShelfError>
                 | Entry::StaffSignIn { .. }
                 | Entry::Credential { .. }
                 | Entry::Audit { .. }
-                | Entry::Refused { .. } => None,
+                | Entry::Refused { .. }
+                | Entry::Unplugged { .. } => None,
             }));
         }
     }

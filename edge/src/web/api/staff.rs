@@ -11,7 +11,9 @@ use axum::{
 use preau_shared::{
     ids::{ClassId, SessionId},
     rig::reply::Problem,
-    wire::{ClassLine, ClassView, EnrolmentWindow, LetIn, LetInDone, StaffOpened, StaffSignIn, TabletOwner},
+    wire::{
+        ClassLine, ClassView, EnrolmentWindow, LetIn, LetInDone, StaffOpened, StaffSignIn, TabletOwner, UnpluggedCode,
+    },
 };
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +21,7 @@ use super::id;
 use crate::{
     app::App,
     classroom::view,
-    sign_in::{guests, leave, let_in, staff},
+    sign_in::{guests, leave, let_in, staff, unplugged},
     store::people::Human,
     tablets::{enrol, owner, wipe},
     web::{
@@ -200,4 +202,28 @@ pub(crate) async fn enrolment_window(
     let by = Some(staff.who.in_journal());
     let window = enrol::open_window(&app, enrol::WINDOW, enrol::WINDOW_TABLETS, by).await?;
     Ok((StatusCode::CREATED, Answer(window)))
+}
+
+/// `GET /api/v1/unplugged-code`: for whoever is of the staff to note beforehand.
+pub(crate) async fn unplugged_code(State(app): State<App>, _staff: Staff) -> Result<Answer<UnpluggedCode>, Problem> {
+    Ok(Answer(UnpluggedCode { code: unplugged::code(&app).await?.code }))
+}
+
+/// Body of `POST /api/v1/unplugged-code`.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct NewUnpluggedCode {
+    /// Asked for again when the session is not fresh.
+    second_factor: Option<String>,
+}
+
+/// `POST /api/v1/unplugged-code`: another one.
+pub(crate) async fn new_unplugged_code(
+    State(app): State<App>,
+    staff: Staff,
+    MaybeJson(ask): MaybeJson<NewUnpluggedCode>,
+) -> Result<(StatusCode, Answer<UnpluggedCode>), Problem> {
+    staff::prove_again(&app, &staff.who, &staff.token, ask.second_factor.as_deref()).await?;
+    let drawn = unplugged::draw(&app, Some(staff.who.in_journal())).await?;
+    Ok((StatusCode::CREATED, Answer(UnpluggedCode { code: drawn.code })))
 }

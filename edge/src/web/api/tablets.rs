@@ -7,15 +7,15 @@ use axum::{
 };
 use preau_shared::{
     rig::reply::Problem,
-    wire::{Enrol, Enrolled, GuestClass, Receipt, TabletSelf, TabletState},
+    wire::{Enrol, Enrolled, GuestClass, Receipt, TabletSelf, TabletState, ToldStays, UnpluggedKit},
 };
 
 use super::id;
 use crate::{
     app::{App, HEARTBEAT},
-    sign_in::let_in,
-    store::{Trouble, guest_hours, tablets},
-    tablets::{enrol, wipe},
+    sign_in::{let_in, unplugged::kit as kit_of},
+    store::{Trouble, guest_hours, tablets, unplugged},
+    tablets::{enrol, unplugged::hear, wipe},
     web::{
         body::Json,
         caller::{self, From, Tablet},
@@ -67,9 +67,10 @@ pub(crate) async fn me(
         | TabletState::Retired => None,
     };
     let now = app.clock.stamp();
-    let (name, open, owner) = app.reader.read(|conn| {
+    let (name, open, owner, unplugged) = app.reader.read(|conn| {
         let owner = tablets::owner(conn, life.tablet)?;
-        Ok::<_, Trouble>((tablets::name(conn, life.tablet)?, guest_hours::every(conn, now)?, owner))
+        let (name, open) = (tablets::name(conn, life.tablet)?, guest_hours::every(conn, now)?);
+        Ok::<_, Trouble>((name, open, owner, unplugged::number(conn)?))
     })?;
     let guests = open.into_iter().map(|(class_id, name)| GuestClass { class_id, name });
     Ok(Answer(TabletSelf {
@@ -82,7 +83,23 @@ pub(crate) async fn me(
         wipe,
         owner: owner.filter(|_| state == TabletState::Free).map(|owner| owner.view()),
         guests: guests.filter(|_| state == TabletState::Free).collect(),
+        unplugged,
     }))
+}
+
+/// `GET /api/v1/tablets/me/unplugged`: what it keeps for a time without the box.
+pub(crate) async fn kit(State(app): State<App>, tablet: Tablet) -> Result<Answer<UnpluggedKit>, Problem> {
+    Ok(Answer(kit_of(&app, tablet.0.tablet).await?))
+}
+
+/// `POST /api/v1/tablets/me/stays`: who sat there without the box.
+pub(crate) async fn stays(
+    State(app): State<App>,
+    tablet: Tablet,
+    Json(told): Json<ToldStays>,
+) -> Result<StatusCode, Problem> {
+    hear(&app, tablet.0.tablet, told.stays).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// `POST /api/v1/wipes/{wipe_id}/receipt`.

@@ -10,7 +10,7 @@ export const SILENT_S = 10;
 export class Silence {
   /**
    * @param {HTMLElement} screen
-   * @param {() => { title: string, help: string, next: string }} words
+   * @param {() => { title: string, help: string, next: string, more?: HTMLElement | null }} words `more`: what can be done meanwhile
    */
   constructor(screen, words) {
     this.screen = screen;
@@ -29,11 +29,11 @@ export class Silence {
   }
 
   #drawn() {
-    const { title, help, next } = this.words();
+    const { title, help, next, more } = this.words();
     return el(
       "main",
       { class: "silent-box", role: "alert" },
-      el("section", { class: "sheet" }, el("img", { src: BOX, alt: "" }), el("h1", {}, title), el("p", {}, help), el("p", { class: "small" }, icon("refresh"), next)),
+      el("section", { class: "sheet" }, el("img", { src: BOX, alt: "" }), el("h1", {}, title), el("p", {}, help), el("p", { class: "small" }, icon("refresh"), next), more),
     );
   }
 }

@@ -1,4 +1,5 @@
-// What stays on the tablet across pupils: its key, which cannot leave it, and its own token. Nothing about anybody.
+// What stays on the tablet across pupils: its key, which cannot leave it, its own token, and what it needs in a time without
+// the box. Nothing about anybody.
 
 const NAME = "preau-tablet";
 const SHELF = "kept";
@@ -55,7 +56,30 @@ export async function save(kept) {
 
 /** The box does not know this tablet any more: the next enrolment draws a new key. */
 export async function forget() {
-  await within("readwrite", (shelf) => shelf.delete("tablet"));
+  await within("readwrite", (shelf) => shelf.clear());
+}
+
+/** What opens a guest's screen without the box: a verifier of the school's code, and documents of the tablet's last class. @typedef {{ number: number, salt: string, rounds: number, verifier: string, documents: import("./screens.js").Shortcut[] }} Kit */
+/** A stay of nobody known that the box has not heard of. @typedef {{ stay_id: string, lasted_s: number }} Note */
+
+/** @returns {Promise<Kit | null>} */
+export async function loadKit() {
+  return (await within("readonly", (shelf) => shelf.get("unplugged"))) ?? null;
+}
+
+/** @param {Kit} kit */
+export async function saveKit(kit) {
+  await within("readwrite", (shelf) => shelf.put(kit, "unplugged"));
+}
+
+/** @returns {Promise<Note[]>} */
+export async function loadNotes() {
+  return (await within("readonly", (shelf) => shelf.get("stays"))) ?? [];
+}
+
+/** @param {Note[]} notes */
+export async function saveNotes(notes) {
+  await within("readwrite", (shelf) => shelf.put(notes, "stays"));
 }
 
 /** A new key. Its private half can sign and cannot be read, by this page either. */

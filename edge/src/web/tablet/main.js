@@ -30,7 +30,14 @@ const SESSION = "session";
 
 const main = /** @type {HTMLElement} */ (document.getElementById("screen"));
 const stage = new Stage(main, /** @type {HTMLElement} */ (document.getElementById("notice")));
-const silence = new Silence(main, () => ({ title: say("tablet-silent-title"), help: say("tablet-silent-help"), next: say("tablet-silent-next") }));
+/** Guests while there is no box. @type {import("./unplugged.js").Unplugged | null} */
+let apart = null;
+/** @type {Promise<void> | null} */
+let comes = null;
+/** So long after the start, when the first screen stands, what is for later is loaded, in seconds. */
+const LATER_S = 3;
+let sinceStart = 0;
+const silence = new Silence(main, () => ({ title: say("tablet-silent-title"), help: say("tablet-silent-help"), next: say("tablet-silent-next"), more: apart?.door() }));
 
 /** @type {keep.Kept | null} */
 let kept = null;
@@ -93,8 +100,8 @@ async function attempt(act, takes) {
 
 /** Whoever sits here goes on in what she opened; without anybody, the page says what to look at. */
 function unanswered() {
-  silence.set(!stay && sinceAnswer >= SILENT_S);
-  stage.tell(silence.cover ? null : say("tablet-box-silent"));
+  silence.set(!stay && !apart?.stay && sinceAnswer >= SILENT_S);
+  stage.tell(silence.cover || apart?.stay ? null : say("tablet-box-silent"));
 }
 
 function answered() {
@@ -171,6 +178,11 @@ async function ask() {
   if (leaving) return leave(leaving);
   const me = await box.ask("GET", "/api/v1/tablets/me", kept.token);
   beat_s = me.heartbeat_s || BEAT_S;
+  // Whoever works without the box goes on; it hears of her when she has left.
+  if (!apart && (await keep.loadNotes()).length > 0) await loadApart();
+  if (apart?.stay) return;
+  if (await apart?.tell(asTablet)) return askNow();
+  await apart?.refresh(me.unplugged, asTablet);
   if (me.wipe) {
     dropSession();
     return clear(me.wipe.wipe_id, me.wipe.steps);
@@ -180,6 +192,32 @@ async function ask() {
   dropSession();
   if (me.state === "free") entry.open(me);
   else showResting(me.state);
+}
+
+/** A request of the tablet itself. @param {string} method @param {string} path @param {unknown} [body] */
+function asTablet(method, path, body) {
+  if (!box || !kept) throw new Unreachable("no key");
+  return box.ask(method, path, kept.token, body);
+}
+
+/** What a tablet needs when there is no box is loaded while there is one; a browser keeps it with the page. */
+function loadApart() {
+  comes ??= import("./unplugged.js").then(async ({ Unplugged }) => {
+    const loaded = new Unplugged({ stage, opened: withoutBox, left: askNow });
+    await loaded.load();
+    apart = loaded;
+    if (!silence.cover) return;
+    silence.set(false);
+    silence.set(true);
+  });
+  return comes;
+}
+
+/** A guest sits down without the box: whoever sat here before is gone. */
+function withoutBox() {
+  dropSession();
+  silence.set(false);
+  stage.tell(null);
 }
 
 /** @param {any} me */
@@ -298,6 +336,7 @@ async function clear(wipeId, steps) {
     stage.show(`unclean ${wipeId}`, () => screens.wipeIncomplete({ steps: missing, onAgain: () => entry.back() }));
     return;
   }
+  if (apart) apart.stale = true;
   await renewPage();
   askNow();
 }
@@ -319,6 +358,9 @@ export function second() {
   if (!kept) return;
   entry.second(FORM_S);
   stay?.second();
+  apart?.second();
+  sinceStart += 1;
+  if (sinceStart >= LATER_S && !comes) loadApart().catch(() => (comes = null));
   const every = silence.cover || stage.shows("wiping", "call", "") ? ASK_SOON_S : ASK_S;
   if (stay && sinceBeat >= beat_s) quietly(beat);
   else if (sinceAsk >= every) {
@@ -330,6 +372,7 @@ export function second() {
 function touched() {
   entry.touched();
   stay?.touched();
+  apart?.touched();
 }
 
 async function live() {

@@ -250,7 +250,7 @@ export function environment(session, { locker, onDone, onNotMe, onSettings, onTo
 }
 
 /** @param {string} title @param {string} kind @param {Shortcut[]} shortcuts */
-function shelf(title, kind, shortcuts) {
+export function shelf(title, kind, shortcuts) {
   if (shortcuts.length === 0) return null;
   const entry = (/** @type {Shortcut} */ s) =>
     el(

@@ -115,7 +115,7 @@ function collect(digits, onGiven) {
 }
 
 /** @param {(value: string) => void} add @param {() => void} back */
-function digitKeys(add, back) {
+export function digitKeys(add, back) {
   const key = (/** @type {string} */ digit) => el("button", { type: "button", class: "key", onclick: () => add(digit) }, digit);
   return el(
     "div",

@@ -96,6 +96,17 @@ export function showBadge(pupil, { drawing, short_code }) {
   ]);
 }
 
+/** The code for a time without the box; true when another one is wished for. @param {string} code @returns {Promise<true | null>} */
+export function showUnplugged(code) {
+  return dialog((close) => [
+    el("header", {}, icon("plug"), el("h2", {}, say("teacher-unplugged-title"))),
+    el("p", { class: "read-out" }, code.replace(/(.{3})(?=.)/g, "$1 ")),
+    el("p", {}, say("teacher-unplugged-help")),
+    choice("refresh", say("teacher-unplugged-new"), say("teacher-unplugged-new-help"), () => close(true)),
+    el("footer", {}, button("main", "check", say("teacher-ok"), () => close(null))),
+  ]);
+}
+
 /** For how long guests may sit down, in minutes. @param {string} className @returns {Promise<number | null>} */
 export function guestTime(className) {
   return dialog((close) => [

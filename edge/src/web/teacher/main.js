@@ -199,7 +199,7 @@ function draw() {
   const held = /** @type {HTMLElement | null} */ (document.activeElement)?.dataset?.key;
   const open = main.querySelector("details.tablets")?.hasAttribute("open") ?? false;
   const isHead = who?.role === "head";
-  const head = screens.frame({ name: who?.given_name ?? null, classes, current, onClass: choose, onEnrol: openEnrolment, onPrint: printMany, onCodes: isHead ? chooseCodes : null, onSubstitute: addSubstitute, onLeave: leave });
+  const head = screens.frame({ name: who?.given_name ?? null, classes, current, onClass: choose, onEnrol: openEnrolment, onPrint: printMany, onCodes: isHead ? chooseCodes : null, onSubstitute: addSubstitute, onUnplugged: unplugged, onLeave: leave });
   const room = view === null ? [] : screens.classroom(view, { filter, onFilter: setFilter, onLetIn: letIn, onAnswer: answer, onEnd: endSession, onBadgeActs: badgeActs, onNewPupil: addPupil, onGuests: guests, onLearn: learn, onChecked: checked, onGive: giveTablet, onFree: freeTablet });
   main.replaceChildren(.../** @type {Node[]} */ ([...head, ...room].filter((n) => n)));
   main.querySelector("details.tablets")?.toggleAttribute("open", open);
@@ -354,6 +354,18 @@ function addSubstitute() {
     if ("ends" in chosen) return void (await ask("POST", `/api/v1/substitutes/${chosen.ends}/end`));
     const made = await proved((proof) => ask("POST", "/api/v1/substitutes", { ...chosen, ...proof }));
     if (made) await dialogs.showSubstitute(chosen.given_name, made);
+  });
+}
+
+/** The code that opens tablets while the box is away. */
+function unplugged() {
+  void doing(async () => {
+    let { code } = await ask("GET", "/api/v1/unplugged-code");
+    while (await dialogs.showUnplugged(code)) {
+      const drawn = await proved((proof) => ask("POST", "/api/v1/unplugged-code", proof));
+      if (!drawn) return;
+      code = drawn.code;
+    }
   });
 }
 

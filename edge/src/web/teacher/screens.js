@@ -57,9 +57,9 @@ export function signIn({ onBadge, onAccount, onCamera }) {
 
 /**
  * The page's frame once signed in.
- * @param {{ name: string | null, classes: ClassLine[], current: string | null, onClass: (id: string) => void, onEnrol: () => void, onPrint: () => void, onCodes: (() => void) | null, onSubstitute: () => void, onLeave: () => void }} how
+ * @param {{ name: string | null, classes: ClassLine[], current: string | null, onClass: (id: string) => void, onEnrol: () => void, onPrint: () => void, onCodes: (() => void) | null, onSubstitute: () => void, onUnplugged: () => void, onLeave: () => void }} how
  */
-export function frame({ name, classes, current, onClass, onEnrol, onPrint, onCodes, onSubstitute, onLeave }) {
+export function frame({ name, classes, current, onClass, onEnrol, onPrint, onCodes, onSubstitute, onUnplugged, onLeave }) {
   const tab = (/** @type {ClassLine} */ c) =>
     el(
       "button",
@@ -77,6 +77,7 @@ export function frame({ name, classes, current, onClass, onEnrol, onPrint, onCod
         { class: "acts" },
         classes.length > 0 && button("quiet", "printer", say("teacher-badges"), onPrint, { "data-key": "badges" }),
         button("quiet", "users", say("teacher-substitute"), onSubstitute, { "data-key": "substitute" }),
+        button("quiet", "plug", say("teacher-unplugged"), onUnplugged, { "data-key": "unplugged" }),
         onCodes && button("quiet", "lock", say("teacher-codes"), onCodes, { "data-key": "codes" }),
         button("quiet", "device-tablet", say("teacher-enrol"), onEnrol, { "data-key": "enrol" }),
         button("quiet", "logout", say("teacher-leave"), onLeave, { "data-key": "leave" }),
