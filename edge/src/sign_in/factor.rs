@@ -1,6 +1,6 @@
 //! Second factors and passwords: Argon2id, one at a time (each takes 9 MB and some 20 ms), off the runtime's threads.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use argon2::{
     Algorithm, Argon2, Params, Version,
@@ -50,6 +50,16 @@ impl Factors {
     pub(crate) async fn stand_in(&self, code: StandIn, key: [u8; 32]) -> Result<ShortHash, Trouble> {
         let _turn = self.turn().await?;
         task::spawn_blocking(move || stand_in_hash(&code, &key)).await.map_err(|_| Trouble::from(Refusal::Failed))?
+    }
+
+    /// [`slow_hash`], in its turn.
+    ///
+    /// # Errors
+    /// `overloaded` when too many wait.
+    pub(crate) async fn make(&self, secret: String, dice: Arc<dyn Dice>) -> Result<String, Trouble> {
+        let _turn = self.turn().await?;
+        let made = task::spawn_blocking(move || slow_hash(&secret, dice.as_ref()));
+        made.await.map_err(|_| Trouble::from(Refusal::Failed))?
     }
 
     async fn turn(&self) -> Result<SemaphorePermit<'_>, Trouble> {

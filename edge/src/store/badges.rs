@@ -3,7 +3,7 @@
 
 use preau_shared::{
     badge::{BadgeHash, ShortHash},
-    documents::badge::Badge,
+    documents::{badge::Badge, staff::Kept},
     ids::{BadgeId, ClassId, PersonId, TabletId},
     rig::writer::StoreError,
     second_factor::{Factor, SecretHash},
@@ -19,7 +19,7 @@ use super::{
     factors, guest_hours, one,
     people::{self, Human},
     sessions::{self, Session},
-    tablet_life,
+    staff_secrets, tablet_life,
 };
 
 pub(super) const CREATE: &str = "
@@ -77,6 +77,8 @@ pub(crate) struct Holder {
     pub(crate) enrolled: bool,
     /// The secrets that she knows, as staff or by an account.
     pub(crate) secrets: Vec<Credential>,
+    /// The activation code that waits for her, in place of every secret.
+    pub(crate) activation: Option<Kept>,
     /// What pupils of her level are asked for, and what she chose; nothing for those who chose none yet.
     pub(crate) factor: Option<(Factor, SecretHash)>,
     /// Where she sits already.
@@ -150,13 +152,16 @@ fn holder(conn: &Connection, person: PersonId) -> Result<Holder, StoreError> {
     let Some(human) = people::find(conn, person)? else { return Ok(Holder::default()) };
     let enrolled = human.is_staff() || !classes::of_pupil(conn, person)?.is_empty();
     let factor = if human.is_staff() { None } else { factor_of(conn, &human)? };
+    let secrets = staff_secrets::known(conn, &human)?;
+    let activation = if human.is_staff() { staff_secrets::waiting(conn, person)? } else { None };
     Ok(Holder {
         badge: None,
         older: Vec::new(),
         person: Some(human),
         enrolled,
         factor,
-        secrets: credentials::of(conn, person)?,
+        secrets,
+        activation,
         elsewhere: sessions::live_of(conn, person)?,
     })
 }

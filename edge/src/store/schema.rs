@@ -5,7 +5,7 @@ use rusqlite::Connection;
 
 use super::{
     badges, catalogue, classes, credentials, enrolment_windows, factors, guest_hours, people, policies, prints, school,
-    sessions, staff_sessions, tablet_life, tablets, wipes,
+    sessions, staff_secrets, staff_sessions, tablet_life, tablets, wipes,
 };
 
 /// Each entry makes version n + 1 from version n. Never edited once released, only added to.
@@ -21,6 +21,7 @@ const MIGRATIONS: &[&[&str]] = &[
         badges::ADD_SERIES,
         prints::CREATE,
     ],
+    &[staff_secrets::CREATE],
 ];
 
 const FIRST: &[&str] = &[

@@ -7,6 +7,7 @@ mod revocation;
 mod school;
 mod second_factor;
 mod settings;
+mod staff_secrets;
 
 use preau_shared::{badge::Badge, journal::Entry, keys::dpop::TabletKey, wire::MAX_BODY_BYTES};
 use serde_json::{Value, json};
