@@ -21,6 +21,7 @@ pub(crate) mod school;
 pub(crate) mod seal;
 pub(crate) mod seats;
 pub(crate) mod sessions;
+pub(crate) mod staff_secrets;
 pub(crate) mod staff_sessions;
 pub(crate) mod tablet_life;
 pub(crate) mod tablets;

@@ -20,6 +20,7 @@ pub mod provisional;
 pub(crate) mod rule;
 mod saved;
 pub mod school;
+pub mod staff;
 pub mod tablet;
 
 use std::collections::{BTreeMap, BTreeSet};

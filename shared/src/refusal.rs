@@ -39,6 +39,10 @@ refusals! {
     AdultCalled = "adult_called", 403;
     /// A second factor that classmates would try first.
     CodeTooSimple = "code_too_simple", 422;
+    /// An activation code opens nothing by itself: at the staff's page an own secret is chosen with it.
+    SecretToChoose = "secret_to_choose", 403;
+    /// A secret of staff that anybody would try first, or too short.
+    SecretTooSimple = "secret_too_simple", 422;
     /// Too many wrong tries; a teacher lets in.
     LockedOut = "locked_out", 429;
     /// Account or password is wrong.

@@ -2,7 +2,10 @@
 
 use preau_shared::{
     animals::Herd,
-    documents::{Badge, Class, Edit, Kind, Person, Scalar, School},
+    documents::{
+        Badge, Class, Edit, Kind, Person, Scalar, School,
+        staff::{Number, give},
+    },
     ids::{ClassId, PersonId, Uai},
     journal::{CredentialKind, Entry},
     replica::Shelf,
@@ -127,6 +130,12 @@ impl Desk {
                 let (phc, login) = (phc.clone(), login.clone());
                 let entry = Entry::Credential { person, kind: *kind, phc, login };
                 shelves::journal(connection, &self.author, &shelf, now, &entry)?;
+            }
+            if !created && !one.credentials.is_empty() {
+                // Whatever she or a head chose at a box before: what is given now holds.
+                let mut number = [0; 16];
+                self.dice.fill(&mut number);
+                self.edit(connection, &shelf, now, &give(Person::doc(person), Number(number), now))?;
             }
             let label = class.map(|(_, label)| label).unwrap_or_default();
             self.staff_badge(connection, (&shelf, now), (person, &one.line, &label), &mut answer.badges)?;

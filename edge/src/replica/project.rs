@@ -3,6 +3,7 @@
 use preau_shared::{
     documents::{
         self, Badge, Catalogue, Class, DocId, Fields, Kind, Person, Policy, Provisional, School, Tablet, person,
+        staff::{self, Standing},
     },
     journal::{CredentialKind, Entry},
     replica::{Origin, Shelf, Tombstone},
@@ -17,7 +18,7 @@ use crate::{
     store::{
         badges, catalogue, classes, credentials, erased, factors,
         people::{self, Secrets},
-        policies, school, tablets,
+        policies, school, staff_secrets, tablets,
     },
     tablets::life,
 };
@@ -52,6 +53,8 @@ impl Project<Connection> for Rows {
                 if let Some(person) = Person::from_fields(doc, fields) {
                     people::project(conn, &person, secrets_of(fields))?;
                     people::project_settings(conn, doc, &person::settings(fields))?;
+                    let standing = if person.deleted { Standing::Given } else { staff::standing(fields) };
+                    staff_secrets::project(conn, doc, &standing)?;
                     if person.deleted {
                         credentials::forget(conn, person.id)?;
                         // A roster that was taken back: she is again what a box made her.

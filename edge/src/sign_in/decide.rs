@@ -67,7 +67,11 @@ pub(crate) fn decide(way: &Way, facts: &Facts, said: &[Said], now: Option<Stamp>
     }
     for (at, holder) in facts.holders.iter().enumerate() {
         let said = said.get(at).copied().unwrap_or(Said::Nothing);
-        let person = admit(way, holder, said, now)?;
+        let person = admit(way, holder, said, now).map_err(|refusal| {
+            // On a shared tablet nothing is chosen, and whether the code was right is not told.
+            let wrong = refusal == Refusal::SecondFactorWrong || refusal == Refusal::AccountWrong;
+            if wrong && holder.activation.is_some() { Refusal::SecretToChoose } else { refusal }
+        })?;
         if matches!(way, Way::Account(_)) && holder.elsewhere.len() >= MAX_FLOATING {
             return Err(Refusal::AccountFull);
         }

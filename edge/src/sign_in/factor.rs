@@ -1,6 +1,6 @@
 //! Second factors and passwords: Argon2id, one at a time (each takes 9 MB and some 20 ms), off the runtime's threads.
 
-use std::{num::NonZeroU32, time::Duration};
+use std::{num::NonZeroU32, sync::Arc, time::Duration};
 
 use argon2::{
     Algorithm, Argon2, Params, Version,
@@ -60,6 +60,16 @@ impl Factors {
         let _turn = self.turn().await?;
         let stretched = task::spawn_blocking(move || pbkdf2_sha256(code.as_bytes(), &salt, rounds));
         stretched.await.map_err(|_| Refusal::Failed.into())
+    }
+
+    /// [`slow_hash`], in its turn.
+    ///
+    /// # Errors
+    /// `overloaded` when too many wait.
+    pub(crate) async fn make(&self, secret: String, dice: Arc<dyn Dice>) -> Result<String, Trouble> {
+        let _turn = self.turn().await?;
+        let made = task::spawn_blocking(move || slow_hash(&secret, dice.as_ref()));
+        made.await.map_err(|_| Trouble::from(Refusal::Failed))?
     }
 
     async fn turn(&self) -> Result<SemaphorePermit<'_>, Trouble> {

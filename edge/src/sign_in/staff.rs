@@ -20,15 +20,15 @@ use super::{
     decide::{Said, admit, asked_of},
     lockout::Name,
     scan::{MAX_LOGIN_BYTES, account_name},
+    secrets,
 };
 use crate::{
     app::App,
     store::{
         Trouble,
         badges::{Holder, Shown, Way, holder_of},
-        credentials,
         people::{self, Human},
-        staff_sessions,
+        staff_secrets, staff_sessions,
     },
 };
 
@@ -68,8 +68,10 @@ impl Touched {
 /// Signs a teacher or the head in; the secret goes into the cookie.
 ///
 /// # Errors
-/// The refusals of a badge or an account, `locked_out`, and `forbidden` for a pupil.
+/// The refusals of a badge or an account, `locked_out`, and `forbidden` for a pupil. With an activation code:
+/// `secret_to_choose` until a new secret comes with it, `secret_too_simple`.
 pub(crate) async fn sign_in(app: &App, ask: StaffSignIn, address: Option<IpAddr>) -> Result<(Human, String), Trouble> {
+    let new_secret: Option<String> = ask.new_secret.clone();
     let (way, secret) = parse(ask, &app.badge_key)?;
     let found: Holder = app.reader.read(|conn| holder_of(conn, &way))?;
     if found.person.as_ref().is_some_and(|p| !p.is_staff()) {
@@ -83,18 +85,35 @@ pub(crate) async fn sign_in(app: &App, ask: StaffSignIn, address: Option<IpAddr>
     };
     let counted: Vec<Name> = account.or(person).into_iter().chain(address.map(Name::Address)).collect();
     app.tries.check(&counted, now)?;
-    let phcs = asked_of(&way, &found).into_iter().map(|c| c.phc.clone()).collect();
+    let trusted = app.trusted_now();
+    let code = found.activation.as_ref().filter(|code| secrets::still_good(code, trusted));
+    let given = asked_of(&way, &found).into_iter().map(|c| c.phc.clone());
+    let phcs = given.chain(code.map(|code| code.phc.clone())).collect();
     let said = app.factors.hear(secret.as_deref(), phcs).await?;
     if said == Said::Wrong {
         app.tries.wrong(&counted, now);
     }
-    let human = admit(&way, &found, said, app.trusted_now())?;
+    let human = admit(&way, &found, said, trusted)?;
     counted.iter().take(1).for_each(|name| app.tries.forget(*name));
+    let chosen = match (code, new_secret) {
+        (None, _) => None,
+        (Some(_), None) => return Err(Refusal::SecretToChoose.into()),
+        (Some(code), Some(new)) => {
+            let new = secrets::chosen(&new, secret.as_deref())?;
+            Some((code.number, app.factors.make(new, app.dice.clone()).await?))
+        }
+    };
     let token = draw_token(app.dice.as_ref());
-    let (hash, who, name) = (sha256(token.as_bytes()), human.id, human.in_journal());
+    let (hash, who) = (sha256(token.as_bytes()), human.clone());
     app.commit(move |conn, book| {
-        staff_sessions::open(conn, &hash, who, book.now, oldest(book.now))?;
-        book.note(conn, &Entry::StaffSignIn { person: name })
+        match chosen {
+            Some((code, phc)) => secrets::keep(conn, book, (&who, phc), Some(code))?,
+            // A reset may have come while her secret was being compared.
+            None if staff_secrets::waiting(conn, who.id)?.is_some() => return Err(Refusal::SecondFactorWrong.into()),
+            None => {}
+        }
+        staff_sessions::open(conn, &hash, who.id, book.now, oldest(book.now))?;
+        book.note(conn, &Entry::StaffSignIn { person: who.in_journal() })
     })
     .await?;
     app.touched.touch(hash, now);
@@ -134,7 +153,7 @@ pub(crate) async fn prove_again(app: &App, who: &Human, token: &str, secret: Opt
     }
     let name = [Name::Person(who.id)];
     app.tries.check(&name, app.clock.elapsed())?;
-    let secrets = app.reader.read(|conn| credentials::of(conn, who.id))?;
+    let secrets = app.reader.read(|conn| staff_secrets::known(conn, who))?;
     match app.factors.hear(secret, secrets.into_iter().map(|c| c.phc).collect()).await? {
         Said::Right => Ok(()),
         Said::Nothing => Err(Refusal::SecondFactorRequired.into()),

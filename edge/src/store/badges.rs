@@ -3,7 +3,7 @@
 
 use preau_shared::{
     badge::{BadgeHash, ShortHash},
-    documents::badge::Badge,
+    documents::{badge::Badge, staff::Kept},
     ids::{BadgeId, ClassId, PersonId, TabletId},
     rig::writer::StoreError,
     second_factor::{Factor, SecretHash},
@@ -19,7 +19,7 @@ use super::{
     factors, guest_hours, one,
     people::{self, Human},
     sessions::{self, Session},
-    tablet_life, tablets,
+    staff_secrets, tablet_life, tablets,
 };
 
 pub(super) const CREATE: &str = "
@@ -77,6 +77,8 @@ pub(crate) struct Holder {
     pub(crate) enrolled: bool,
     /// The secrets that she knows, as staff or by the account that she comes with.
     pub(crate) secrets: Vec<Credential>,
+    /// The activation code that waits for her, in place of every secret.
+    pub(crate) activation: Option<Kept>,
     /// What pupils of her level are asked for, and what she chose; nothing for those who chose none yet.
     pub(crate) factor: Option<(Factor, SecretHash)>,
     /// Where she sits already.
@@ -145,7 +147,12 @@ fn of_badge(conn: &Connection, shown: &Shown) -> Result<Holder, StoreError> {
 fn of_account(conn: &Connection, login: &str) -> Result<Holder, StoreError> {
     match credentials::account(conn, login)? {
         Some(account) => {
-            Ok(Holder { secrets: credentials::of(conn, account.person)?, ..holder(conn, account.person)? })
+            let held = holder(conn, account.person)?;
+            let secrets = match &held.person {
+                Some(human) => staff_secrets::known(conn, human)?,
+                None => Vec::new(),
+            };
+            Ok(Holder { secrets, ..held })
         }
         None => Ok(Holder::default()),
     }
@@ -156,7 +163,8 @@ fn holder(conn: &Connection, person: PersonId) -> Result<Holder, StoreError> {
     let enrolled = human.is_staff() || !classes::of_pupil(conn, person)?.is_empty();
     let staff = human.is_staff();
     let factor = if staff { None } else { factor_of(conn, &human)? };
-    let secrets = if staff { credentials::of(conn, person)? } else { Vec::new() };
+    let secrets = if staff { staff_secrets::known(conn, &human)? } else { Vec::new() };
+    let activation = if staff { staff_secrets::waiting(conn, person)? } else { None };
     Ok(Holder {
         badge: None,
         older: Vec::new(),
@@ -164,6 +172,7 @@ fn holder(conn: &Connection, person: PersonId) -> Result<Holder, StoreError> {
         enrolled,
         factor,
         secrets,
+        activation,
         elsewhere: sessions::live_of(conn, person)?,
     })
 }

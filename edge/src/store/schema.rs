@@ -5,7 +5,7 @@ use rusqlite::Connection;
 
 use super::{
     badges, catalogue, classes, credentials, enrolment_windows, factors, guest_hours, offers, people, policies, prints,
-    school, sessions, staff_sessions, tablet_life, tablets, unplugged, wipes, work,
+    school, sessions, staff_secrets, staff_sessions, tablet_life, tablets, unplugged, wipes, work,
 };
 
 /// Each entry makes version n + 1 from version n. Never edited once released, only added to.
@@ -29,6 +29,7 @@ const MIGRATIONS: &[&[&str]] = &[
         tablets::ADD_OWNER,
         unplugged::CREATE,
         tablet_life::ADD_CLASSES,
+        staff_secrets::CREATE,
     ],
 ];
 

@@ -34,6 +34,19 @@ pub(crate) fn find(conn: &Connection, token: &[u8; 32]) -> Result<Option<(Person
     })
 }
 
+/// Ends all of somebody's.
+pub(crate) fn end_all_of(conn: &Connection, person: PersonId) -> Result<(), StoreError> {
+    change(conn, "DELETE FROM staff_sessions WHERE person = ?1", [&person.as_bytes()[..]])?;
+    Ok(())
+}
+
+/// Ends all of somebody's but this one.
+pub(crate) fn end_others(conn: &Connection, person: PersonId, token: &[u8; 32]) -> Result<(), StoreError> {
+    let sql = "DELETE FROM staff_sessions WHERE person = ?1 AND token <> ?2";
+    change(conn, sql, params![&person.as_bytes()[..], &token[..]])?;
+    Ok(())
+}
+
 /// Ends one.
 pub(crate) fn end(conn: &Connection, token: &[u8; 32]) -> Result<(), StoreError> {
     change(conn, "DELETE FROM staff_sessions WHERE token = ?1", [&token[..]])?;

@@ -4,6 +4,7 @@ pub(crate) mod badges;
 pub(crate) mod events;
 pub(crate) mod head;
 pub(crate) mod newcomers;
+pub(crate) mod secrets;
 pub(crate) mod sessions;
 pub(crate) mod staff;
 pub(crate) mod tablets;

@@ -17,7 +17,7 @@ use preau_shared::{
 };
 
 use super::{
-    api::{badges, events, head, newcomers, sessions, staff, tablets, work},
+    api::{badges, events, head, newcomers, secrets, sessions, staff, tablets, work},
     body, page, shell, sounds, tablet, teacher,
 };
 use crate::app::App;
@@ -83,7 +83,10 @@ fn api() -> Router<App> {
         .route("/api/v1/badges/prints", get(badges::prints))
         .route("/api/v1/enrolment-window", post(staff::enrolment_window))
         .route("/api/v1/unplugged-code", get(staff::unplugged_code).post(staff::new_unplugged_code))
+        .route("/api/v1/staff/secret", put(secrets::change))
         // The head.
+        .route("/api/v1/staff", get(secrets::list))
+        .route("/api/v1/staff/{id}/activation", post(secrets::reset))
         .route("/api/v1/factors", get(head::factors))
         .route("/api/v1/factors/{level}", put(head::ask_factor))
         .route("/api/v1/substitutes", get(newcomers::substitutes))

@@ -8,6 +8,7 @@ mod revocation;
 mod school;
 mod second_factor;
 mod settings;
+mod staff_secrets;
 mod two_classes;
 mod unplugged;
 mod work;

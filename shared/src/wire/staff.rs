@@ -20,6 +20,9 @@ pub struct StaffSignIn {
     /// … with its password.
     #[serde(default)]
     pub password: Option<String>,
+    /// With an activation code: the secret that she chooses.
+    #[serde(default)]
+    pub new_secret: Option<String>,
 }
 
 /// Answer to [`StaffSignIn`].

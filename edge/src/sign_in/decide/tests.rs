@@ -41,6 +41,7 @@ fn holder(n: u8, role: Role) -> Holder {
         person: Some(person(n, role)),
         enrolled: true,
         secrets: vec![],
+        activation: None,
         factor: None,
         elsewhere: vec![],
     }

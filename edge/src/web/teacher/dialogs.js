@@ -298,6 +298,65 @@ export function askPin() {
   });
 }
 
+/**
+ * A secret of her own, twice; with `asksOld`, after the one that she has.
+ * @param {boolean} asksOld
+ * @param {string} refused why the last one would not do
+ * @returns {Promise<{ old: string, secret: string } | null>}
+ */
+export function chooseSecret(asksOld, refused) {
+  return dialog((close) => {
+    const field = (/** @type {string} */ id, /** @type {string} */ word, /** @type {string} */ remembers) => {
+      const input = /** @type {HTMLInputElement} */ (el("input", { id, type: "password", autocomplete: remembers, required: true, maxlength: 128 }));
+      return { input, label: el("label", { for: id }, word, input) };
+    };
+    const old = field("secret-old", say("teacher-secret-old"), "current-password");
+    const one = field("secret-new", say("teacher-secret-new"), "new-password");
+    const two = field("secret-again", say("teacher-secret-twice"), "new-password");
+    const different = el("p", { class: "gentle", role: "alert", hidden: refused === "" }, refused);
+    const form = el("form", {}, different, asksOld && old.label, one.label, two.label, el("footer", {}, button("quiet", null, say("teacher-cancel"), () => close(null)), el("button", { type: "submit", class: "main" }, icon("check"), el("span", {}, say("teacher-go")))));
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      if (one.input.value.trim() === two.input.value.trim()) return close({ old: old.input.value, secret: one.input.value });
+      different.textContent = say("teacher-secret-different");
+      different.hidden = false;
+    });
+    if (!asksOld) old.input.required = false;
+    return [el("header", {}, icon("lock"), el("h2", {}, say("teacher-secret-title"))), el("p", {}, say("teacher-secret-help")), form];
+  });
+}
+
+/**
+ * Whose secret is to be replaced. A head's is not another's to take.
+ * @param {{ person_id: string, given_name: string, role: string, secret: string, since_ms?: number | null }[]} staff
+ * @returns {Promise<{ person_id: string, given_name: string } | null>}
+ */
+export function chooseStaff(staff) {
+  const day = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "long" });
+  const state = (/** @type {{ secret: string, since_ms?: number | null }} */ { secret, since_ms }) => {
+    const since = since_ms ? day.format(since_ms) : "—";
+    if (secret === "waiting") return say("teacher-staff-waiting", { since });
+    return secret === "own" ? say("teacher-staff-own", { since }) : say("teacher-staff-given");
+  };
+  return dialog((close) => [
+    el("header", {}, icon("id-badge-2"), el("h2", {}, say("teacher-staff-title"))),
+    el("p", {}, say("teacher-staff-help")),
+    ...staff.map((one) => el("p", { class: "level" }, el("b", {}, one.given_name), el("small", {}, state(one)), one.role === "teacher" && button("soft", "refresh", say("teacher-staff-reset"), () => close(one), { "data-person": one.person_id }))),
+    el("footer", {}, button("main", "check", say("teacher-ok"), () => close(null))),
+  ]);
+}
+
+/** A code that is good once, told this once. @param {{ given_name: string, code: string, good_for_s: number }} made */
+export function showActivation({ given_name, code, good_for_s }) {
+  return dialog((close) => [
+    el("header", {}, icon("id-badge-2"), el("h2", {}, say("teacher-activation-title", { name: given_name }))),
+    el("p", { class: "read-out" }, `${code.slice(0, 4)} ${code.slice(4)}`),
+    el("ol", {}, el("li", {}, say("teacher-activation-first")), el("li", {}, say("teacher-activation-second")), el("li", {}, say("teacher-activation-third"))),
+    el("p", { class: "small" }, say("teacher-activation-once", { days: Math.round(good_for_s / 86_400) })),
+    el("footer", {}, button("quiet", "printer", say("teacher-activation-print"), () => window.print()), button("main", "check", say("teacher-ok"), () => close(null))),
+  ]);
+}
+
 /** A refusal, with its next step. @param {string} sentence @param {string} next @param {unknown} [number] */
 export function tell(sentence, next, number) {
   return dialog((close) => [

@@ -11,6 +11,7 @@ import { ask, print, proved } from "./box.js";
 import * as dialogs from "./dialogs.js";
 import { listen } from "./live.js";
 import * as screens from "./screens.js";
+import * as secrets from "./secrets.js";
 
 /** Asked by the clock: while events flow, only for the minutes shown. */
 const REFRESH_MS = 15_000;
@@ -121,7 +122,8 @@ async function enter(how) {
   if (busy) return;
   busy = true;
   try {
-    await ask("POST", "/api/v1/staff/session", how);
+    const entered = await secrets.chosen((own) => ask("POST", "/api/v1/staff/session", { ...how, ...own }));
+    if (!entered) return;
     scanner?.stop();
     await start();
   } catch (cause) {
@@ -199,7 +201,7 @@ function draw() {
   const held = /** @type {HTMLElement | null} */ (document.activeElement)?.dataset?.key;
   const open = main.querySelector("details.tablets")?.hasAttribute("open") ?? false;
   const isHead = who?.role === "head";
-  const head = screens.frame({ name: who?.given_name ?? null, classes, current, onClass: choose, onEnrol: openEnrolment, onPrint: printMany, onCodes: isHead ? chooseCodes : null, onSubstitute: addSubstitute, onUnplugged: unplugged, onLeave: leave });
+  const head = screens.frame({ name: who?.given_name ?? null, classes, current, onClass: choose, onEnrol: openEnrolment, onPrint: printMany, onCodes: isHead ? chooseCodes : null, onStaff: isHead ? () => void doing(secrets.reset) : null, onSubstitute: addSubstitute, onUnplugged: unplugged, onSecret: () => void doing(secrets.change), onLeave: leave });
   const room = view === null ? [] : screens.classroom(view, { filter, onFilter: setFilter, onLetIn: letIn, onAnswer: answer, onEnd: endSession, onBadgeActs: badgeActs, onNewPupil: addPupil, onGuests: guests, onLearn: learn, onChecked: checked, onGive: giveTablet, onFree: freeTablet });
   main.replaceChildren(.../** @type {Node[]} */ ([...head, ...room].filter((n) => n)));
   main.querySelector("details.tablets")?.toggleAttribute("open", open);

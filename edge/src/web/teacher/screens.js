@@ -57,9 +57,9 @@ export function signIn({ onBadge, onAccount, onCamera }) {
 
 /**
  * The page's frame once signed in.
- * @param {{ name: string | null, classes: ClassLine[], current: string | null, onClass: (id: string) => void, onEnrol: () => void, onPrint: () => void, onCodes: (() => void) | null, onSubstitute: () => void, onUnplugged: () => void, onLeave: () => void }} how
+ * @param {{ name: string | null, classes: ClassLine[], current: string | null, onClass: (id: string) => void, onEnrol: () => void, onPrint: () => void, onCodes: (() => void) | null, onStaff: (() => void) | null, onSubstitute: () => void, onUnplugged: () => void, onSecret: () => void, onLeave: () => void }} how
  */
-export function frame({ name, classes, current, onClass, onEnrol, onPrint, onCodes, onSubstitute, onUnplugged, onLeave }) {
+export function frame({ name, classes, current, onClass, onEnrol, onPrint, onCodes, onStaff, onSubstitute, onUnplugged, onSecret, onLeave }) {
   const tab = (/** @type {ClassLine} */ c) =>
     el(
       "button",
@@ -79,7 +79,9 @@ export function frame({ name, classes, current, onClass, onEnrol, onPrint, onCod
         button("quiet", "users", say("teacher-substitute"), onSubstitute, { "data-key": "substitute" }),
         button("quiet", "plug", say("teacher-unplugged"), onUnplugged, { "data-key": "unplugged" }),
         onCodes && button("quiet", "lock", say("teacher-codes"), onCodes, { "data-key": "codes" }),
+        onStaff && button("quiet", "id-badge-2", say("teacher-staff"), onStaff, { "data-key": "staff" }),
         button("quiet", "device-tablet", say("teacher-enrol"), onEnrol, { "data-key": "enrol" }),
+        button("quiet", "pencil", say("teacher-secret"), onSecret, { "data-key": "secret" }),
         button("quiet", "logout", say("teacher-leave"), onLeave, { "data-key": "leave" }),
       ),
     ),

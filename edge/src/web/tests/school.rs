@@ -142,7 +142,7 @@ impl School {
         let (lina, noe) = (badge(draw_person()), badge(draw_person()));
         let (teacher, head) = (badge(draw_person()), badge(draw_person()));
         let class = ClassId::draw(dice.as_ref());
-        let (clock, app) = Self::start(dir.path(), &dice);
+        let (clock, app) = Self::start(dir.path(), &dice, ClockQuality::Synchronised);
         let seed = (lina.clone(), noe.clone(), teacher.clone(), head.clone());
         let coordinator = author(9, Side::Coordinator);
         app.writer
@@ -212,7 +212,7 @@ impl School {
         Self { dir, clock, dice, app, at, code, class, lina, noe, teacher, head }
     }
 
-    fn start(dir: &std::path::Path, dice: &Arc<Seeded>) -> (Arc<Hand>, App) {
+    fn start(dir: &std::path::Path, dice: &Arc<Seeded>, quality: ClockQuality) -> (Arc<Hand>, App) {
         let database = dir.join("box.db");
         let writer = Writer::open(&database, schema::migrate).expect("writer");
         let reader = Reader::open(&database, 2).expect("reader");
@@ -224,7 +224,7 @@ impl School {
             badge_key: BADGE_KEY,
             school_name: "Jean Moulin".into(),
             words: Arc::new(Catalogue::load()),
-            health: Arc::new(Health::new(ClockQuality::Synchronised)),
+            health: Arc::new(Health::new(quality)),
             work_max_bytes: 1_000_000_000,
         };
         let clock = Arc::new(Hand::default());
@@ -234,9 +234,14 @@ impl School {
 
     /// The box stops and starts again on the same disk.
     pub(super) async fn restart(self) -> Self {
+        self.restart_with(ClockQuality::Synchronised).await
+    }
+
+    /// … and knows so well what time it is.
+    pub(super) async fn restart_with(self, quality: ClockQuality) -> Self {
         let Self { dir, dice, app, code, class, lina, noe, teacher, head, .. } = self;
         drop(app);
-        let (clock, app) = Self::start(dir.path(), &dice);
+        let (clock, app) = Self::start(dir.path(), &dice, quality);
         let at = serve(&app).await;
         Self { dir, clock, dice, app, at, code, class, lina, noe, teacher, head }
     }
