@@ -173,6 +173,18 @@ pub struct TabletSelf {
     /// Classes whose guests may sit down now, while it is free.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub guests: Vec<GuestClass>,
+    /// Frames may be sent to the box where the page cannot read them (`POST /api/v1/frames`).
+    #[serde(default)]
+    pub frames_on_box: bool,
+}
+
+/// `POST /api/v1/frames`: what the codes in a frame say.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FrameRead {
+    /// Badges of ours, as [`SignIn`] takes them.
+    pub badges: Vec<String>,
+    /// Codes of others, as a tablet says them ([`crate::badge::ForeignCode`]): their text goes nowhere.
+    pub others: Vec<String>,
 }
 
 /// A class that an adult opened to guests.

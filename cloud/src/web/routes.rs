@@ -8,7 +8,7 @@ use axum::{
     http::{HeaderValue, header},
     middleware::{Next, from_fn, from_fn_with_state},
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{get, post, put},
 };
 use preau_shared::{
     refusal::Refusal,
@@ -44,6 +44,7 @@ pub(crate) fn router(app: App) -> io::Result<Router> {
         .route("/api/v1/schools", get(api::schools::list).post(api::schools::add))
         .route("/api/v1/schools/{uai}", get(api::schools::one))
         .route("/api/v1/schools/{uai}/retire", post(api::schools::retire))
+        .route("/api/v1/schools/{uai}/frames", put(api::schools::frames))
         .route("/api/v1/schools/{uai}/entries", get(api::schools::entries))
         .route("/api/v1/schools/{uai}/sign-ins", get(api::schools::sign_ins))
         .route("/api/v1/events", get(events::statuses))

@@ -91,7 +91,7 @@ impl Project<Connection> for Rows {
             }
             Kind::School => {
                 if let Some(school) = School::from_fields(doc, fields) {
-                    school::project(conn, &school)?;
+                    school::project(conn, &school, documents::school::frames_on_box(fields))?;
                     factors::project(conn, &documents::school::factors(fields))?;
                 }
             }

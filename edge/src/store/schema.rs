@@ -22,6 +22,7 @@ const MIGRATIONS: &[&[&str]] = &[
         prints::CREATE,
     ],
     &[offers::CREATE],
+    &[school::ADD_FRAMES],
 ];
 
 const FIRST: &[&str] = &[

@@ -111,6 +111,8 @@ const KEYS: &[&str] = &[
     "tablet-told-ask-who",
     "tablet-told-code",
     "tablet-told-code-who",
+    "tablet-told-frames",
+    "tablet-told-frames-who",
     "tablet-told-name",
     "tablet-told-name-who",
     "tablet-told-never",

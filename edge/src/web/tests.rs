@@ -1,6 +1,7 @@
 //! The contract, asked over a real socket: the whole router, a real database, clocks moved by hand.
 
 mod abuse;
+mod frames;
 mod newcomers;
 mod printed;
 mod revocation;

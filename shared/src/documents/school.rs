@@ -22,6 +22,7 @@ const BOX_LAN: &str = "box_lan:";
 const BOX_SEAL: &str = "box_seal:";
 const SEAL_KEY: &str = "seal_key:";
 const FACTOR: &str = "factor:";
+const FRAMES: &str = "frames_on_box";
 
 /// Longest address of a box: IPv6 with its zone and port.
 const MAX_LAN_BYTES: usize = 64;
@@ -44,6 +45,8 @@ pub(crate) const RULES: &[Rule] = &[
     Rule::new(SEAL_KEY, Shape::Bytes(32)),
     // By level, what pupils are asked for besides a badge: the head's choice.
     Rule::new(FACTOR, Shape::Text(20)).by_box(),
+    // The DSI's alone: it is a line of its impact assessment.
+    Rule::new(FRAMES, Shape::Flag),
 ];
 
 /// A school.
@@ -172,6 +175,16 @@ pub fn factors(fields: &Fields) -> BTreeMap<String, Factor> {
         Some((level.to_owned(), Factor::from_word(word)?))
     });
     chosen.collect()
+}
+
+/// The DSI lets boxes of this school decode camera frames, or stops it.
+pub fn let_frames(uai: &Uai, on: bool) -> Edit {
+    Edit::of(School::doc(uai)).with_flag(FRAMES, on)
+}
+
+/// Whether tablets may send camera frames to the box, which decodes them in memory; never unless the DSI said so.
+pub fn frames_on_box(fields: &Fields) -> bool {
+    fields.flag(FRAMES)
 }
 
 fn box_key(id: &str, key: &Scalar) -> Option<(BoxId, PublicKey)> {

@@ -55,6 +55,8 @@ refusal-method_not_allowed = This address does not answer to this method.
     .next = See the list of methods in the interface's description.
 refusal-too_large = That is too large.
     .next = Send less at a time.
+refusal-frames_off = Camera images are read on the tablet, never by the box.
+    .next = Show the badge to the tablet, or type the letters of the card.
 refusal-overloaded = Too many requests at once.
     .next = The tablet tries again by itself in a few seconds.
 refusal-storage_failed = The box's disk does not take writes.
@@ -234,6 +236,8 @@ tablet-told-settings = Your settings: letters, colours, sounds
 tablet-told-settings-who = So that every tablet suits you. You can change them whenever you like.
 tablet-told-never = Never kept: your picture in front of the camera, the pages that you look at
 tablet-told-never-who = And when you are done, the tablet clears what you leave on it.
+tablet-told-frames = When the tablet cannot read your badge
+tablet-told-frames-who = The school's box looks for the badge in the camera's picture, and forgets it at once. Nobody sees it.
 tablet-told-ask = Do you want to know, correct or erase?
 tablet-told-ask-who = Ask your teacher; your parents can ask, too.
 

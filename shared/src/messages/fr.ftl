@@ -55,6 +55,8 @@ refusal-method_not_allowed = Cette adresse ne répond pas à cette méthode.
     .next = Voir la liste des méthodes dans la description de l'interface.
 refusal-too_large = C'est trop gros.
     .next = Envoyer moins à la fois.
+refusal-frames_off = Les images de la caméra sont lues sur la tablette, jamais par la boîte.
+    .next = Montrer le badge à la tablette, ou taper les lettres de la carte.
 refusal-overloaded = Trop de demandes en même temps.
     .next = La tablette recommence seule dans quelques secondes.
 refusal-storage_failed = Le disque de la boîte refuse d'écrire.
@@ -234,6 +236,8 @@ tablet-told-settings = Tes réglages : lettres, couleurs, sons
 tablet-told-settings-who = Pour que chaque tablette te convienne. Tu peux les changer quand tu veux.
 tablet-told-never = Jamais gardé : ton image devant la caméra, les pages que tu regardes
 tablet-told-never-who = Et quand tu as fini, la tablette efface ce que tu y laisses.
+tablet-told-frames = Quand la tablette ne sait pas lire ton badge
+tablet-told-frames-who = La boîte de l'école regarde l'image de la caméra pour trouver le badge, puis l'oublie aussitôt. Personne ne la voit.
 tablet-told-ask = Tu veux savoir, corriger ou effacer ?
 tablet-told-ask-who = Demande à la maîtresse ; tes parents peuvent le demander aussi.
 

@@ -14,7 +14,7 @@ use super::id;
 use crate::{
     app::{App, HEARTBEAT},
     sign_in::let_in,
-    store::{Trouble, guest_hours, tablets},
+    store::{Trouble, guest_hours, school, tablets},
     tablets::{enrol, wipe},
     web::{
         body::Json,
@@ -67,9 +67,10 @@ pub(crate) async fn me(
         | TabletState::Retired => None,
     };
     let now = app.clock.stamp();
-    let (name, open) = app
-        .reader
-        .read(|conn| Ok::<_, Trouble>((tablets::name(conn, life.tablet)?, guest_hours::every(conn, now)?)))?;
+    let (name, open, frames_on_box) = app.reader.read(|conn| {
+        let name = tablets::name(conn, life.tablet)?;
+        Ok::<_, Trouble>((name, guest_hours::every(conn, now)?, school::frames_on_box(conn)?))
+    })?;
     let guests = open.into_iter().map(|(class_id, name)| GuestClass { class_id, name });
     Ok(Answer(TabletSelf {
         tablet_id: life.tablet,
@@ -80,6 +81,7 @@ pub(crate) async fn me(
         session,
         wipe,
         guests: guests.filter(|_| state == TabletState::Free).collect(),
+        frames_on_box,
     }))
 }
 

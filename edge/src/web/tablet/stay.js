@@ -15,14 +15,15 @@ import { told } from "./told.js";
 
 export class Stay {
   /**
-   * @param {{ stage: import("./stage.js").Stage, session: Session, ask: (method: string, path: string, body?: unknown) => Promise<any>, leave: (why: Leaving) => void }} how
+   * @param {{ stage: import("./stage.js").Stage, session: Session, ask: (method: string, path: string, body?: unknown) => Promise<any>, leave: (why: Leaving) => void, framesOnBox: () => boolean }} how
    * `ask` speaks to the box with the session's token
    */
-  constructor({ stage, session, ask, leave }) {
+  constructor({ stage, session, ask, leave, framesOnBox }) {
     this.stage = stage;
     this.session = session;
     this.ask = ask;
     this.leave = leave;
+    this.framesOnBox = framesOnBox;
     this.over = false;
     this.idle = new Idle(session.environment.idle_s);
     /** The question whether she is there, while it is asked. @type {HTMLDialogElement | null} */
@@ -127,7 +128,7 @@ export class Stay {
 
   /** @param {boolean} [fresh] */
   #showEnvironment(fresh = false) {
-    const how = { onDone: () => this.leave("done"), onNotMe: () => this.leave("not_me"), onSettings: () => this.#openSettings(), onTold: () => (this.sheet = told()) };
+    const how = { onDone: () => this.leave("done"), onNotMe: () => this.leave("not_me"), onSettings: () => this.#openSettings(), onTold: () => (this.sheet = told(this.framesOnBox())) };
     this.stage.show(`environment ${this.session.session_id}`, () => screens.environment(this.session, how), { fresh });
   }
 

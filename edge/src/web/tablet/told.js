@@ -3,8 +3,8 @@
 import { button, el, icon } from "../static/dom.js";
 import { say } from "../static/words.js";
 
-/** @returns {HTMLDialogElement} */
-export function told() {
+/** @param {boolean} framesOnBox the DSI lets the box read frames @returns {HTMLDialogElement} */
+export function told(framesOnBox) {
   const line = (/** @type {string} */ picture, /** @type {string} */ what, /** @type {string} */ who) =>
     el("li", {}, el("span", { class: "picture", "aria-hidden": "true" }, icon(picture)), el("div", {}, el("h3", {}, what), el("p", {}, who)));
   const page = /** @type {HTMLDialogElement} */ (
@@ -20,6 +20,7 @@ export function told() {
         line("clock", say("tablet-told-stay"), say("tablet-told-stay-who")),
         line("adjustments-horizontal", say("tablet-told-settings"), say("tablet-told-settings-who")),
         line("camera-off", say("tablet-told-never"), say("tablet-told-never-who")),
+        ...(framesOnBox ? [line("camera", say("tablet-told-frames"), say("tablet-told-frames-who"))] : []),
         line("heart-handshake", say("tablet-told-ask"), say("tablet-told-ask-who")),
       ),
       button("main", "check", say("tablet-ok"), () => page.close()),
