@@ -28,7 +28,8 @@ use crate::{
     classroom::{calls::Calls, live::Live, watch::Watch},
     replica::vitals::{self, Health},
     sign_in::{
-        factor::Factors, leave, lockout::Tries, newcomers, staff::Touched, unrecorded::Unrecorded, welcome::Party,
+        factor::Factors, frames::Frames, leave, lockout::Tries, newcomers, staff::Touched, unrecorded::Unrecorded,
+        welcome::Party,
     },
     store::{self, Trouble, journal::Book, offers::Offers, seal::Seal, seats::Seats, sessions, tablet_life},
     tablets::enrol,
@@ -117,6 +118,8 @@ pub(crate) struct Handles {
     pub(crate) proofs: Replays<Thumbprint>,
     pub(crate) tries: Tries,
     pub(crate) factors: Factors,
+    /// Camera frames under way, where the DSI lets the box decode them.
+    pub(crate) frames: Frames,
     pub(crate) touched: Touched,
     pub(crate) unrecorded: Unrecorded,
     /// One print at a time.
@@ -173,6 +176,7 @@ impl App {
             proofs: Replays::default(),
             tries: Tries::default(),
             factors: Factors::default(),
+            frames: Frames::default(),
             touched: Touched::default(),
             unrecorded: Unrecorded::default(),
             printer: Semaphore::new(1),

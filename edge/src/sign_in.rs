@@ -6,6 +6,7 @@ pub(crate) mod badges;
 pub(crate) mod code;
 pub(crate) mod decide;
 pub(crate) mod factor;
+pub(crate) mod frames;
 pub(crate) mod guests;
 pub(crate) mod leave;
 pub(crate) mod let_in;

@@ -295,6 +295,15 @@ impl Coordinator {
         self.json(Method::PUT, &format!("/api/v1/schools/{uai}/accounts"), Some(&body)).await
     }
 
+    /// Lets a school's boxes decode camera frames, or stops it.
+    ///
+    /// # Errors
+    /// No answer, or a refusal.
+    pub async fn let_frames(&self, uai: &Uai, on: bool) -> anyhow::Result<Value> {
+        let body = json!({ "on": on });
+        self.json(Method::PUT, &format!("/api/v1/schools/{uai}/frames"), Some(&body)).await
+    }
+
     /// The sessions whose sign-in the coordinator holds.
     ///
     /// # Errors

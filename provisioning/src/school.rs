@@ -2,7 +2,7 @@
 
 use std::process::ExitCode;
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use preau_shared::{documents::school::Accounts, ids::Uai};
 use serde_json::Value;
 
@@ -68,6 +68,21 @@ enum Act {
         #[arg(long)]
         json: bool,
     },
+    /// Let a school's boxes decode camera frames where a tablet cannot (in memory, never stored), or stop it. It is a line
+    /// of the impact assessment, and the journal keeps it.
+    #[command(after_help = "Example:\n  preau school frames 0900915F on --dir .pilot")]
+    Frames {
+        /// National number.
+        uai: Uai,
+        /// Whether they may.
+        #[arg(value_enum)]
+        switch: Switch,
+        #[command(flatten)]
+        reach: Reach,
+        /// Report as JSON.
+        #[arg(long)]
+        json: bool,
+    },
     /// List the schools with their state.
     #[command(after_help = "Example:\n  preau school list --json --dir .pilot")]
     List {
@@ -81,6 +96,12 @@ enum Act {
 
 fn word(text: &str) -> Result<Accounts, &'static str> {
     Accounts::from_word(text).ok_or("one or many")
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Switch {
+    On,
+    Off,
 }
 
 /// Reads a UAI and insists on its letter: only creating a school may.
@@ -123,6 +144,18 @@ pub async fn run(args: SchoolArgs) -> anyhow::Result<ExitCode> {
                 ),
             };
             Reader::of(json).report(&words, &closed);
+        }
+        Act::Frames { uai, switch, reach, json } => {
+            let on = switch == Switch::On;
+            let switched = reach.open()?.let_frames(&uai, on).await?;
+            let words = if on {
+                format!(
+                    "Boxes of {uai} may decode camera frames, in memory, never stored: write it in the impact assessment."
+                )
+            } else {
+                format!("Boxes of {uai} decode no camera frames.")
+            };
+            Reader::of(json).report(&words, &switched);
         }
         Act::List { reach, json } => status::show(&reach.open()?.schools().await?, Reader::of(json)),
     }

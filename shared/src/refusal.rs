@@ -65,6 +65,8 @@ refusals! {
     OutsideHours = "outside_hours", 403;
     /// The enrolment code is wrong or closed.
     EnrolmentClosed = "enrolment_closed", 403;
+    /// The DSI has not let boxes of this school decode camera frames.
+    FramesOff = "frames_off", 403;
     /// The session is over or was never ours.
     SessionUnknown = "session_unknown", 401;
     /// Staff must sign in first.

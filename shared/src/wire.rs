@@ -183,6 +183,18 @@ pub struct TabletSelf {
     /// Number of the code for a time without the box: the tablet fetches its kit anew when it is another one than it has.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unplugged: Option<u32>,
+    /// Frames may be sent to the box where the page cannot read them (`POST /api/v1/frames`).
+    #[serde(default)]
+    pub frames_on_box: bool,
+}
+
+/// `POST /api/v1/frames`: what the codes in a frame say.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FrameRead {
+    /// Badges of ours, as [`SignIn`] takes them.
+    pub badges: Vec<String>,
+    /// Codes of others, as a tablet says them ([`crate::badge::ForeignCode`]): their text goes nowhere.
+    pub others: Vec<String>,
 }
 
 /// A class that an adult opened to guests.

@@ -9,6 +9,7 @@ use preau_shared::{
         school::{self, Accounts},
     },
     ids::{CatalogueId, PolicyId, Uai},
+    journal::Entry,
     replica::Shelf,
     rig::shelves,
     roster::plain,
@@ -23,6 +24,12 @@ use crate::store::{Tx, boxes, schools};
 const MAX_NAME_BYTES: usize = 200;
 /// Longest slug, in bytes: it must be one label of a host name.
 const MAX_SLUG_BYTES: usize = 40;
+
+/// Lines of the impact assessment (*AIPD*): the journal adds when, and the coordinator's administrator is who.
+const FRAMES_ON: &str = "the coordinator's administrator: images of children's badges are decoded on the box, in memory, \
+                         never stored";
+const FRAMES_OFF: &str =
+    "the coordinator's administrator: images of children's badges are no longer decoded on the box";
 
 /// `POST /api/v1/schools`.
 #[derive(Debug, Clone, Deserialize)]
@@ -95,6 +102,27 @@ impl Desk {
             Ok(boxes.iter().filter(|row| row.uai == uai && row.revoked_at.is_none()).count())
         };
         self.store.commit(retire).await
+    }
+
+    /// Lets the school's boxes decode camera frames, or stops it; the journal has it as a line of the impact assessment.
+    ///
+    /// # Errors
+    /// [`DeskError::NoSchool`].
+    pub(crate) async fn let_frames(&self, uai: Uai, on: bool) -> Result<(), DeskError> {
+        let desk = self.clone();
+        let switch = move |connection: &Tx| {
+            let (shelf, doc) = (Shelf::School(uai.clone()), School::doc(&uai));
+            let fields = shelves::document(connection, &shelf, &doc)?.ok_or(DeskError::NoSchool)?;
+            if school::frames_on_box(&fields) == on {
+                return Ok(());
+            }
+            let now = desk.clock.stamp();
+            desk.edit(connection, &shelf, now, &school::let_frames(&uai, on))?;
+            let what = if on { FRAMES_ON } else { FRAMES_OFF }.to_owned();
+            shelves::journal(connection, &desk.author, &shelf, now, &Entry::Audit { what, by: None })?;
+            Ok(())
+        };
+        self.store.commit(switch).await
     }
 
     /// Switches a school between one and many accounts per tablet; its boxes apply it when they hear of it, and go on with

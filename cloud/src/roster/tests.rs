@@ -269,3 +269,21 @@ async fn a_pupil_made_at_a_box_is_erased_like_anybody() {
     assert_eq!(office.documents_of(zoe).await, (None, None, None));
     assert!(matches!(office.desk.erase(zoe).await, Err(DeskError::NoPerson)));
 }
+
+#[tokio::test]
+async fn frames_on_the_box_are_a_line_of_the_journal_each_time_they_are_switched() {
+    let dir = tempfile::tempdir().expect("dir");
+    let office = office(dir.path()).await;
+    for on in [true, true, false] {
+        office.desk.let_frames(office.uai.clone(), on).await.expect("switched");
+    }
+    let (shelf, origin) = (Shelf::School(office.uai.clone()), office.desk.author.origin);
+    let read = move |c: &Tx| Ok::<_, DeskError>(shelves::entries(c, &shelf, &origin, 0, 100)?);
+    let said: Vec<String> = office.store.commit(read).await.expect("read").into_iter().filter_map(audit).collect();
+    let said: Vec<&String> = said.iter().filter(|what| what.contains("decode")).collect();
+    assert_eq!(said.len(), 2, "switched on, switched off; what is so already is no news: {said:?}");
+}
+
+fn audit((_, _, entry): (u64, preau_shared::time::Stamp, preau_shared::journal::Entry)) -> Option<String> {
+    if let preau_shared::journal::Entry::Audit { what, .. } = entry { Some(what) } else { None }
+}

@@ -95,7 +95,8 @@ impl Project<Connection> for Rows {
             }
             Kind::School => {
                 if let Some(school) = School::from_fields(doc, fields) {
-                    school::project(conn, &school, documents::school::accounts(fields))?;
+                    let frames = documents::school::frames_on_box(fields);
+                    school::project(conn, &school, documents::school::accounts(fields), frames)?;
                     factors::project(conn, &documents::school::factors(fields))?;
                 }
             }

@@ -30,6 +30,7 @@ const MIGRATIONS: &[&[&str]] = &[
         unplugged::CREATE,
         tablet_life::ADD_CLASSES,
         staff_secrets::CREATE,
+        school::ADD_FRAMES,
     ],
 ];
 

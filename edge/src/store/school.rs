@@ -14,16 +14,24 @@ pub(super) const CREATE: &str = "CREATE TABLE school(
 /// The turn in which the school works in one account per tablet; none while it works in many.
 pub(super) const ADD_ONE_ACCOUNT: &str = "ALTER TABLE school ADD COLUMN one_account INTEGER;";
 
+/// Whether the DSI lets this box decode camera frames.
+pub(super) const ADD_FRAMES: &str = "ALTER TABLE school ADD COLUMN frames_on_box INTEGER NOT NULL DEFAULT 0;";
+
 /// Writes what the document says.
-pub(crate) fn project(conn: &Connection, school: &School, accounts: (Accounts, i64)) -> Result<(), StoreError> {
+pub(crate) fn project(
+    conn: &Connection,
+    school: &School,
+    accounts: (Accounts, i64),
+    frames_on_box: bool,
+) -> Result<(), StoreError> {
     let one_account = match accounts {
         (Accounts::One, turn) => Some(turn),
         (Accounts::Many, _) => None,
     };
     change(
         conn,
-        "INSERT OR REPLACE INTO school(one, uai, name, slug, one_account) VALUES (1, ?1, ?2, ?3, ?4)",
-        params![school.uai.to_string(), school.name, school.slug, one_account],
+        "INSERT OR REPLACE INTO school(one, uai, name, slug, one_account, frames_on_box) VALUES (1, ?1, ?2, ?3, ?4, ?5)",
+        params![school.uai.to_string(), school.name, school.slug, one_account, frames_on_box],
     )?;
     Ok(())
 }
@@ -36,4 +44,9 @@ pub(crate) fn one_account(conn: &Connection) -> Result<Option<i64>, StoreError> 
 /// The school's name as its document says it.
 pub(crate) fn name(conn: &Connection) -> Result<Option<String>, StoreError> {
     one(conn, "SELECT name FROM school WHERE one = 1", [], |row| row.get(0))
+}
+
+/// Whether the DSI lets this box decode camera frames.
+pub(crate) fn frames_on_box(conn: &Connection) -> Result<bool, StoreError> {
+    Ok(one(conn, "SELECT frames_on_box FROM school WHERE one = 1", [], |row| row.get(0))?.unwrap_or(false))
 }

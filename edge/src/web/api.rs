@@ -2,6 +2,7 @@
 
 pub(crate) mod badges;
 pub(crate) mod events;
+pub(crate) mod frames;
 pub(crate) mod head;
 pub(crate) mod newcomers;
 pub(crate) mod secrets;

@@ -9,7 +9,7 @@ use axum::{
     response::{IntoResponse as _, Response},
 };
 use futures_util::StreamExt as _;
-use preau_shared::{refusal::Refusal, rig::reply::Problem, wire::MAX_BODY_BYTES};
+use preau_shared::{refusal::Refusal, rig::reply::Problem};
 use serde::de::DeserializeOwned;
 
 /// What comes beyond the limit is read and dropped up to so many bytes, so that the caller hears the refusal.
@@ -22,20 +22,20 @@ fn is_work(request: &Request) -> bool {
     request.method() == Method::PUT && request.uri().path().starts_with("/api/v1/work/")
 }
 
-/// Every body is read here, whatever the URL and before anything else, and is small or refused; a work is bounded where it
+/// Every body is read here, whatever the URL and before anything else, and has `most` bytes or is refused; a work is bounded where it
 /// is written.
 ///
 /// # Errors
 /// The refusal, as it is answered.
-pub(crate) async fn bounded(request: Request) -> Result<Request, Response> {
+pub(crate) async fn bounded(request: Request, most: usize) -> Result<Request, Response> {
     if is_work(&request) {
         return Ok(request);
     }
     let (parts, body) = request.into_parts();
-    match tokio::time::timeout(MAX_BODY_TIME, gather(body)).await {
+    match tokio::time::timeout(MAX_BODY_TIME, gather(body, most)).await {
         Ok(Ok(bytes)) => Ok(Request::from_parts(parts, Body::from(bytes))),
         Ok(Err(refusal)) => {
-            let mut response = Problem::new(refusal).with("max_bytes", MAX_BODY_BYTES).into_response();
+            let mut response = Problem::new(refusal).with("max_bytes", most).into_response();
             response.headers_mut().insert(header::CONNECTION, header::HeaderValue::from_static("close"));
             Err(response)
         }
@@ -43,13 +43,20 @@ pub(crate) async fn bounded(request: Request) -> Result<Request, Response> {
     }
 }
 
-async fn gather(body: Body) -> Result<Bytes, Refusal> {
+/// Too many of its kind are under way: nothing of the body is kept, and it is read so that the caller hears it.
+pub(crate) async fn turned_away(request: Request) -> Response {
+    // Whatever came of the body, the answer is the same.
+    let _ = tokio::time::timeout(MAX_BODY_TIME, gather(request.into_body(), 0)).await;
+    Problem::new(Refusal::Overloaded).retry_after(1).into_response()
+}
+
+async fn gather(body: Body, most: usize) -> Result<Bytes, Refusal> {
     let mut stream = body.into_data_stream();
     let (mut kept, mut seen) = (Vec::new(), 0_usize);
     while let Some(chunk) = stream.next().await {
         let chunk = chunk.map_err(|_| Refusal::Malformed)?;
         seen = seen.saturating_add(chunk.len());
-        if seen <= MAX_BODY_BYTES {
+        if seen <= most {
             kept.extend_from_slice(&chunk);
         } else if seen > MAX_DRAINED_BYTES {
             break;
@@ -57,7 +64,7 @@ async fn gather(body: Body) -> Result<Bytes, Refusal> {
             kept = Vec::new();
         }
     }
-    if seen <= MAX_BODY_BYTES { Ok(kept.into()) } else { Err(Refusal::TooLarge) }
+    if seen <= most { Ok(kept.into()) } else { Err(Refusal::TooLarge) }
 }
 
 /// A JSON body of a known form.

@@ -79,6 +79,7 @@ const FILES: &[Asset] = assets![
     "static/vendor/zxing-wasm/reader/zxing_reader.wasm" is "application/wasm",
     "tablet/tablet.css" is "text/css; charset=utf-8",
     "tablet/box.js" is "text/javascript; charset=utf-8",
+    "tablet/drawer.js" is "text/javascript; charset=utf-8",
     "tablet/entry.js" is "text/javascript; charset=utf-8",
     "tablet/idle.js" is "text/javascript; charset=utf-8",
     "tablet/keep.js" is "text/javascript; charset=utf-8",

@@ -14,10 +14,11 @@ use futures_util::FutureExt as _;
 use preau_shared::{
     refusal::Refusal,
     rig::reply::{self, Problem},
+    wire::MAX_BODY_BYTES,
 };
 
 use super::{
-    api::{badges, events, head, newcomers, secrets, sessions, staff, tablets, work},
+    api::{badges, events, frames, head, newcomers, secrets, sessions, staff, tablets, work},
     body, page, shell, sounds, tablet, teacher,
 };
 use crate::app::App;
@@ -51,6 +52,7 @@ fn api() -> Router<App> {
         .route("/api/v1/tablets/me/unplugged", get(tablets::kit))
         .route("/api/v1/tablets/me/stays", post(tablets::stays))
         .route("/api/v1/sessions", post(sessions::open))
+        .route(frames::PATH, post(frames::read))
         .route("/api/v1/wipes/{wipe_id}/receipt", post(tablets::receipt))
         // A session.
         .route("/api/v1/sessions/current", get(sessions::current).delete(sessions::close))
@@ -97,8 +99,14 @@ fn api() -> Router<App> {
 /// answer of the API carries the nonce of the next proof and is never kept by a cache.
 async fn door(State(app): State<App>, request: Request, next: Next) -> Response {
     let is_api = request.uri().path().starts_with("/api/");
+    let place = (request.uri().path() == frames::PATH).then(|| app.frames.place());
     let answered = async {
-        match body::bounded(request).await {
+        let most = match &place {
+            None => MAX_BODY_BYTES,
+            Some(Some(_)) => frames::MAX_BYTES,
+            Some(None) => return body::turned_away(request).await,
+        };
+        match body::bounded(request, most).await {
             Ok(request) => next.run(request).await,
             Err(refused) => refused,
         }

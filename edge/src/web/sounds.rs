@@ -69,6 +69,7 @@ const SPOKEN: &[Spoken] = spoken![
     "told-stay",
     "told-settings",
     "told-work",
+    "told-frames",
     "told-never",
     "told-ask",
     "badge_malformed",

@@ -113,6 +113,8 @@ const KEYS: &[&str] = &[
     "tablet-told-ask-who",
     "tablet-told-code",
     "tablet-told-code-who",
+    "tablet-told-frames",
+    "tablet-told-frames-who",
     "tablet-told-name",
     "tablet-told-name-who",
     "tablet-told-never",

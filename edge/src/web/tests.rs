@@ -2,6 +2,7 @@
 
 mod abuse;
 mod accounts;
+mod frames;
 mod newcomers;
 mod printed;
 mod revocation;

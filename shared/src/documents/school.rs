@@ -24,6 +24,7 @@ const SEAL_KEY: &str = "seal_key:";
 const FACTOR: &str = "factor:";
 const ACCOUNTS: &str = "accounts";
 const ACCOUNTS_TURN: &str = "accounts_turn";
+const FRAMES: &str = "frames_on_box";
 
 /// Longest address of a box: IPv6 with its zone and port.
 const MAX_LAN_BYTES: usize = 64;
@@ -49,6 +50,8 @@ pub(crate) const RULES: &[Rule] = &[
     // `one` or `many` accounts per tablet, and how often the DSI switched: a tablet's owner is of one turn.
     Rule::new(ACCOUNTS, Shape::Text(20)),
     Rule::new(ACCOUNTS_TURN, Shape::Int),
+    // The DSI's alone: it is a line of its impact assessment.
+    Rule::new(FRAMES, Shape::Flag),
 ];
 
 /// A school.
@@ -214,6 +217,16 @@ pub fn factors(fields: &Fields) -> BTreeMap<String, Factor> {
         Some((level.to_owned(), Factor::from_word(word)?))
     });
     chosen.collect()
+}
+
+/// The DSI lets boxes of this school decode camera frames, or stops it.
+pub fn let_frames(uai: &Uai, on: bool) -> Edit {
+    Edit::of(School::doc(uai)).with_flag(FRAMES, on)
+}
+
+/// Whether tablets may send camera frames to the box, which decodes them in memory; never unless the DSI said so.
+pub fn frames_on_box(fields: &Fields) -> bool {
+    fields.flag(FRAMES)
 }
 
 fn box_key(id: &str, key: &Scalar) -> Option<(BoxId, PublicKey)> {

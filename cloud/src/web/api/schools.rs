@@ -110,6 +110,27 @@ pub(in crate::web) async fn accounts(
     Ok(Json(json!({ "uai": uai, "accounts": to.as_str() })))
 }
 
+/// `PUT` body of [`frames`].
+#[derive(Debug, Deserialize)]
+pub(in crate::web) struct LetFrames {
+    /// Boxes of the school may decode camera frames.
+    on: bool,
+}
+
+/// `PUT /api/v1/schools/{uai}/frames`: lets the school's boxes decode camera frames in memory, or stops it.
+pub(in crate::web) async fn frames(
+    _: Administrator,
+    Asked(lang): Asked,
+    State(web): State<Web>,
+    Path(uai): Path<String>,
+    body: Result<Json<LetFrames>, JsonRejection>,
+) -> Result<Json<Value>, Problem> {
+    let (uai, Json(LetFrames { on })) = (read_uai(&uai)?, body.map_err(|rejection| problem::json(&rejection))?);
+    let switched = web.app.desk.let_frames(uai.clone(), on).await;
+    switched.map_err(|error| problem::desk(error, &web.app.catalogue, lang))?;
+    Ok(Json(json!({ "uai": uai, "frames_on_box": on })))
+}
+
 /// Which entries are asked for.
 #[derive(Debug, Deserialize)]
 pub(in crate::web) struct Page {

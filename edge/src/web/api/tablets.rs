@@ -14,7 +14,7 @@ use super::id;
 use crate::{
     app::{App, HEARTBEAT},
     sign_in::{let_in, unplugged::kit as kit_of},
-    store::{Trouble, guest_hours, tablets, unplugged},
+    store::{Trouble, guest_hours, school, tablets, unplugged},
     tablets::{enrol, unplugged::hear, wipe},
     web::{
         body::Json,
@@ -67,10 +67,10 @@ pub(crate) async fn me(
         | TabletState::Retired => None,
     };
     let now = app.clock.stamp();
-    let (name, open, owner, unplugged) = app.reader.read(|conn| {
+    let (name, open, owner, unplugged, frames_on_box) = app.reader.read(|conn| {
         let owner = tablets::owner(conn, life.tablet)?;
         let (name, open) = (tablets::name(conn, life.tablet)?, guest_hours::every(conn, now)?);
-        Ok::<_, Trouble>((name, open, owner, unplugged::number(conn)?))
+        Ok::<_, Trouble>((name, open, owner, unplugged::number(conn)?, school::frames_on_box(conn)?))
     })?;
     let guests = open.into_iter().map(|(class_id, name)| GuestClass { class_id, name });
     Ok(Answer(TabletSelf {
@@ -84,6 +84,7 @@ pub(crate) async fn me(
         owner: owner.filter(|_| state == TabletState::Free).map(|owner| owner.view()),
         guests: guests.filter(|_| state == TabletState::Free).collect(),
         unplugged,
+        frames_on_box,
     }))
 }
 

@@ -30,7 +30,7 @@ const WAIT_MS = 10_000;
  * @param {string} method
  * @param {string} path
  * @param {Record<string, string>} headers
- * @param {unknown} [body]
+ * @param {unknown} [body] bytes go as they are, anything else as JSON
  * @param {number} [wait_ms] how long an answer may take
  * @returns {Promise<Response>}
  */
@@ -39,12 +39,13 @@ export async function send(method, path, headers, body, wait_ms = WAIT_MS) {
   const bell = setTimeout(() => patience.abort(), wait_ms);
   /** @type {Record<string, string>} */
   const all = { Accept: "application/json", "Accept-Language": document.documentElement.lang, ...headers };
-  if (body !== undefined) all["Content-Type"] = "application/json";
+  const bytes = body instanceof Uint8Array;
+  if (body !== undefined) all["Content-Type"] = bytes ? "application/octet-stream" : "application/json";
   try {
     return await fetch(path, {
       method,
       headers: all,
-      body: body === undefined ? undefined : JSON.stringify(body),
+      body: body === undefined ? undefined : bytes ? /** @type {BodyInit} */ (body) : JSON.stringify(body),
       cache: "no-store",
       credentials: "same-origin",
       signal: patience.signal,

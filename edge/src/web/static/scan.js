@@ -1,4 +1,5 @@
-// The camera, read in the page: an image of a child never leaves the tablet.
+// The camera, read in the page: an image of a child never leaves the tablet, unless the DSI lets the school's box help.
+// Then, and only when the page cannot read or has found nothing for a while, grey frames go to the box (`onFrame`).
 //
 // The browser's own reader is used where there is one; it may need a download that a school without Internet cannot
 // make, so after some failures ours takes over.
@@ -14,7 +15,15 @@ const BADGE = /^[A-Z2-7]{32}$/;
 const NATIVE_FAILURES_COUNT = 3;
 /** So many frames with the browser's reader before ours takes turns with it. */
 const NATIVE_ALONE_COUNT = 40;
+/** The box is asked, where it may be, after so long without a code in view … */
+const HELP_AFTER_MS = 5_000;
+/** … twice a second at most … */
+const HELP_EVERY_MS = 500;
+/** … and, where the page can read itself, so often until a code is seen again: an empty room is not sent all day. */
+const HELP_COUNT = 20;
 
+/** The box reads a grey frame: badges, and codes of others as {@link foreignCode} says them. None when it may not be asked.
+ * @typedef {(greys: Uint8Array, width: number, height: number) => Promise<{ badges: string[], others: string[] } | null>} Help */
 /** @typedef {"insecure" | "none" | "refused" | "busy" | "broken"} Trouble */
 
 /** What the box is told of a code of others (`shared/src/badge/foreign.rs`). @param {string} text */
@@ -28,14 +37,20 @@ export async function foreignCode(text) {
 export class Scanner {
   /**
    * @param {HTMLVideoElement} video
-   * @param {{ onBadge: (text: string) => void, onForeign: (texts: string[]) => void, onTrouble: (trouble: Trouble) => void }} how `onForeign` is told each time that only codes of others are in view
+   * @param {{ onBadge: (text: string) => void, onForeign: (codes: string[]) => void, onTrouble: (trouble: Trouble) => void, onFrame?: Help }} how `onForeign` is told each time that only codes of others are in view, as {@link foreignCode} says them; `onFrame` is the box's help, where it may
    * @param {string[]} [inView] badges that lay there before, such as that of whoever just left: they do not count
    */
-  constructor(video, { onBadge, onForeign, onTrouble }, inView = []) {
+  constructor(video, { onBadge, onForeign, onTrouble, onFrame }, inView = []) {
     this.video = video;
     this.onBadge = onBadge;
     this.onForeign = onForeign;
     this.onTrouble = onTrouble;
+    this.onFrame = onFrame;
+    /** When a code was in view last, and when the box was asked last. */
+    this.found_ms = 0;
+    this.helped_ms = 0;
+    /** Frames that the box had since. */
+    this.helps = 0;
     /** @type {MediaStream | null} */
     this.stream = null;
     /** @type {"user" | "environment"} */
@@ -52,6 +67,8 @@ export class Scanner {
     if (this.running) return;
     if (!window.isSecureContext || !navigator.mediaDevices) return this.onTrouble("insecure");
     this.running = true;
+    this.found_ms = performance.now();
+    this.helps = 0;
     for (const badge of this.seen.keys()) this.seen.set(badge, performance.now());
     try {
       const stream = await navigator.mediaDevices.getUserMedia({
@@ -95,21 +112,30 @@ export class Scanner {
     while (this.stream === stream) {
       const began = performance.now();
       const texts = await this.#read();
-      if (this.stream === stream) this.#saw(texts);
+      const badges = texts.filter((text) => BADGE.test(text));
+      let others = await Promise.all(texts.filter((text) => !BADGE.test(text)).map(foreignCode));
+      const help = texts.length === 0 ? await this.#help() : null;
+      if (texts.length > 0) {
+        this.found_ms = performance.now();
+        this.helps = 0;
+      } else {
+        badges.push(...(help?.badges ?? []));
+        others = help?.others ?? [];
+      }
+      if (this.stream === stream) this.#saw(badges, others);
       const pause_ms = Math.max(PAUSE_MS, performance.now() - began);
       await new Promise((go) => setTimeout(go, pause_ms));
     }
   }
 
-  /** @param {string[]} texts */
-  #saw(texts) {
+  /** @param {string[]} badges @param {string[]} others */
+  #saw(badges, others) {
     const now = performance.now();
     for (const [badge, at] of this.seen) if (now - at >= AWAY_MS) this.seen.delete(badge);
-    const badges = texts.filter((text) => BADGE.test(text));
     const fresh = badges.filter((badge) => !this.seen.has(badge));
     for (const badge of badges) this.seen.set(badge, now);
     for (const badge of fresh) this.onBadge(badge);
-    if (texts.length > 0 && badges.length === 0) this.onForeign(texts);
+    if (others.length > 0 && badges.length === 0) this.onForeign(others);
   }
 
   /** @returns {Promise<string[]>} */
@@ -126,11 +152,29 @@ export class Scanner {
     }
     const image = this.#frame();
     const texts = image ? await decode(image) : [];
-    if (workerBroken && !reader) {
+    if (workerBroken && !reader && !this.onFrame) {
       this.stop();
       this.onTrouble("broken");
     }
     return texts;
+  }
+
+  /** The box's help, where the page cannot read or found nothing for a while. */
+  async #help() {
+    const now = performance.now();
+    const cannot = workerBroken && !reader;
+    if (!this.onFrame || now - this.helped_ms < HELP_EVERY_MS || (!cannot && (now - this.found_ms < HELP_AFTER_MS || this.helps >= HELP_COUNT))) return null;
+    if (this.video.readyState < HTMLMediaElement.HAVE_CURRENT_DATA || this.video.videoWidth === 0) return null;
+    this.helped_ms = now;
+    this.helps += 1;
+    const image = this.#frame();
+    if (!image) return null;
+    const greys = new Uint8Array(image.width * image.height);
+    for (let at = 0; at < greys.length; at += 1) {
+      const [red, green, blue] = [image.data[4 * at] ?? 0, image.data[4 * at + 1] ?? 0, image.data[4 * at + 2] ?? 0];
+      greys[at] = (red + 2 * green + blue) / 4;
+    }
+    return this.onFrame(greys, image.width, image.height).catch(() => null);
   }
 
   /** @returns {ImageData | null} */

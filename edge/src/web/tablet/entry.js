@@ -1,7 +1,7 @@
 // From the badge reader to a session: badge, card's letters, two at a tablet, account, second factor, and the call for
 // an adult when the second factor does not come.
 
-import { Scanner, foreignCode } from "../static/scan.js";
+import { Scanner } from "../static/scan.js";
 import * as screens from "./screens.js";
 import { askSecret } from "./secret.js";
 
@@ -19,14 +19,15 @@ const ENTERING = ["ready", "problem", "secret", "call", "account"];
 
 export class Entry {
   /**
-   * @param {{ stage: import("./stage.js").Stage, busy: () => boolean, signIn: (how: How, takes: (problem: Problem) => boolean) => void, again: () => void }} how
-   * `signIn` asks the box; `again` asks it where the tablet stands
+   * @param {{ stage: import("./stage.js").Stage, busy: () => boolean, signIn: (how: How, takes: (problem: Problem) => boolean) => void, again: () => void, help: import("../static/scan.js").Help }} how
+   * `signIn` asks the box; `again` asks it where the tablet stands; `help` has it read a frame
    */
-  constructor({ stage, busy, signIn, again }) {
+  constructor({ stage, busy, signIn, again, help }) {
     this.stage = stage;
     this.busy = busy;
     this.signIn = signIn;
     this.again = again;
+    this.help = help;
     /** Badges of those who sit down together. @type {string[] | null} */
     this.together = null;
     /** @type {Scanner | null} */
@@ -43,8 +44,10 @@ export class Entry {
     this.waited_s = 0;
   }
 
-  /** The tablet is free. @param {{ school: string, name: string, owner?: import("./screens.js").Person, guests?: { class_id: string, name: string }[] }} me */
-  open({ school, name, owner, guests = [] }) {
+  /** The tablet is free. @param {{ school: string, name: string, owner?: import("./screens.js").Person, guests?: { class_id: string, name: string }[], frames_on_box?: boolean }} me */
+  open({ school, name, owner, guests = [], frames_on_box: framesOnBox = false }) {
+    const onFrame = framesOnBox ? this.help : undefined;
+    if (this.scanner) this.scanner.onFrame = onFrame;
     if (this.stage.shows("ready")) this.#welcome(guests, owner);
     if (this.stage.shows(...ENTERING)) return;
     this.together = null;
@@ -61,7 +64,7 @@ export class Entry {
     this.welcomed = "";
     this.stage.show("ready", () => reader.root, { fresh: true, left: () => this.#close() });
     this.reader = reader;
-    this.scanner = new Scanner(reader.video, { onBadge: (text) => this.badge(text), onForeign: (texts) => void this.#foreign(texts), onTrouble: (trouble) => reader.trouble(trouble) }, this.leftInView);
+    this.scanner = new Scanner(reader.video, { onBadge: (text) => this.badge(text), onForeign: (texts) => this.#foreign(texts), onTrouble: (trouble) => reader.trouble(trouble), onFrame }, this.leftInView);
     this.#welcome(guests, owner);
     this.seen(!document.hidden);
   }
@@ -115,18 +118,18 @@ export class Entry {
   /**
    * A code of others: it is told kindly that it is no badge, unless the box knows whose it is. What is asked is its hash;
    * the text may be a password of another system.
-   * @param {string[]} texts
+   * @param {string[]} texts as `foreignCode` says them
    */
-  async #foreign(texts) {
+  #foreign(texts) {
     const [text] = texts;
     const now_ms = performance.now();
     const { at_ms, seen_ms } = this.asked;
     const known = text === this.asked.text && now_ms - seen_ms < FOREIGN_AWAY_MS && now_ms - at_ms < FOREIGN_AGAIN_MS;
     if (text === this.asked.text) this.asked.seen_ms = now_ms;
-    if (known) return this.reader?.foreign();
+    if (known) return void this.reader?.foreign();
     if (texts.length !== 1 || text === undefined || this.together !== null || this.busy() || !this.stage.shows("ready")) return;
     this.asked = { text, at_ms: now_ms, seen_ms: now_ms };
-    const how = { badge: await foreignCode(text) };
+    const how = { badge: text };
     this.signIn(how, (problem) => {
       if (problem.code !== "badge_unknown" && problem.code !== "locked_out") return this.#takes(how, problem);
       this.reader?.foreign();

@@ -59,8 +59,10 @@ let beat_s = BEAT_S;
 let sinceAsk = ASK_S;
 let sinceBeat = 0;
 let sinceAnswer = 0;
+/** The DSI lets the box read frames. */
+let framesOnBox = false;
 
-const entry = new Entry({ stage, busy: () => busy, signIn, again: askNow });
+const entry = new Entry({ stage, busy: () => busy, signIn, again: askNow, help });
 
 /**
  * One thing at a time: a touch waits for the question under way, a second touch is dropped, and answers that are not a
@@ -178,6 +180,7 @@ async function ask() {
   if (leaving) return leave(leaving);
   const me = await box.ask("GET", "/api/v1/tablets/me", kept.token);
   beat_s = me.heartbeat_s || BEAT_S;
+  framesOnBox = me.frames_on_box === true;
   // Whoever works without the box goes on; it hears of her when she has left.
   if (!apart && (await keep.loadNotes()).length > 0) await loadApart();
   if (apart?.stay) return;
@@ -218,6 +221,12 @@ function withoutBox() {
   dropSession();
   silence.set(false);
   stage.tell(null);
+}
+
+/** The box reads a frame that this page cannot, where the DSI lets it. @type {import("../static/scan.js").Help} */
+async function help(greys, width, height) {
+  if (!box || !kept) return null;
+  return box.ask("POST", `/api/v1/frames?width=${width}&height=${height}`, kept.token, greys);
 }
 
 /** @param {any} me */
@@ -268,7 +277,7 @@ function open(opened) {
   farewell = screens.namesOf(opened);
   sinceBeat = 0;
   endStay();
-  stay = new Stay({ stage, session: opened, ask: inSession, prove: proved, heard: (nonce) => box?.heard(nonce), leave: (why) => void doing(() => leave(why)) });
+  stay = new Stay({ stage, session: opened, ask: inSession, prove: proved, heard: (nonce) => box?.heard(nonce), leave: (why) => void doing(() => leave(why)), framesOnBox: () => framesOnBox });
   stay.show();
 }
 

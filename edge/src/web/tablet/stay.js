@@ -8,18 +8,17 @@ import { Idle } from "./idle.js";
 import * as pages from "./pages.js";
 import * as screens from "./screens.js";
 import { chooseCode } from "./secret.js";
-import { PLAIN, apply, chime, drawer } from "./settings.js";
-import { told } from "./told.js";
+import { PLAIN, apply, chime } from "./settings.js";
 
 /** @typedef {import("./screens.js").Session} Session */
 /** @typedef {"done" | "not_me"} Leaving */
 
 export class Stay {
   /**
-   * @param {{ stage: import("./stage.js").Stage, session: Session, ask: (method: string, path: string, body?: unknown) => Promise<any>, prove: (method: string, path: string) => Promise<Record<string, string>>, heard: (nonce: string | null) => void, leave: (why: Leaving) => void }} how
+   * @param {{ stage: import("./stage.js").Stage, session: Session, ask: (method: string, path: string, body?: unknown) => Promise<any>, prove: (method: string, path: string) => Promise<Record<string, string>>, heard: (nonce: string | null) => void, leave: (why: Leaving) => void, framesOnBox: () => boolean }} how
    * `ask` speaks to the box with the session's token; `prove` makes the headers for what is no JSON
    */
-  constructor({ stage, session, ask, prove, heard, leave }) {
+  constructor({ stage, session, ask, prove, heard, leave, framesOnBox }) {
     this.stage = stage;
     this.session = session;
     this.ask = ask;
@@ -30,6 +29,7 @@ export class Stay {
     this.works = null;
     /** Where it stands on the screen. */
     this.locker = el("div", { class: "locker" });
+    this.framesOnBox = framesOnBox;
     this.over = false;
     this.idle = new Idle(session.environment.idle_s);
     /** The question whether she is there, while it is asked. @type {HTMLDialogElement | null} */
@@ -185,11 +185,19 @@ export class Stay {
   #showEnvironment(fresh = false) {
     if (this.works) this.works.draw();
     else this.#openLocker().catch(() => null);
-    const how = { locker: this.locker, onDone: () => this.leave("done"), onNotMe: () => this.leave("not_me"), onSettings: () => this.#openSettings(), onTold: () => (this.sheet = told()), onClass: () => void this.#askClass().catch(() => null) };
+    const how = { locker: this.locker, onDone: () => this.leave("done"), onNotMe: () => this.leave("not_me"), onSettings: () => void this.#openSettings(), onTold: () => void this.#openTold(), onClass: () => void this.#askClass().catch(() => null) };
     this.stage.show(`environment ${this.session.session_id}`, () => screens.environment(this.session, how), { fresh });
   }
 
-  #openSettings() {
+  /** Fetched when it is asked for. */
+  async #openTold() {
+    const { told } = await import("./told.js");
+    if (!this.over) this.sheet = told(this.framesOnBox());
+  }
+
+  async #openSettings() {
+    const { drawer } = await import("./drawer.js");
+    if (this.over) return;
     this.sheet = drawer(this.settings, {
       onChange: (settings) => {
         this.settings = this.untold = settings;

@@ -4,8 +4,8 @@ import { button, el, icon } from "../static/dom.js";
 import { say } from "../static/words.js";
 import { hush, listen } from "./voice.js";
 
-/** @returns {HTMLDialogElement} */
-export function told() {
+/** @param {boolean} framesOnBox the DSI lets the box read frames @returns {HTMLDialogElement} */
+export function told(framesOnBox) {
   const line = (/** @type {string} */ picture, /** @type {string} */ voice, /** @type {string} */ what, /** @type {string} */ who) =>
     el("li", {}, el("span", { class: "picture", "aria-hidden": "true" }, icon(picture)), el("div", {}, el("h3", {}, what), el("p", {}, who)), listen(voice));
   const page = /** @type {HTMLDialogElement} */ (
@@ -22,6 +22,7 @@ export function told() {
         line("adjustments-horizontal", "told-settings", say("tablet-told-settings"), say("tablet-told-settings-who")),
         line("photo", "told-work", say("tablet-told-work"), say("tablet-told-work-who")),
         line("camera-off", "told-never", say("tablet-told-never"), say("tablet-told-never-who")),
+        ...(framesOnBox ? [line("camera", "told-frames", say("tablet-told-frames"), say("tablet-told-frames-who"))] : []),
         line("heart-handshake", "told-ask", say("tablet-told-ask"), say("tablet-told-ask-who")),
       ),
       button("main", "check", say("tablet-ok"), () => page.close()),
