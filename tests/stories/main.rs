@@ -29,6 +29,7 @@ mod scaled;
 mod screens;
 mod siblings;
 mod silent_box;
+mod staff_secrets;
 mod stays;
 mod teaching;
 mod unplugged;
