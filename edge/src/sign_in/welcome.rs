@@ -75,10 +75,14 @@ impl Welcome {
         party: Party,
     ) -> Result<Self, StoreError> {
         let mut of_classes: BTreeSet<_> = party.class.iter().map(|c| c.id).collect();
-        let which = which_class::of(conn, session, &party.people)?;
-        of_classes.extend(which.chosen);
-        for person in party.people.iter().filter(|_| which.chosen.is_none()) {
-            of_classes.extend(classes::of_pupil(conn, person.id)?);
+        let mut theirs = BTreeSet::new();
+        for person in &party.people {
+            theirs.extend(classes::of_pupil(conn, person.id)?);
+        }
+        let which = which_class::of(conn, session, (&party.people, &theirs))?;
+        match which.chosen {
+            Some(class) => drop(of_classes.insert(class)),
+            None => of_classes.extend(theirs),
         }
         let offer = offers.of(conn, (party.levels(), of_classes))?;
         let choose = code::to_choose(conn, session, &party.people)?;

@@ -1,12 +1,9 @@
 //! A pupil of several classes (two classes, a group, ULIS): with whom does she work now? She says so by a picture, and it
 //! holds for this session. Until then she has what all her classes have; nobody is kept waiting by the question.
 
-use preau_shared::{
-    ids::{ClassId, PersonId},
-    refusal::Refusal,
-    rig::writer::StoreError,
-    wire::ClassChoice,
-};
+use std::collections::BTreeSet;
+
+use preau_shared::{ids::ClassId, refusal::Refusal, rig::writer::StoreError, wire::ClassChoice};
 use rusqlite::Connection;
 
 use crate::{
@@ -30,22 +27,25 @@ pub(crate) struct Which {
     pub(crate) chosen: Option<ClassId>,
 }
 
-/// What she chose in this session, if that still is a class of hers. A lesson that she is in will come before it: it
-/// answers here, and then nothing is asked.
-pub(crate) fn of(conn: &Connection, session: &Session, people: &[Human]) -> Result<Which, StoreError> {
-    let [pupil] = people else { return Ok(Which::default()) };
-    let offered = offered_to(conn, pupil.id)?;
+/// What she chose in this session, if that still is one of `theirs`, the classes of these people. A lesson that she is in
+/// will come before it: it answers here, and then nothing is asked.
+pub(crate) fn of(
+    conn: &Connection,
+    session: &Session,
+    (people, theirs): (&[Human], &BTreeSet<ClassId>),
+) -> Result<Which, StoreError> {
+    let [_alone] = people else { return Ok(Which::default()) };
+    let offered = offered(conn, theirs)?;
     let chosen = session.works_with.filter(|class| offered.iter().any(|choice| choice.class_id == *class));
     Ok(Which { offered, chosen })
 }
 
-fn offered_to(conn: &Connection, pupil: PersonId) -> Result<Vec<ClassChoice>, StoreError> {
-    let hers = classes::of_pupil(conn, pupil)?;
+fn offered(conn: &Connection, hers: &BTreeSet<ClassId>) -> Result<Vec<ClassChoice>, StoreError> {
     let mut offered: Vec<ClassChoice> = Vec::new();
     if hers.len() < 2 {
         return Ok(offered);
     }
-    for class in hers {
+    for class in hers.iter().copied() {
         let Some(found) = classes::find(conn, class)? else { continue };
         let teacher = classes::teachers(conn, class)?.into_iter().next();
         let picture = picture_of(class, &offered);
@@ -74,7 +74,8 @@ pub(crate) async fn choose(app: &App, session: Session, class: ClassId) -> Resul
     app.commit(move |conn, _| {
         let live = sessions::find_live(conn, session.id)?.ok_or(Refusal::SessionUnknown)?;
         let [pupil] = live.people[..] else { return Err(Refusal::NotFound.into()) };
-        if !offered_to(conn, pupil)?.iter().any(|choice| choice.class_id == class) {
+        let hers = classes::of_pupil(conn, pupil)?.into_iter().collect();
+        if !offered(conn, &hers)?.iter().any(|choice| choice.class_id == class) {
             return Err(Refusal::NotFound.into());
         }
         sessions::work_with(conn, live.id, class)?;

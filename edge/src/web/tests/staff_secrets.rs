@@ -2,13 +2,20 @@
 
 use preau_shared::{
     documents::{Edit, Person, Writer as Side, staff},
+    journal::CredentialKind,
     rig::shelves::{self, Author},
     time::{ClockQuality, Stamp},
 };
 use serde_json::{Value, json};
 
 use super::school::{Answer, School, author, phc, send, shelf};
-use crate::{replica::project::Rows, store::Trouble};
+use crate::{
+    replica::project::Rows,
+    store::{
+        Trouble,
+        credentials::{self, Credential},
+    },
+};
 
 const OWN: &str = "le chat dort";
 
@@ -67,6 +74,30 @@ async fn the_head_resets_a_teacher_who_is_signed_in_and_she_chooses_her_own_secr
     // Her own secret also opens a shared tablet.
     let mut tablet = school.tablet("T01").await;
     assert_eq!(tablet.sign_in(json!({"badge": badge, "second_factor": OWN})).await.status, 201);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_reset_holds_for_her_account_too_at_the_page_and_on_a_tablet() {
+    let school = School::open().await;
+    let (person, login) = (school.teacher.0, "mme.a".to_owned());
+    let account = Credential { person, kind: CredentialKind::Account, phc: phc("une phrase"), login };
+    let given = school.app.writer.commit(move |conn| Ok::<_, Trouble>(credentials::replace(conn, &account)?));
+    given.await.expect("given");
+    let enter = async |more: Value| {
+        let mut ask = json!({"account": "mme.a"});
+        ask.as_object_mut().expect("an object").extend(more.as_object().cloned().unwrap_or_default());
+        send(school.at, "POST", "/api/v1/staff/session", &[], ask.to_string().as_bytes()).await
+    };
+    assert_eq!(enter(json!({"password": "une phrase"})).await.status, 201);
+    let code = school.code_of_the_teacher().await;
+    assert_eq!(enter(json!({"password": "une phrase"})).await.code(), (401, "account_wrong"));
+    assert_eq!(enter(json!({"password": code, "new_secret": OWN})).await.status, 201);
+    assert_eq!(enter(json!({"password": "une phrase"})).await.code(), (401, "account_wrong"));
+    assert_eq!(enter(json!({"password": OWN})).await.status, 201);
+    let mut tablet = school.tablet("T01").await;
+    let old = tablet.sign_in(json!({"account": "mme.a", "password": "une phrase"})).await;
+    assert_eq!(old.code(), (401, "account_wrong"));
+    assert_eq!(tablet.sign_in(json!({"account": "mme.a", "password": OWN})).await.status, 201);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
