@@ -31,8 +31,7 @@ async fn the_head_resets_a_teacher_offline_and_she_chooses_her_own_secret() -> R
     room.write("#badge", &teacher.payload).await?;
     room.write("#pin", &teacher.second_factor).await?;
     room.touch("#by-badge .main").await?;
-    room.see("dialog .main").await?;
-    room.touch("dialog .main").await?;
+    room.shows("Ce n'est pas le bon code", 1).await?;
 
     // With the code she chooses her own: what anybody would try first is not taken.
     room.write("#badge", &teacher.payload).await?;
@@ -50,8 +49,7 @@ async fn the_head_resets_a_teacher_offline_and_she_chooses_her_own_secret() -> R
     room.write("#badge", &teacher.payload).await?;
     room.write("#pin", &code).await?;
     room.touch("#by-badge .main").await?;
-    room.see("dialog .main").await?;
-    room.touch("dialog .main").await?;
+    room.shows("Ce n'est pas le bon code", 1).await?;
     open_teacher_page(&room, url, &teacher.payload, OWN).await?;
     office.close().await?;
     room.close().await

@@ -148,6 +148,8 @@ function leave() {
 async function start() {
   who = await ask("GET", "/api/v1/staff/session");
   await refresh();
+  // The form before was perhaps longer.
+  scrollTo(0, 0);
   live?.abort();
   live = new AbortController();
   void listen({
