@@ -22,7 +22,7 @@ use preau_shared::{
 /// Bytes of the common hash that name a version of the files.
 const VERSION_BYTES: usize = 8;
 /// Arguments that sentences shown by modules may have: each is handed over as `{name}` and filled in on the page.
-const ARGUMENTS: [(&str, &str); 10] = [
+const ARGUMENTS: [(&str, &str); 11] = [
     ("name", "{name}"),
     ("tablet", "{tablet}"),
     ("school", "{school}"),
@@ -33,6 +33,7 @@ const ARGUMENTS: [(&str, &str); 10] = [
     ("steps", "{steps}"),
     ("other", "{other}"),
     ("since", "{since}"),
+    ("days", "{days}"),
 ];
 /// Scripts that a page may run: ours only, never inline. Workers read badges with WebAssembly under the same rule.
 const SECURITY: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; media-src 'self' blob:; object-src 'none'; \
@@ -282,6 +283,17 @@ pub(crate) fn bytes_count(name: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_sentence_is_handed_over_with_an_argument_that_nobody_fills_in() {
+        let catalogue = Catalogue::load();
+        for key in said_by(&["tablet/", "teacher/", "static/"]) {
+            for lang in [Lang::Fr, Lang::En] {
+                let sentence = catalogue.say_with(lang, &key, &ARGUMENTS);
+                assert!(!sentence.contains("{$"), "{key}: {sentence}");
+            }
+        }
+    }
 
     #[test]
     fn every_file_a_module_imports_is_served() {
