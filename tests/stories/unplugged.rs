@@ -117,9 +117,14 @@ async fn the_box_is_unplugged_for_a_morning() -> Result<()> {
     tablet.see(".silent-box [data-key=unplugged]").await?;
     ensure!(left(&tablet).await? == json!([0, 0, "", ["preau-tablet"]]), "{}", left(&tablet).await?);
 
+    // Whoever has the pad open when the box is back has no use for it any more.
+    tablet.touch(".silent-box [data-key=unplugged]").await?;
+    tablet.see("dialog.unplugged").await?;
+
     // The plug is in again: both stays are told once, the tablet is cleared, and a child signs in as every day.
     cable.plug();
     tablet.see(".ready").await?;
+    tablet.gone("dialog.unplugged").await?;
     let told = stays(&morning)?;
     ensure!(told == 2, "{told} stays are in the journal");
     sign_in(&tablet, &pupil.payload).await?;

@@ -137,7 +137,10 @@ impl Desk {
             let fields = shelves::document(connection, &shelf, &doc)?.ok_or(DeskError::NoSchool)?;
             School::from_fields(&doc, &fields).filter(|school| !school.deleted).ok_or(DeskError::NoSchool)?;
             if let Some(edit) = school::switch_accounts(&uai, &fields, to) {
-                desk.edit(connection, &shelf, desk.clock.stamp(), &edit)?;
+                let now = desk.clock.stamp();
+                desk.edit(connection, &shelf, now, &edit)?;
+                let what = format!("accounts per tablet: {}", to.as_str());
+                shelves::journal(connection, &desk.author, &shelf, now, &Entry::Audit { what, by: None })?;
             }
             Ok::<_, DeskError>(())
         };

@@ -84,12 +84,7 @@ pub(crate) fn taught_by(conn: &Connection, teacher: PersonId) -> Result<Vec<Clas
 
 /// Who teaches a class, by given name.
 pub(crate) fn teachers(conn: &Connection, class: ClassId) -> Result<Vec<Human>, StoreError> {
-    let sql = format!(
-        "SELECT {} FROM class_members m JOIN people p ON p.person = m.person
-         WHERE m.class = ?1 AND m.teaches = 1 ORDER BY p.given_name, p.person",
-        people::COLUMNS
-    );
-    all(conn, &sql, [&class.as_bytes()[..]], people::read)
+    members(conn, class, true)
 }
 
 /// The classes that somebody is a pupil of.
@@ -104,12 +99,16 @@ pub(crate) fn of_pupil(conn: &Connection, pupil: PersonId) -> Result<Vec<ClassId
 
 /// The pupils of a class, by given name.
 pub(crate) fn pupils(conn: &Connection, class: ClassId) -> Result<Vec<Human>, StoreError> {
+    members(conn, class, false)
+}
+
+fn members(conn: &Connection, class: ClassId, teach: bool) -> Result<Vec<Human>, StoreError> {
     let sql = format!(
         "SELECT {} FROM class_members m JOIN people p ON p.person = m.person
-         WHERE m.class = ?1 AND m.teaches = 0 ORDER BY p.given_name, p.person",
+         WHERE m.class = ?1 AND m.teaches = ?2 ORDER BY p.given_name, p.person",
         people::COLUMNS
     );
-    all(conn, &sql, [&class.as_bytes()[..]], people::read)
+    all(conn, &sql, params![&class.as_bytes()[..], teach], people::read)
 }
 
 /// How many pupils a class has, and how many of them sit at a tablet.

@@ -134,6 +134,7 @@ const KEYS: &[&str] = &[
     "tablet-unplugged-kept",
     "tablet-unplugged-rest",
     "tablet-unplugged-title",
+    "tablet-unplugged-unclean",
     "tablet-unplugged-wrong",
     "tablet-which-all",
     "tablet-which-later",

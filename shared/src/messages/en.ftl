@@ -192,6 +192,7 @@ tablet-wiping-help = It clears everything, then it is ready.
 tablet-unplugged = Work without the box
 tablet-unplugged-title = The code without the box
 tablet-unplugged-help = An adult types the six digits noted from the teacher's page.
+tablet-unplugged-unclean = Something of the last pupil may still be here. Take another tablet, or close the open pages and try again.
 tablet-unplugged-wrong = That is not the code. Try again.
 tablet-unplugged-rest = Wait a minute, then try again.
 tablet-unplugged-guest = Guest

@@ -192,6 +192,7 @@ tablet-wiping-help = Elle efface tout, puis elle sera prête.
 tablet-unplugged = Travailler sans la boîte
 tablet-unplugged-title = Le code sans la boîte
 tablet-unplugged-help = Un adulte tape les six chiffres notés sur sa page.
+tablet-unplugged-unclean = Il reste peut-être quelque chose de l'élève d'avant. Prendre une autre tablette, ou fermer les pages ouvertes et recommencer.
 tablet-unplugged-wrong = Ce n'est pas le bon code. On peut recommencer.
 tablet-unplugged-rest = On attend une minute, puis on recommence.
 tablet-unplugged-guest = Invité

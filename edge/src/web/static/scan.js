@@ -49,8 +49,9 @@ export class Scanner {
     /** When a code was in view last, and when the box was asked last. */
     this.found_ms = 0;
     this.helped_ms = 0;
-    /** Frames that the box had since. */
+    /** Frames that the box had since, and whether it looks at one. */
     this.helps = 0;
+    this.helping = false;
     /** @type {MediaStream | null} */
     this.stream = null;
     /** @type {"user" | "environment"} */
@@ -113,14 +114,13 @@ export class Scanner {
       const began = performance.now();
       const texts = await this.#read();
       const badges = texts.filter((text) => BADGE.test(text));
-      let others = await Promise.all(texts.filter((text) => !BADGE.test(text)).map(foreignCode));
-      const help = texts.length === 0 ? await this.#help() : null;
+      const others = await Promise.all(texts.filter((text) => !BADGE.test(text)).map(foreignCode));
       if (texts.length > 0) {
         this.found_ms = performance.now();
         this.helps = 0;
       } else {
-        badges.push(...(help?.badges ?? []));
-        others = help?.others ?? [];
+        // The page reads on meanwhile.
+        void this.#help(stream);
       }
       if (this.stream === stream) this.#saw(badges, others);
       const pause_ms = Math.max(PAUSE_MS, performance.now() - began);
@@ -159,22 +159,25 @@ export class Scanner {
     return texts;
   }
 
-  /** The box's help, where the page cannot read or found nothing for a while. */
-  async #help() {
+  /** The box's help, where the page cannot read or found nothing for a while. @param {MediaStream} stream */
+  async #help(stream) {
     const now = performance.now();
     const cannot = workerBroken && !reader;
-    if (!this.onFrame || now - this.helped_ms < HELP_EVERY_MS || (!cannot && (now - this.found_ms < HELP_AFTER_MS || this.helps >= HELP_COUNT))) return null;
-    if (this.video.readyState < HTMLMediaElement.HAVE_CURRENT_DATA || this.video.videoWidth === 0) return null;
+    if (!this.onFrame || this.helping || now - this.helped_ms < HELP_EVERY_MS || (!cannot && (now - this.found_ms < HELP_AFTER_MS || this.helps >= HELP_COUNT))) return;
+    if (this.video.readyState < HTMLMediaElement.HAVE_CURRENT_DATA || this.video.videoWidth === 0) return;
     this.helped_ms = now;
     this.helps += 1;
     const image = this.#frame();
-    if (!image) return null;
+    if (!image) return;
     const greys = new Uint8Array(image.width * image.height);
     for (let at = 0; at < greys.length; at += 1) {
       const [red, green, blue] = [image.data[4 * at] ?? 0, image.data[4 * at + 1] ?? 0, image.data[4 * at + 2] ?? 0];
       greys[at] = (red + 2 * green + blue) / 4;
     }
-    return this.onFrame(greys, image.width, image.height).catch(() => null);
+    this.helping = true;
+    const help = await this.onFrame(greys, image.width, image.height).catch(() => null);
+    this.helping = false;
+    if (help && this.stream === stream) this.#saw(help.badges, help.others);
   }
 
   /** @returns {ImageData | null} */

@@ -184,6 +184,7 @@ async function ask() {
   // Whoever works without the box goes on; it hears of her when she has left.
   if (!apart && (await keep.loadNotes()).length > 0) await loadApart();
   if (apart?.stay) return;
+  apart?.shut();
   if (await apart?.tell(asTablet)) return askNow();
   await apart?.refresh(me.unplugged, asTablet);
   if (me.wipe) {

@@ -96,12 +96,11 @@ export class Unplugged {
       draw();
       if (code.length < CODE_DIGITS) return;
       busy = true;
-      const refused = await this.#refuses(code);
+      const refused = (await this.#refuses(code)) ?? (await this.#open());
       code = "";
       draw();
       busy = false;
       if (refused !== null) word.textContent = refused;
-      else await this.#open();
     };
     const erase = () => {
       code = code.slice(0, -1);
@@ -130,16 +129,28 @@ export class Unplugged {
     return say("tablet-unplugged-rest");
   }
 
+  /** @returns {Promise<string | null>} why not; null when a guest sits here */
   async #open() {
-    this.pad?.close();
-    // Whoever sat here before the box went may have left something.
-    await clear();
     const note = { stay_id: drawId(), lasted_s: 0 };
-    await keep.saveNotes([...(await keep.loadNotes()), note]);
-    this.began_ms.set(note.stay_id, performance.now());
+    // From now on a box that comes back waits, and a power cut is one of this stay.
     this.stay = { note, idle: new Idle() };
+    this.began_ms.set(note.stay_id, performance.now());
+    await keep.saveNotes([...(await keep.loadNotes()), note]);
+    // Whoever sat here before the box went may have left something: what cannot be cleared is shown to nobody.
+    if (!(await clear())) {
+      this.stay = null;
+      return say("tablet-unplugged-unclean");
+    }
+    this.shut();
     this.opened();
     this.stage.show("unplugged", () => this.#screen(), { fresh: true });
+    return null;
+  }
+
+  /** Nobody needs a code any more. */
+  shut() {
+    this.pad?.close();
+    this.pad = null;
   }
 
   #screen() {
@@ -188,8 +199,10 @@ export class Unplugged {
   }
 }
 
+/** @returns {Promise<boolean>} whether nothing stayed behind */
 async function clear() {
-  await wipe(CAPABILITIES.map((name) => ({ name })));
+  const report = await wipe(CAPABILITIES.map((name) => ({ name })));
+  return report.every((step) => step.outcome === "done");
 }
 
 function drawId() {
