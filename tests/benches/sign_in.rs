@@ -4,8 +4,10 @@
 //! *Side by side*: bursts at the box and at a bare axum handler take turns. Both run the same listener with as many
 //! threads, check the same proofs with the same code and answer as many bytes; the client is the same, its proofs are made
 //! beforehand and its connections are warm. Each tablet signs in once a burst; between two bursts, unmeasured, all leave
-//! and are wiped. Capacity is taken with a connection for every tablet, the time that a child waits with
-//! [`TOGETHER`] connections.
+//! and are wiped. Capacity is taken with a connection for every tablet. The time that a child waits is taken with
+//! [`TOGETHER`] connections at an equal load: both sides get the same moments, drawn at a rate of half the box's capacity,
+//! and each request is timed from its moment. (Connections that ask again as soon as they are answered load each side as
+//! it lets them; their times only restate throughput, by Little's law, and are shown beside.)
 //! *Fsyncs* are the box's own count of commits (`preau_commits` of its metrics: the writer counts each that wrote) and
 //! those of its log's laps, which stand in the log's header.
 //! *Storms*, *waking* and *restarts* go over HTTP/2 with a connection of its own for each tablet, as browsers do it.
@@ -17,8 +19,9 @@
 use std::{path::Path, process::ExitCode, time::Duration};
 
 use anyhow::{Context as _, Result};
+use mimalloc::MiMalloc;
 use preau_shared::{
-    dice::Seeded,
+    dice::{Dice as _, Seeded},
     rig::{serve::more_open_files, tls},
 };
 use preau_tests::bench::{
@@ -35,6 +38,10 @@ use preau_tests::bench::{
 };
 use tempfile::tempdir;
 use tokio::time::{Instant, sleep};
+
+/// The bare side allocates as the box does.
+#[global_allocator]
+static MEMORY: MiMalloc = MiMalloc;
 
 /// Tablets of a class that sign in at the same time.
 const TOGETHER: u32 = 30;
@@ -97,8 +104,8 @@ fn bench(words: &[String]) -> Result<Vec<String>> {
         let dir = tempdir()?;
         let (mut school, territory) = schools(dir.path()).await?;
         let mut tablets = school.tablets(TABLETS).await.context("enrolment")?;
-        let mut tables = vec![beside(&school, &mut tablets, dir.path()).await.context("side by side")?];
         let dice = Seeded::new(seed);
+        let mut tables = vec![beside(&school, &mut tablets, (dir.path(), &dice)).await.context("side by side")?];
         tables.push(storms(&school, &mut tablets, &territory, &dice).await.context("storms")?);
         tables.push(restarts(&mut school, &mut tablets).await.context("restarts")?);
         tables.push(pauses(&school, &mut tablets).await.context("pauses")?);
@@ -121,28 +128,35 @@ async fn schools(dir: &Path) -> Result<(School, School)> {
 }
 
 /// Both sides in turns.
-async fn beside(school: &School, tablets: &mut Crowd, dir: &Path) -> Result<Table> {
+async fn beside(school: &School, tablets: &mut Crowd, (dir, dice): (&Path, &Seeded)) -> Result<Table> {
     let all = u32::try_from(TABLETS)?;
     let (door, cpu) = (&school.door, || school.boxed.cpu());
-    let warm = tablets.sign_in(door, TOGETHER, cpu).await?;
+    let warm = tablets.sign_in(door, (TOGETHER, &[]), cpu).await?;
     tablets.leave(door).await?;
     let bare = Bare::start(&school.boxed.home, warm.body_bytes / TABLETS).await?;
     let (mut ours, mut theirs, mut fsyncs) = (Vec::new(), Vec::new(), Vec::new());
+    let (mut paced, mut paced_bare) = (Vec::new(), Vec::new());
     let (mut crowded, mut crowded_bare, mut syncs) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..TURNS {
-        for (hands, boxes, bares) in [(TOGETHER, &mut ours, &mut theirs), (all, &mut crowded, &mut crowded_bare)] {
+        let half = Duration::from_secs_f64(count(TABLETS) / (warm.rate() / 2.0));
+        let due = moments(half, dice)?;
+        for (pace, boxes, bares) in [
+            ((TOGETHER, [].as_slice()), &mut ours, &mut theirs),
+            ((TOGETHER, due.as_slice()), &mut paced, &mut paced_bare),
+            ((all, [].as_slice()), &mut crowded, &mut crowded_bare),
+        ] {
             let before = disk::syncs(&school.boxed).await?;
-            boxes.push(tablets.sign_in(door, hands, cpu).await?);
-            syncs.push((hands, disk::syncs(&school.boxed).await? - before));
+            boxes.push(tablets.sign_in(door, pace, cpu).await?);
+            syncs.push((pace.0, pace.1.is_empty(), disk::syncs(&school.boxed).await? - before));
             tablets.leave(door).await?;
-            bares.push(tablets.sign_in(&bare.door, hands, || bare.cpu()).await?);
+            bares.push(tablets.sign_in(&bare.door, pace, || bare.cpu()).await?);
             tablets.forget();
         }
         fsyncs.extend(disk::fsyncs(dir, FSYNCS)?);
     }
-    let per_sign_in = |hands: u32| {
-        let of = syncs.iter().filter(|(h, _)| *h == hands).map(|(_, syncs)| count(*syncs) / count(TABLETS));
-        median(of.collect())
+    let per_sign_in = |hands: u32, eager: bool| {
+        let of = syncs.iter().filter(|(h, e, _)| (*h, *e) == (hands, eager));
+        median(of.map(|(_, _, syncs)| count(*syncs) / count(TABLETS)).collect())
     };
     let cpu =
         |bursts: &[Burst]| bursts.iter().map(|b| b.cpu).sum::<Duration>().as_secs_f64() / count(bursts.len() * TABLETS);
@@ -153,23 +167,37 @@ async fn beside(school: &School, tablets: &mut Crowd, dir: &Path) -> Result<Tabl
     table.shown(format!("{TABLETS} connections: durable sign-ins a second"), rate, "/s");
     table.shown("… bare handler", bare_rate, "/s");
     table.least("… box ÷ bare", rate / bare_rate, "x", 0.6);
-    table.shown("… fsyncs for a sign-in", per_sign_in(all), "");
+    table.shown("… fsyncs for a sign-in", per_sign_in(all, true), "");
     table.shown("… processor for a sign-in", cpu(&crowded) * ms, "ms");
     table.shown("… bare, processor", cpu(&crowded_bare) * ms, "ms");
     let (rate, bare_rate) = (of(&ours, Burst::rate), of(&theirs, Burst::rate));
     table.shown(format!("{TOGETHER} connections: durable sign-ins a second"), rate, "/s");
     table.shown("… bare handler", bare_rate, "/s");
     table.shown("… box ÷ bare", rate / bare_rate, "x");
-    table.shown("… fsyncs for a sign-in", per_sign_in(TOGETHER), "");
+    table.shown("… fsyncs for a sign-in", per_sign_in(TOGETHER, true), "");
     table.shown("… processor for a sign-in", cpu(&ours) * ms, "ms");
     table.shown("… bare, processor", cpu(&theirs) * ms, "ms");
     let at = |hundredths| move |burst: &Burst| percentile(burst.each.clone(), hundredths);
-    table.shown("… a sign-in, median", of(&ours, at(50)) * ms, "ms");
-    table.shown("… bare, median", of(&theirs, at(50)) * ms, "ms");
-    let bare_p99 = of(&theirs, at(99)) * ms;
+    for (side, bursts) in [("a sign-in", &ours), ("bare", &theirs)] {
+        table.shown(format!("… {side}, median"), of(bursts, at(50)) * ms, "ms");
+        table.shown(format!("… {side}, p99"), of(bursts, at(99)) * ms, "ms");
+    }
+    table.shown(format!("{TOGETHER} connections, equal load on both sides"), of(&paced, Burst::rate), "/s");
+    table.shown("… fsyncs for a sign-in", per_sign_in(TOGETHER, false), "");
+    table.shown("… a sign-in, median", of(&paced, at(50)) * ms, "ms");
+    table.shown("… bare, median", of(&paced_bare, at(50)) * ms, "ms");
+    let bare_p99 = of(&paced_bare, at(99)) * ms;
     table.shown("… bare, p99", bare_p99, "ms");
-    table.most("… a sign-in, p99, beside bare + 3 fsyncs", of(&ours, at(99)) * ms, "ms", bare_p99 + 3.0 * fsync * ms);
+    table.most("… a sign-in, p99, beside bare + 3 fsyncs", of(&paced, at(99)) * ms, "ms", bare_p99 + 3.0 * fsync * ms);
     Ok(table)
+}
+
+/// A moment for every tablet, drawn within so long.
+fn moments(within: Duration, dice: &Seeded) -> Result<Vec<Duration>> {
+    let micros = u64::try_from(within.as_micros())?;
+    let mut due: Vec<_> = (0..TABLETS).map(|_| Duration::from_micros(dice.below(micros))).collect();
+    due.sort_unstable();
+    Ok(due)
 }
 
 fn of(bursts: &[Burst], figure: impl Fn(&Burst) -> f64) -> f64 {

@@ -218,7 +218,7 @@ impl Writer {
         connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
         connection.execute_batch(
             "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON; PRAGMA secure_delete=ON;
-             PRAGMA busy_timeout=5000; PRAGMA cache_size=-1000; PRAGMA temp_store=MEMORY;",
+             PRAGMA busy_timeout=5000; PRAGMA cache_size=-8000; PRAGMA temp_store=MEMORY;",
         )?;
         connection.pragma_update(None, "wal_autocheckpoint", MOST_LOG_PAGES)?;
         migrate(&mut connection)?;

@@ -1,6 +1,6 @@
 //! Tablets of a school, each with its key, its token and the badge of one pupil. Proofs are made before a clock runs.
 
-use std::{net::Ipv4Addr, time::Duration};
+use std::{iter::repeat, net::Ipv4Addr, time::Duration};
 
 use anyhow::{Context as _, Result, ensure};
 use futures_util::future::try_join_all;
@@ -11,7 +11,7 @@ use preau_shared::{
 use serde_json::Value;
 use tokio::{
     task::JoinSet,
-    time::{Instant, sleep},
+    time::{Instant, sleep, sleep_until},
 };
 
 use super::line::{Answer, Door, Line};
@@ -231,17 +231,27 @@ impl Crowd {
         self.tablets.iter_mut().for_each(|tablet| tablet.opened = None);
     }
 
-    /// Every tablet signs in once, over so many connections, each of which asks again when it is answered. Proofs are
-    /// made, and connections warm, before the clock runs.
+    /// Every tablet signs in once, over so many connections, which take turns at the moments in `due`, in ascending order
+    /// and counted from the start; beyond them each asks again when it is answered. Proofs are made, and connections warm,
+    /// before the clock runs.
     ///
     /// # Errors
     /// When one is refused.
-    pub async fn sign_in(&mut self, door: &Door, hands: u32, cpu: impl Fn() -> Result<Duration>) -> Result<Burst> {
+    pub async fn sign_in(
+        &mut self,
+        door: &Door,
+        (hands, due): (u32, &[Duration]),
+        cpu: impl Fn() -> Result<Duration>,
+    ) -> Result<Burst> {
         let mut ready = Vec::new();
-        for (n, mut tablets) in (0..).zip(self.parts(hands)) {
+        let every = usize::try_from(hands)?;
+        for (first, (n, mut tablets)) in (0..).zip(self.parts(hands)).enumerate() {
             let hand = Hand::open(door, n).await?;
-            let asked =
-                tablets.iter_mut().map(|tablet| tablet.sign_in(door, &hand.nonce)).collect::<Result<Vec<_>>>()?;
+            let due = due.iter().skip(first).step_by(every).map(Some).chain(repeat(None));
+            let ask = |(tablet, due): (&mut Tablet, Option<&Duration>)| {
+                Ok((tablet.sign_in(door, &hand.nonce)?, due.copied()))
+            };
+            let asked = tablets.iter_mut().zip(due).map(ask).collect::<Result<Vec<_>>>()?;
             ready.push((hand, tablets, asked));
         }
         // What the last burst left behind is cleared away first: its connections are closed.
@@ -250,8 +260,8 @@ impl Crowd {
         for (mut hand, mut tablets, asked) in ready {
             set.spawn(async move {
                 let mut each = Vec::with_capacity(asked.len());
-                for (tablet, request) in tablets.iter_mut().zip(asked) {
-                    let sent = Instant::now();
+                for (tablet, (request, due)) in tablets.iter_mut().zip(asked) {
+                    let sent = moment(due.map(|due| began + due)).await;
                     let answer = hand.ask(&request, 201).await?;
                     each.push(sent.elapsed().as_secs_f64());
                     tablet.opened = Some(answer.body);
@@ -295,6 +305,19 @@ impl Crowd {
         let mut rest = std::mem::take(&mut self.tablets).into_iter();
         std::iter::from_fn(|| Some(rest.by_ref().take(size).collect()).filter(|part: &Vec<_>| !part.is_empty()))
             .collect()
+    }
+}
+
+/// Waits for a moment. Whoever comes after it, because the answer before was late, has waited since then.
+async fn moment(due: Option<Instant>) -> Instant {
+    let now = Instant::now();
+    match due {
+        Some(due) if due > now => {
+            sleep_until(due).await;
+            Instant::now()
+        }
+        Some(due) => due,
+        None => now,
     }
 }
 
