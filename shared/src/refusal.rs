@@ -97,6 +97,8 @@ refusals! {
     WorkFull = "work_full", 507;
     /// The box keeps as many works as it may.
     BoxFull = "box_full", 507;
+    /// The work was kept at another box of the school and is on its way.
+    WorkArriving = "work_arriving", 409;
     /// Something broke on our side; it was logged under a number.
     Failed = "failed", 500;
     /// The claim code is wrong, used or expired.

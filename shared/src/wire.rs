@@ -3,6 +3,7 @@
 //! These types are promises: members are added, never renamed. Domain types convert to and from them at the door.
 
 mod claim;
+pub mod locker;
 mod staff;
 mod status;
 mod topic;

@@ -33,3 +33,4 @@ mod staff_secrets;
 mod stays;
 mod teaching;
 mod unplugged;
+mod work_two_boxes;

@@ -1,6 +1,7 @@
 //! A school with two boxes is whole while the coordinator is out of reach (ARCHITECTURE §2.2; invariants 4, 6, 7).
 
 use std::{
+    io::Write as _,
     path::Path,
     sync::Arc,
     time::{Duration, Instant},
@@ -18,7 +19,7 @@ use preau_shared::{
         task::Tasks,
         tls,
     },
-    wire::ClaimGrant,
+    wire::{ClaimGrant, locker},
 };
 use preau_tests::{
     bench::relay::Relay,
@@ -28,21 +29,23 @@ use preau_tests::{
 use serde_json::{Value, json};
 use tokio::time::timeout;
 
-const PREAU: &str = env!("CARGO_BIN_EXE_preau-under-test");
-const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PREAU: &str = env!("CARGO_BIN_EXE_preau-under-test");
+pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 const PIN: &str = "270236";
 
 /// A box of Les Tilleuls, behind its own line.
-struct Boxed {
-    school: SchoolBox,
+pub(crate) struct Boxed {
+    pub(crate) school: SchoolBox,
     line: Relay,
-    id: BoxId,
+    /// The cable on which its sisters come; only the first box visits.
+    pub(crate) cable: Relay,
+    pub(crate) id: BoxId,
 }
 
 /// A coordinator and the two boxes of one school, which have found each other. The first visits the second.
-struct Territory {
-    cloud: Cloud,
-    boxes: [Boxed; 2],
+pub(crate) struct Territory {
+    pub(crate) cloud: Cloud,
+    pub(crate) boxes: [Boxed; 2],
     /// The head's badge.
     head: String,
     dir: tempfile::TempDir,
@@ -50,6 +53,11 @@ struct Territory {
 
 impl Territory {
     async fn new() -> Result<Self> {
+        Self::with("").await
+    }
+
+    /// The same, with more lines in the boxes' configuration.
+    pub(crate) async fn with(config: &str) -> Result<Self> {
         tls::install_provider();
         let (dir, mqtt) = (tempfile::tempdir()?, free()?);
         let cloud = Cloud::alone(PREAU, &dir.path().join("cloud"), mqtt).await?;
@@ -61,11 +69,14 @@ impl Territory {
         let mut boxes = Vec::new();
         for n in 0..2 {
             let (line, home) = (Relay::open(mqtt).await?, dir.path().join(format!("box{n}")));
-            let more = format!("mqtt = \"{}\"\nlog = \"info,preau_shared=debug\"\n", line.address);
+            let more = format!("mqtt = \"{}\"\nlog = \"info,preau_shared=debug\"\n{config}", line.address);
             let mut school = cloud.claim_box((&unpacked.uai, unpacked.badges.clone()), &home, &more).await?;
+            let cable = Relay::open(school.lan).await?;
+            let mut file = std::fs::File::options().append(true).open(home.join("preau-edge.toml"))?;
+            writeln!(file, "lan_announce = \"{}\"", cable.address)?;
             cloud.open(&mut school).await?;
             let id = grant(&home)?.box_id;
-            boxes.push(Boxed { school, line, id });
+            boxes.push(Boxed { school, line, cable, id });
         }
         boxes.sort_by_key(|b| b.id);
         let boxes = boxes.try_into().ok().context("two boxes")?;
@@ -81,7 +92,7 @@ impl Territory {
         self.cloud.home.join("ca.pem")
     }
 
-    async fn tablet(&self, at: &Boxed) -> Result<Tablet> {
+    pub(crate) async fn tablet(&self, at: &Boxed) -> Result<Tablet> {
         Tablet::enrol(&at.school.url, &self.ca(), &at.school.enrolment_code()?, "Tablette").await
     }
 
@@ -117,9 +128,12 @@ impl Territory {
 }
 
 impl Boxed {
+    pub(crate) async fn status(&self) -> Result<Value> {
+        Ok(serde_json::from_slice(&admin::get(self.school.admin, "/admin/v1/status").await?)?)
+    }
+
     async fn sisters(&self) -> Result<Vec<Value>> {
-        let status: Value = serde_json::from_slice(&admin::get(self.school.admin, "/admin/v1/status").await?)?;
-        Ok(status["sisters"].as_array().context("sisters")?.clone())
+        Ok(self.status().await?["sisters"].as_array().context("sisters")?.clone())
     }
 
     /// Whether one of the others is in contact; the one that nobody unpacked never is.
@@ -191,10 +205,16 @@ async fn two_boxes_are_one_school_without_the_coordinator() -> Result<()> {
 
 /// What the door of a box says to whoever has another box's papers: whether anything was heard behind it.
 async fn lets_in(of: &Boxed, papers: &Path) -> Result<bool> {
+    let (known, works) = (speaks_to(of, papers, PROTOCOL).await?, speaks_to(of, papers, locker::PROTOCOL).await?);
+    ensure!(known == works, "one door for both");
+    Ok(known)
+}
+
+async fn speaks_to(of: &Boxed, papers: &Path, protocol: &[u8]) -> Result<bool> {
     let (grant, key) = (grant(papers)?, std::fs::read_to_string(papers.join("identity/mqtt.key"))?);
     let identity = tls::Identity { certificate: &grant.mqtt_certificate, key: &key };
     let visit = Visit {
-        tls: Arc::new(tls::guest(identity, &grant.authority, PROTOCOL)?),
+        tls: Arc::new(tls::guest(identity, &grant.authority, protocol)?),
         host: tls::host_name(&grant.lan_certificate)?,
         connect_timeout: PATIENCE,
         retry_cap: PATIENCE,

@@ -1,6 +1,8 @@
 //! The ties with the other boxes of the school, so that a school with two boxes is whole when the coordinator is out of
 //! reach: one link for each box that the school's document names, started and ended as the document changes.
 //!
+//! Each has two carriers: one for what the school must know, one for what pupils keep, which may be slow.
+//!
 //! The document is the coordinator's word on who belongs to the school. A box that it says is revoked is hung up on at
 //! once and not let in again. Addresses are the boxes' own word: a wrong one costs contact, for certificates decide.
 
@@ -29,6 +31,7 @@ use preau_shared::{
         task::{Stop, Tasks},
         tls,
     },
+    wire::locker,
 };
 use rusqlite::Connection;
 use tokio::{
@@ -37,7 +40,7 @@ use tokio::{
 };
 
 use super::project::Rows;
-use crate::{app::App, config::Config, identity::Identity};
+use crate::{app::App, config::Config, identity::Identity, store::work::copies, work::exchange};
 
 /// Other boxes that a box talks to; those with the lowest names.
 pub(crate) const MAX_SISTERS: usize = 8;
@@ -90,7 +93,8 @@ pub(crate) fn open(
     let of = Of { reader: app.reader.clone(), uai: grant.uai.clone(), own: grant.box_id };
     let (visitors_in, visitors) = mpsc::channel(MAX_SISTERS);
     let listens = listener.local_addr()?;
-    let (host, asking) = (tls::host(lan, &grant.authority, PROTOCOL)?, of.clone());
+    let visit_works = Visit { tls: Arc::new(tls::guest(mqtt, &grant.authority, locker::PROTOCOL)?), ..visit.clone() };
+    let (host, asking) = (tls::host(lan, &grant.authority, &[PROTOCOL, locker::PROTOCOL])?, of.clone());
     let knows = Arc::new(move |id: &BoxId| asking.fields().is_ok_and(|fields| asking.sisters(&fields).contains(id)));
     door::open(listener, Arc::new(host), knows, visitors_in, tasks).map_err(|e| anyhow!("other boxes: {e}"))?;
     let lan = Lan {
@@ -99,6 +103,7 @@ pub(crate) fn open(
         listens,
         announced: config.lan_announce,
         visit,
+        visit_works,
         replication: replication.clone(),
         tasks: tasks.clone(),
         ties: BTreeMap::new(),
@@ -137,6 +142,8 @@ impl Of {
 /// One other box. Dropped, it ends its connection and its link.
 struct Tie {
     way: Way,
+    /// … of what pupils keep.
+    works: Way,
     status: watch::Receiver<LinkStatus>,
 }
 
@@ -154,6 +161,7 @@ struct Lan {
     listens: SocketAddr,
     announced: Option<SocketAddr>,
     visit: Visit,
+    visit_works: Visit,
     replication: Replication<Sqlite>,
     tasks: Tasks,
     ties: BTreeMap<BoxId, Tie>,
@@ -181,7 +189,8 @@ impl Lan {
                 tracing::error!(%error, "the ties with the other boxes could not be brought up to date");
             }
             if let Some((id, contact)) = visitor
-                && let Some(Tie { way: Way::Host(host), .. }) = self.ties.get(&id)
+                && let Some(tie) = self.ties.get(&id)
+                && let Way::Host(host) = if contact.speaks(locker::PROTOCOL) { &tie.works } else { &tie.way }
             {
                 host.welcome(contact);
             }
@@ -196,6 +205,13 @@ impl Lan {
         }
         let sisters = self.of.sisters(&fields);
         self.settle(&sisters, &fields);
+        if !self.app.work.sisters.are_known(&sisters) {
+            // What a box had that is one of the school's no more does not count.
+            let of_school: Vec<BoxId> = sisters.iter().copied().collect();
+            let act = move |conn: &Connection| Ok(copies::keep_only(conn, &of_school)?);
+            self.app.writer.commit::<_, ShelfError>(act).await?;
+            self.app.work.sisters.are(&sisters);
+        }
         let others = sisters.iter().filter_map(|id| school::box_lan(&fields, *id));
         let own = address::to_tell(self.listens, self.announced, others);
         if let Some(own) = own.filter(|own| school::box_lan(&fields, self.of.own) != Some(*own))
@@ -226,8 +242,10 @@ impl Lan {
                 let tie = self.tie(*id);
                 self.ties.insert(*id, tie);
             }
-            if let Some(Tie { way: Way::Guest(guest), .. }) = self.ties.get(id) {
-                guest.told(school::box_lan(fields, *id));
+            for way in self.ties.get(id).iter().flat_map(|tie| [&tie.way, &tie.works]) {
+                if let Way::Guest(guest) = way {
+                    guest.told(school::box_lan(fields, *id));
+                }
             }
         }
         if before.iter().ne(self.ties.keys()) {
@@ -237,14 +255,20 @@ impl Lan {
     }
 
     fn tie(&self, other: BoxId) -> Tie {
-        let (way, Carried { inbound, outbound }) = if self.of.own < other {
-            let (guest, carried) = neighbour::visit(other, self.visit.clone(), self.app.dice.clone(), &self.tasks);
+        let (works, carried) = self.way(other, &self.visit_works);
+        exchange::start(self.app.clone(), other, carried, self.visit_works.silence, &self.tasks);
+        let (way, Carried { inbound, outbound }) = self.way(other, &self.visit);
+        let replication = self.replication.to_sister(other);
+        Tie { way, works, status: replication.start(inbound, outbound, &self.tasks) }
+    }
+
+    fn way(&self, other: BoxId, visit: &Visit) -> (Way, Carried) {
+        if self.of.own < other {
+            let (guest, carried) = neighbour::visit(other, visit.clone(), self.app.dice.clone(), &self.tasks);
             (Way::Guest(guest), carried)
         } else {
-            let (host, carried) = neighbour::host(self.visit.silence, &self.tasks);
+            let (host, carried) = neighbour::host(visit.silence, &self.tasks);
             (Way::Host(host), carried)
-        };
-        let replication = self.replication.to_sister(other);
-        Tie { way, status: replication.start(inbound, outbound, &self.tasks) }
+        }
     }
 }

@@ -12,7 +12,7 @@ use preau_shared::{
     wire::TabletCounts,
 };
 
-use crate::store::{sessions, tablets, work};
+use crate::store::{sessions, tablets, work::disk};
 
 #[derive(Debug)]
 struct State {
@@ -76,7 +76,7 @@ impl Health {
 pub(crate) fn tell(reader: &Reader, author: &Author, clock: &dyn Clock, health: &Health) -> Result<Vitals, ShelfError> {
     let (counts, signed_in, exposure, works) = reader.read(|conn| {
         let exposure = shelves::exposure(conn, &author.origin)?;
-        Ok::<_, ShelfError>((tablets::counts(conn)?, sessions::signed_in(conn)?, exposure, work::standing(conn)?))
+        Ok::<_, ShelfError>((tablets::counts(conn)?, sessions::signed_in(conn)?, exposure, disk::standing(conn)?))
     })?;
     let quality = health.clock(clock.stamp());
     let ms = |d: std::time::Duration| u64::try_from(d.as_millis()).unwrap_or(u64::MAX);

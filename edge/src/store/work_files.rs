@@ -17,6 +17,8 @@ use rusqlite::Connection;
 const FOLDER: &str = "work";
 /// What the name of a file that still arrives ends with.
 const PART: &str = "part";
+/// What the name of a file ends with that is fetched from another box; it may be gone on with after a while.
+const FETCHED: &str = "fetched";
 
 /// The folder.
 #[derive(Debug, Clone)]
@@ -43,6 +45,11 @@ impl Folder {
         self.path(file).with_extension(PART)
     }
 
+    /// Where a file's bytes are fetched to.
+    pub(crate) fn fetched(&self, file: WorkId) -> PathBuf {
+        self.path(file).with_extension(FETCHED)
+    }
+
     /// Where a file's bytes are.
     pub(crate) fn path(&self, file: WorkId) -> PathBuf {
         self.0.join(file.to_string())
@@ -54,14 +61,31 @@ impl Folder {
         self.sync()
     }
 
+    /// What was fetched is whole, checked and synced by the caller: it gets its name, for good when this returns.
+    pub(crate) fn settle_fetched(&self, file: WorkId) -> io::Result<()> {
+        fs::rename(self.fetched(file), self.path(file))?;
+        self.sync()
+    }
+
     /// Takes files away, for good when this returns; those that are gone already are no error.
     pub(crate) fn remove(&self, files: &[WorkId]) -> io::Result<()> {
         for file in files {
-            for path in [self.path(*file), self.part(*file)] {
+            for path in [self.path(*file), self.part(*file), self.fetched(*file)] {
                 match fs::remove_file(path) {
                     Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
                     Ok(()) | Err(_) => {}
                 }
+            }
+        }
+        if files.is_empty() { Ok(()) } else { self.sync() }
+    }
+
+    /// Takes away what was fetched in part; those that are gone already are no error.
+    pub(crate) fn drop_fetched(&self, files: &[WorkId]) -> io::Result<()> {
+        for file in files {
+            match fs::remove_file(self.fetched(*file)) {
+                Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(e),
+                Ok(()) | Err(_) => {}
             }
         }
         if files.is_empty() { Ok(()) } else { self.sync() }
@@ -77,6 +101,7 @@ impl Folder {
             match (named, Path::new(&name).extension()) {
                 (Some(file), None) => found.whole.push((file, entry.metadata()?.len())),
                 (Some(file), Some(end)) if end == PART => found.parts.push(file),
+                (Some(file), Some(end)) if end == FETCHED => found.fetched.push(file),
                 // Not ours, and left alone.
                 (Some(_) | None, _) => {}
             }
@@ -96,4 +121,5 @@ pub(crate) struct Found {
     /// By name, with sizes in bytes.
     pub(crate) whole: Vec<(WorkId, u64)>,
     pub(crate) parts: Vec<WorkId>,
+    pub(crate) fetched: Vec<WorkId>,
 }

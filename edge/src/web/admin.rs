@@ -26,7 +26,7 @@ use crate::{
     app::App,
     filter::Filter,
     replica::{Ties, lan::MAX_SISTERS},
-    store::{people, work},
+    store::{people, work::disk},
     work::MAX_ARRIVING,
 };
 
@@ -52,7 +52,7 @@ async fn status(State(plane): State<Plane>) -> Result<Json<Value>, Problem> {
     let app = &plane.app;
     let read = app.reader.read(|conn| {
         let exposure = shelves::exposure(conn, &app.author.origin)?;
-        Ok::<_, ShelfError>((people::count(conn)?, exposure, work::standing(conn)?))
+        Ok::<_, ShelfError>((people::count(conn)?, exposure, disk::standing(conn)?))
     });
     let (people, exposure, works) = read.map_err(|e| Problem::failed(&e))?;
     let vitals = app.vitals_now();
@@ -66,6 +66,7 @@ async fn status(State(plane): State<Plane>) -> Result<Json<Value>, Problem> {
             "last_contact_age_s": age(sister.last_message),
             "last_error": sister.last_error,
             "alerts": words(&sister.alerts),
+            "full_of_works": app.work.sisters.of(id).is_full,
         })
     });
     let sisters: Vec<Value> = sisters.collect();
@@ -77,7 +78,8 @@ async fn status(State(plane): State<Plane>) -> Result<Json<Value>, Problem> {
         "written": exposure.written,
         "acknowledged": exposure.written.saturating_sub(exposure.entries),
         "exposure": { "entries": exposure.entries, "oldest_age_ms": vitals.oldest_unsynced_age_ms },
-        "works": { "files_on_one_disk": works.files, "bytes_on_one_disk": works.bytes, "missing": works.missing },
+        "works": { "files_on_one_disk": works.files, "bytes_on_one_disk": works.bytes, "missing": works.missing,
+            "arriving": works.arriving },
         "lag_ms": vitals.lag_ms,
         "wan": { "connected": link.in_contact, "last_contact_age_s": age(link.last_message) },
         "sisters": sisters,
@@ -118,12 +120,13 @@ async fn metrics(State(plane): State<Plane>) -> Response {
     gauge("seats", "Live sessions that the filter knows.", u64::try_from(plane.app.seats.count()).unwrap_or(0));
     gauge("tablets", "Tablets enrolled.", u64::from(vitals.tablets.total));
     gauge("tablets_wiping", "Tablets being cleared.", u64::from(vitals.tablets.wiping));
-    let works = plane.app.reader.read(work::standing).unwrap_or_default();
+    let works = plane.app.reader.read(disk::standing).unwrap_or_default();
     gauge("work_files", "Kept works that stand on this disk only.", works.files);
     gauge("work_bytes", "… in bytes.", works.bytes);
     gauge("work_kept_bytes", "Bytes of all kept works, with what can still be had back.", works.all_bytes);
     gauge("work_bytes_limit", "Bytes that pupils may keep on this disk.", plane.app.work.max_bytes);
     gauge("work_missing", "Works whose file is not on the disk.", works.missing);
+    gauge("work_awaited", "Works of other boxes of the school that are not here yet.", works.arriving);
     gauge("work_arriving_limit", "Works that may arrive at once.", u64::try_from(MAX_ARRIVING).unwrap_or(0));
     gauge("in_contact", "1 while the coordinator is heard.", u64::from(link.in_contact));
     gauge(

@@ -142,6 +142,7 @@ const KEYS: &[&str] = &[
     "tablet-wiping-help",
     "tablet-wiping-title",
     "tablet-work",
+    "tablet-work-arriving",
     "tablet-work-back",
     "tablet-work-elsewhere",
     "tablet-work-ent",

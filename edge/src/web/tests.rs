@@ -13,6 +13,7 @@ mod staff_secrets;
 mod two_classes;
 mod unplugged;
 mod work;
+mod work_between_boxes;
 
 use preau_shared::{badge::Badge, journal::Entry, keys::dpop::TabletKey, wire::MAX_BODY_BYTES};
 use serde_json::{Value, json};

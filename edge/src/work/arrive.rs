@@ -4,7 +4,7 @@ use std::{fs, path::PathBuf, time::Duration};
 
 use axum::body::BodyDataStream;
 use futures_util::StreamExt as _;
-use preau_shared::{ids::WorkId, refusal::Refusal};
+use preau_shared::{ids::WorkId, keys::Sha256, refusal::Refusal};
 use tokio::{
     fs::{File, OpenOptions},
     io::AsyncWriteExt as _,
@@ -25,6 +25,7 @@ const MAX_DRAINED_BYTES: u64 = 2 * MAX_WORK_BYTES;
 #[derive(Debug)]
 pub(crate) struct Arrived {
     pub(crate) size_bytes: u64,
+    pub(crate) hash: Sha256,
     part: PathBuf,
 }
 
@@ -44,8 +45,8 @@ pub(crate) async fn receive(folder: &Folder, file: WorkId, body: &mut BodyDataSt
     let mut options = OpenOptions::new();
     options.write(true).create_new(true).mode(0o600);
     let mut out = options.open(&part).await.map_err(unwritten)?;
-    let mut arrived = Arrived { size_bytes: 0, part };
-    match timeout(MAX_TIME, write(&mut out, &mut arrived.size_bytes, body)).await {
+    let mut arrived = Arrived { size_bytes: 0, hash: Sha256::default(), part };
+    match timeout(MAX_TIME, write(&mut out, &mut arrived, body)).await {
         Ok(written) => written?,
         Err(_) => return Err(Trouble::because(Refusal::Overloaded, "the work took too long")),
     }
@@ -53,16 +54,17 @@ pub(crate) async fn receive(folder: &Folder, file: WorkId, body: &mut BodyDataSt
     Ok(arrived)
 }
 
-async fn write(out: &mut File, size_bytes: &mut u64, body: &mut BodyDataStream) -> Result<(), Trouble> {
+async fn write(out: &mut File, arrived: &mut Arrived, body: &mut BodyDataStream) -> Result<(), Trouble> {
     while let Some(chunk) = timeout(MAX_SILENCE, body.next())
         .await
         .map_err(|_| Trouble::because(Refusal::Overloaded, "the work stopped arriving"))?
     {
         let chunk = chunk.map_err(|_| Trouble::because(Refusal::Malformed, "the work broke off"))?;
-        *size_bytes = size_bytes.saturating_add(u64::try_from(chunk.len()).unwrap_or(u64::MAX));
-        if *size_bytes > MAX_WORK_BYTES {
+        arrived.size_bytes = arrived.size_bytes.saturating_add(u64::try_from(chunk.len()).unwrap_or(u64::MAX));
+        if arrived.size_bytes > MAX_WORK_BYTES {
             return Err(Trouble::because(Refusal::TooLarge, format!("a work has {MAX_WORK_BYTES} bytes at most")));
         }
+        arrived.hash.update(&chunk);
         out.write_all(&chunk).await.map_err(unwritten)?;
     }
     out.flush().await.map_err(unwritten)

@@ -21,7 +21,7 @@ use crate::{
         Trouble,
         journal::Book,
         sessions::Session,
-        work::{self, Work},
+        work::{self, Work, disk},
     },
 };
 
@@ -50,14 +50,16 @@ pub(crate) async fn keep(
     let _place = app.work.arriving.try_acquire().map_err(|_| Trouble::for_now(Refusal::Overloaded, 5))?;
     let file = WorkId::draw(app.dice.as_ref());
     let arrived = arrive::receive(&app.work.folder, file, body).await?;
-    let (size_bytes, max_bytes, folder) = (arrived.size_bytes, app.work.max_bytes, app.work.folder.clone());
+    let (size_bytes, sha256) = (arrived.size_bytes, Some(arrived.hash.clone().finish()));
+    let (max_bytes, folder) = (app.work.max_bytes, app.work.folder.clone());
     let written = app
         .commit(move |conn, book| {
             let people = owners(conn, &session)?;
             let name = free_for(conn, &people, name)?;
-            let new = Work { file, name, media: media.word.to_owned(), size_bytes, kept: book.now };
+            let media = media.word.to_owned();
+            let new = Work { file, name, media, size_bytes, kept: book.now, sha256, here: true, copied: false };
             let (replaced, gone) = put(conn, book, &people, &new)?;
-            if work::standing(conn)?.all_bytes > max_bytes {
+            if disk::standing(conn)?.all_bytes > max_bytes {
                 return Err(Refusal::BoxFull.into());
             }
             // The last thing done: its name and the rows are there together, or neither.
@@ -82,17 +84,17 @@ pub(crate) async fn keep(
 fn put(conn: &Connection, book: &Book, people: &[PersonId], new: &Work) -> Result<(bool, Vec<WorkId>), Trouble> {
     let (mut replaced, mut gone) = (false, Vec::new());
     for person in people {
-        if let Some(before) = work::retire(conn, *person, &new.name, book.now)? {
+        if let Some(before) = work::retire(conn, book, *person, &new.name)? {
             replaced = true;
             gone.extend(before);
         }
-        work::add(conn, *person, new)?;
+        work::add(conn, book, *person, new)?;
         let (now, mut all) = work::bytes_of(conn, *person)?;
         if now > MAX_PERSON_BYTES {
             return Err(Refusal::WorkFull.into());
         }
         while all > MAX_PERSON_BYTES {
-            let Some(oldest) = work::drop_oldest_former(conn, *person)? else { break };
+            let Some(oldest) = work::drop_oldest_former(conn, book, *person)? else { break };
             gone.push(oldest);
             all = work::bytes_of(conn, *person)?.1;
         }
@@ -104,7 +106,7 @@ fn put(conn: &Connection, book: &Book, people: &[PersonId], new: &Work) -> Resul
 pub(super) fn unnamed(conn: &Connection, files: Vec<WorkId>) -> Result<Vec<WorkId>, StoreError> {
     let mut unnamed = Vec::new();
     for file in files {
-        if !work::is_named(conn, file)? {
+        if !disk::is_named(conn, file)? {
             unnamed.push(file);
         }
     }

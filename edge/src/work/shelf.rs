@@ -76,7 +76,8 @@ pub(crate) fn list(app: &App, session: &Session) -> Result<wire::Works, Trouble>
                     size_bytes: kept.size_bytes,
                     kept_age_s: age_s,
                     delivery: wire::Delivery::Waiting,
-                    on_one_disk: true,
+                    on_one_disk: kept.here && !kept.copied,
+                    arriving: !kept.here,
                 });
             }
         }
@@ -88,10 +89,12 @@ pub(crate) fn list(app: &App, session: &Session) -> Result<wire::Works, Trouble>
 /// One work of theirs.
 ///
 /// # Errors
-/// `not_found`; those of [`owners`].
+/// `not_found`; `work_arriving` while another box has it and this one has not; those of [`owners`].
 pub(crate) fn find(app: &App, session: &Session, name: &str) -> Result<Work, Trouble> {
     is_recorded(app, session)?;
-    app.reader.read(|conn| Ok(joint(conn, &owners(conn, session)?, name)?.ok_or(Refusal::NotFound)?))
+    let found = app.reader.read(|conn| Ok::<_, Trouble>(joint(conn, &owners(conn, session)?, name)?))?;
+    let work = found.ok_or(Refusal::NotFound)?;
+    if work.here { Ok(work) } else { Err(Refusal::WorkArriving.into()) }
 }
 
 /// Takes a work away from each of them; it can be had back for a while.
@@ -105,7 +108,7 @@ pub(crate) async fn take_away(app: &App, session: Session, name: String) -> Resu
             let (people, mut gone) = (owners(conn, &session)?, Vec::new());
             joint(conn, &people, &name)?.ok_or(Refusal::NotFound)?;
             for person in people {
-                gone.extend(work::retire(conn, person, &name, book.now)?.unwrap_or_default());
+                gone.extend(work::retire(conn, book, person, &name)?.unwrap_or_default());
             }
             Ok(unnamed(conn, gone)?)
         })
@@ -124,7 +127,7 @@ pub(crate) async fn bring_back(app: &App, session: Session, name: String) -> Res
     app.commit(move |conn, book| {
         let mut any = false;
         for person in owners(conn, &session)? {
-            any |= work::restore(conn, person, &name, book.now)?;
+            any |= work::restore(conn, book, person, &name)?;
         }
         if any { Ok(()) } else { Err(Refusal::NotFound.into()) }
     })

@@ -43,6 +43,13 @@ pub struct Contact {
     _place: door::Place,
 }
 
+impl Contact {
+    /// Whether this is what its guest came to speak.
+    pub fn speaks(&self, protocol: &[u8]) -> bool {
+        self.stream.get_ref().1.alpn_protocol() == Some(protocol)
+    }
+}
+
 impl std::fmt::Debug for Contact {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Contact")

@@ -84,18 +84,18 @@ pub fn client(authority: &str, identity: Option<Identity<'_>>) -> Result<ClientC
 }
 
 /// The host's side between two boxes: TLS 1.3 alone, every guest shows a certificate of `authority`, and nothing is
-/// resumed, so that whoever comes back is judged again.
+/// resumed, so that whoever comes back is judged again. It speaks each of `protocols`.
 ///
 /// # Errors
 /// [`TlsError`] when a PEM is unreadable or key and certificate do not fit.
-pub fn host(identity: Identity<'_>, authority: &str, protocol: &[u8]) -> Result<ServerConfig, TlsError> {
+pub fn host(identity: Identity<'_>, authority: &str, protocols: &[&[u8]]) -> Result<ServerConfig, TlsError> {
     let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots(authority)?), provider()).build()?;
     let (chain, key) = read(identity)?;
     let mut config = ServerConfig::builder_with_provider(provider())
         .with_protocol_versions(&[&TLS13])?
         .with_client_cert_verifier(verifier)
         .with_single_cert(chain, key)?;
-    config.alpn_protocols = vec![protocol.to_vec()];
+    config.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
     config.session_storage = Arc::new(NoServerSessionStorage {});
     config.send_tls13_tickets = 0;
     Ok(config)

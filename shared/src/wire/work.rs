@@ -28,6 +28,9 @@ pub struct Work {
     pub delivery: Delivery,
     /// Whether this box alone has it.
     pub on_one_disk: bool,
+    /// Kept at another box of the school, and not here yet: it cannot be opened until it is.
+    #[serde(default)]
+    pub arriving: bool,
 }
 
 /// Where a work stands on its way to the ENT (*espace numérique de travail*).

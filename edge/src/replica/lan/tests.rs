@@ -113,6 +113,7 @@ impl Boxed {
         let lan = Lan {
             of: Of { reader: app.reader.clone(), uai: uai(), own: id(OWN) },
             app,
+            visit_works: visit.clone(),
             listens: "127.0.0.1:8444".parse().expect("address"),
             announced: None,
             visit,

@@ -7,7 +7,7 @@ import { Problem, Unreachable, read } from "../static/problem.js";
 import { say } from "../static/words.js";
 import * as pages from "./pages.js";
 
-/** @typedef {{ name: string, kind: string, media_type: string, size_bytes: number, kept_age_s: number, delivery: string }} Work */
+/** @typedef {{ name: string, kind: string, media_type: string, size_bytes: number, kept_age_s: number, delivery: string, arriving?: boolean }} Work */
 
 const ADDRESS = "/api/v1/work";
 /** What the box takes, in bytes. */
@@ -18,6 +18,8 @@ const MAX_NAME_CHARS = 80;
 const PROOFS_COUNT = 3;
 /** A case of fifteen tablets sends slowly. */
 const WAIT_MS = 300_000;
+/** What comes from another building is looked for so often. */
+const LOOK_MS = 10_000;
 const TAKES = "image/*,application/pdf,text/plain,audio/*,video/*";
 /** @type {Record<string, string>} */
 const PICTURES = { image: "photo", pdf: "file-text", text: "pencil", audio: "music", video: "film", other: "puzzle" };
@@ -45,20 +47,27 @@ export class Works {
     /** @type {HTMLDialogElement | null} */
     this.opened = null;
     this.over = false;
+    /** Until it looks again for what is on its way. @type {ReturnType<typeof setTimeout> | undefined} */
+    this.looking = undefined;
   }
 
-  /** A guest has no locker, and sees none. */
-  async load() {
+  /** A guest has no locker, and sees none. A look that finds nothing new leaves the page, and the focus, as they are. */
+  async load(looks = false) {
+    const before = looks && JSON.stringify(this.works.map(told));
     try {
-      this.works = JSON.parse(await (await this.#send("GET", ADDRESS)).text()).works;
+      // One request at a time can be broken off.
+      if (!looks || this.sent === null) this.works = JSON.parse(await (await this.#send("GET", ADDRESS)).text()).works;
       this.root.hidden = false;
     } catch (cause) {
-      this.#told(cause);
+      if (!looks) this.#told(cause);
     }
-    this.draw();
+    clearTimeout(this.looking);
+    if (!this.over && this.works.some((work) => work.arriving)) this.looking = setTimeout(() => void this.load(true), LOOK_MS);
+    if (before !== JSON.stringify(this.works.map(told))) this.draw();
   }
 
   end() {
+    clearTimeout(this.looking);
     this.over = true;
     this.asking?.abort();
     this.opened?.close();
@@ -108,9 +117,10 @@ export class Works {
   #tile(work) {
     return el(
       "button",
-      { type: "button", class: "shortcut work", onclick: () => void this.#open(work) },
+      { type: "button", class: "shortcut work", disabled: work.arriving, onclick: () => void this.#open(work) },
       el("span", { class: "picture tint3" }, icon(PICTURES[work.kind] ?? "puzzle")),
       el("span", { class: "title" }, work.name),
+      work.arriving && el("span", { class: "arriving" }, icon("clock"), say("tablet-work-arriving")),
     );
   }
 
@@ -258,6 +268,11 @@ export class Works {
 /** @param {string} name */
 function address(name) {
   return `${ADDRESS}/${encodeURIComponent(name)}`;
+}
+
+/** What the shelf shows of a work. @param {Work} work */
+function told({ name, kind, arriving }) {
+  return [name, kind, arriving];
 }
 
 /** A picture, drawn: nothing of it gets an address. @param {Blob} blob @param {string} name */

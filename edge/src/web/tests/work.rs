@@ -75,7 +75,7 @@ async fn what_she_keeps_is_hers_at_every_tablet_and_after_a_restart() {
     assert_eq!(
         list.body["works"],
         json!([{"name": "mon chat.png", "kind": "image", "media_type": "image/png", "size_bytes": DRAWING.len(),
-                "kept_age_s": 60, "delivery": "waiting", "on_one_disk": true}])
+                "kept_age_s": 60, "delivery": "waiting", "on_one_disk": true, "arriving": false}])
     );
     assert_eq!(school.app.vitals().expect("vitals").unsynced_files, 1);
     one.leaves(&session).await;
@@ -193,8 +193,11 @@ async fn what_is_not_kept_is_said_and_leaves_nothing() {
         media: "video/mp4".into(),
         size_bytes: MAX_PERSON_BYTES - 10,
         kept: Stamp(0),
+        sha256: None,
+        here: true,
+        copied: false,
     };
-    school.app.commit(move |conn, _| Ok(work::add(conn, lina, &most)?)).await.expect("planted");
+    school.app.commit(move |conn, book| Ok(work::add(conn, book, lina, &most)?)).await.expect("planted");
     assert_eq!(tablet.keeps(&session, "small", "text/plain", b"1234567").await.status, 201);
     assert_eq!(tablet.finds_works(&session).await.1, Vec::<String>::new());
     assert_eq!(tablet.keeps(&session, "more", "text/plain", b"12345678").await.code(), (507, "work_full"));

@@ -12,6 +12,7 @@ use super::*;
 use crate::{dice::Seeded, rig::serve::bind};
 
 const SCHOOL: &str = "tilleuls.box.belfort.example";
+const OTHER: &[u8] = b"preau-other/1";
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Longer than anything takes here, shorter than patience.
 const SILENCE: Duration = Duration::from_secs(5);
@@ -89,7 +90,7 @@ impl Door {
         let at = listener.local_addr().expect("address");
         let known: BTreeSet<BoxId> = known.iter().copied().map(id).collect();
         let (say, visitors) = mpsc::channel(4);
-        let config = tls::host(authority.lan(2).identity(), &authority.pem(), PROTOCOL).expect("host");
+        let config = tls::host(authority.lan(2).identity(), &authority.pem(), &[PROTOCOL, OTHER]).expect("host");
         let tasks = Tasks::default();
         let knows: door::Knows = Arc::new(move |id| known.contains(id));
         door::open(listener, Arc::new(config), knows, say, &tasks).expect("open");
