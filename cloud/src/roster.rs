@@ -5,29 +5,32 @@
 //! rows; a shelf, and so a box, only ever sees names, levels and classes (ARCHITECTURE §2.1).
 
 mod apply;
+mod codes;
 mod desk;
 mod documents;
 mod erase;
 mod evidence;
 mod import;
 mod matching;
+mod paper_codes;
 mod plan;
 mod preview;
 mod revoke;
 mod school;
-mod secret;
 mod sheaf;
+mod short;
 mod staff;
 mod standing;
 mod undo;
 
 pub(crate) use apply::Yes;
+pub(crate) use codes::{CodeLine, CodesPlan, CodesUndone};
 pub(crate) use desk::{Desk, DeskError, DeskParts};
 pub(crate) use documents::{DocumentLine, DocumentsAnswer};
 pub(crate) use import::Received;
+pub(crate) use paper_codes::{CodesDrawn, For};
 pub(crate) use preview::{Applied, Preview, Undone};
 pub(crate) use school::NewSchool;
-pub(crate) use secret::{Slow, is_same};
 pub(crate) use staff::{StaffAnswer, StaffLine};
 
 #[cfg(test)]

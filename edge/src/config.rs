@@ -40,6 +40,9 @@ pub(crate) struct Config {
     pub(crate) enrolment_tablets: u32,
     /// What pupils may keep on this box together, in megabytes.
     pub(crate) work_mb: u64,
+    /// Where the machine says for how long it has been running, as Linux does: the code in the school's safe opens only just
+    /// after its plug was put in.
+    pub(crate) uptime: PathBuf,
     /// Log directive.
     pub(crate) log: String,
 }
@@ -60,6 +63,7 @@ impl Default for Config {
             enrolment_open_min: 0,
             enrolment_tablets: 30,
             work_mb: 20_000,
+            uptime: "/proc/uptime".into(),
             log: "info".into(),
         }
     }

@@ -107,7 +107,7 @@ async fn serve(options: Serve) -> anyhow::Result<()> {
         bind("admin plane", config.admin).map_err(|e| anyhow!(e))?,
         bind("other boxes of the school", config.lan).map_err(|e| anyhow!(e))?,
     );
-    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start());
+    let clock: Arc<dyn Clock> = Arc::new(SystemClock::start_on_machine(&config.uptime));
     let dice: Arc<dyn Dice> = Arc::new(SystemDice);
     let app = bring_to_life((&options.dir, &config), &identity, signing, (&clock, &dice)).await?;
     let ties = replicate_to(&app, (&config, &options.dir, &identity), listeners.2, &tasks)?;

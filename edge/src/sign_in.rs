@@ -13,6 +13,7 @@ pub(crate) mod let_in;
 pub(crate) mod lockout;
 pub(crate) mod newcomers;
 pub(crate) mod printing;
+pub(crate) mod safe;
 pub(crate) mod scan;
 pub(crate) mod secrets;
 pub(crate) mod staff;

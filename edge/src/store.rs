@@ -16,6 +16,7 @@ pub(crate) mod offers;
 pub(crate) mod people;
 pub(crate) mod policies;
 pub(crate) mod prints;
+pub(crate) mod safe_codes;
 pub(crate) mod schema;
 pub(crate) mod school;
 pub(crate) mod seal;

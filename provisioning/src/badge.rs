@@ -1,4 +1,4 @@
-//! `preau badge`: print new ones, make one void from the coordinator.
+//! `preau badge`: print new ones, import those of another system, make one void from the coordinator.
 
 use std::{
     path::{Path, PathBuf},
@@ -17,6 +17,7 @@ use preau_shared::{
 use serde_json::json;
 
 use crate::{
+    codes,
     coordinator::{BadgeLine, Reach},
     out::Reader,
     roster::{read_badges, write_secret},
@@ -61,6 +62,8 @@ enum Act {
         #[arg(long)]
         json: bool,
     },
+    Import(codes::ImportArgs),
+    TakeBack(codes::TakeBackArgs),
     /// Make a lost badge void everywhere; a box out of contact learns it when it returns.
     #[command(after_help = "Example:\n  preau badge void 000102030405060708090a0b0c0d0e0f --dir .pilot")]
     Void {
@@ -85,6 +88,8 @@ pub async fn run(args: BadgeArgs) -> anyhow::Result<ExitCode> {
             let lang = if english { Lang::En } else { Lang::Fr };
             sheet(&badges, &out, class.as_deref(), Style { layout, used, lang }, Reader::of(json))
         }
+        Act::Import(args) => codes::import(args).await,
+        Act::TakeBack(args) => codes::take_back(args).await,
         Act::Void { badge_id, reach, json } => void(badge_id, reach, Reader::of(json)).await,
     }
 }
@@ -131,7 +136,7 @@ fn card(line: &BadgeLine) -> Card {
         given_name: line.given_name.clone(),
         animal: line.animal.clone(),
         class: line.class.clone(),
-        short_code: String::new(),
+        short_code: line.short_code.clone(),
         note: String::new(),
     }
 }

@@ -131,6 +131,9 @@ pub struct BadgeLine {
     /// The animal beside a pupil's name; empty for staff.
     #[serde(default)]
     pub animal: String,
+    /// The short code, in groups; empty where none was drawn.
+    #[serde(default)]
+    pub short_code: String,
 }
 
 #[derive(Deserialize)]
@@ -202,13 +205,26 @@ impl Coordinator {
         answer.json().context("the coordinator's plan is not what this program knows")
     }
 
-    /// Applies a plan; the answer holds the new badges, once.
+    /// Applies a plan; the answer holds the new badges, once. They have no short codes, each of which costs the coordinator
+    /// tens of milliseconds: nobody types these badges.
     ///
     /// # Errors
     /// No answer, or a refusal: the plan would empty the school and `force` is not set.
     pub async fn apply_roster(&self, plan: &Value, force: bool) -> anyhow::Result<Vec<BadgeLine>> {
+        self.apply(plan, force, false).await
+    }
+
+    /// … with short codes, for paper.
+    ///
+    /// # Errors
+    /// As [`Self::apply_roster`].
+    pub async fn apply_roster_for_paper(&self, plan: &Value, force: bool) -> anyhow::Result<Vec<BadgeLine>> {
+        self.apply(plan, force, true).await
+    }
+
+    async fn apply(&self, plan: &Value, force: bool, short_codes: bool) -> anyhow::Result<Vec<BadgeLine>> {
         let id = plan.get("id").and_then(Value::as_str).context("the plan has no id")?;
-        let body = json!({ "digest": plan.get("digest"), "force": force });
+        let body = json!({ "digest": plan.get("digest"), "force": force, "short_codes": short_codes });
         let applied: Badges = self.json(Method::POST, &format!("/api/v1/rosters/{id}/apply"), Some(&body)).await?;
         Ok(applied.badges)
     }

@@ -75,7 +75,7 @@ pub fn schools(dice: &dyn Dice, now: Stamp) -> Vec<Invented> {
 
 /// The year in which the running school year began: August is the first month of the new one.
 pub fn school_year(now: Stamp) -> u16 {
-    let (year, month) = civil(now);
+    let (year, month, _) = now.date();
     let began = if month >= 8 { year } else { year.saturating_sub(1) };
     u16::try_from(began).unwrap_or(2026)
 }
@@ -84,17 +84,6 @@ pub fn school_year(now: Stamp) -> u16 {
 pub fn school_year_label(now: Stamp) -> String {
     let began = school_year(now);
     format!("{began}-{}", began.saturating_add(1))
-}
-
-/// Year and month of a stamp in the Gregorian calendar, counted in eras of 400 years from 1 March 0000.
-fn civil(now: Stamp) -> (i64, i64) {
-    let days = now.0.div_euclid(86_400_000) + 719_468;
-    let (era, day_of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year_of_era = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
-    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let month_from_march = (5 * day_of_year + 2) / 153;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
-    (year_of_era + era * 400 + i64::from(month <= 2), month)
 }
 
 /// Draws one of `from`.

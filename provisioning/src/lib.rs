@@ -7,6 +7,8 @@
 //! | [`invent`] | invented schools, pupils, rosters and block lists |
 //! | [`coordinator`] | the coordinator's API, as the words below call it |
 //! | [`school`], [`boxes`], [`broker`], [`roster`], [`badge`], [`privacy`], [`quarantine`], [`status`], [`backup`] | one noun of the command line each |
+//! | [`codes`] | QR codes of another system, imported |
+//! | [`paper_codes`] | codes for staff, drawn at the coordinator and told on paper |
 //! | [`out`], [`admin`] | what a person or a program reads; the admin plane of box and coordinator |
 
 use std::process::ExitCode;
@@ -18,9 +20,11 @@ pub mod backup;
 pub mod badge;
 pub mod boxes;
 pub mod broker;
+pub mod codes;
 pub mod coordinator;
 pub mod invent;
 pub mod out;
+pub mod paper_codes;
 pub mod pilot;
 pub mod privacy;
 pub mod quarantine;
@@ -62,7 +66,7 @@ enum Word {
     Broker(broker::BrokerArgs),
     /// Rosters: check, import, undo.
     Roster(roster::RosterArgs),
-    /// Badges: make one void.
+    /// Badges: print them, import another system's codes, make one void.
     Badge(badge::BadgeArgs),
     /// What the law asks for a person: erase.
     Privacy(privacy::PrivacyArgs),

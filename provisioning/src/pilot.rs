@@ -9,6 +9,7 @@
 mod child;
 mod control;
 mod folder;
+mod machine;
 mod ports;
 mod prepare;
 mod record;
@@ -95,6 +96,12 @@ enum Act {
     /// Kill a process (SIGKILL); it starts again.
     #[command(subcommand, after_help = "Example:\n  preau pilot kill cloud")]
     Kill(KillAct),
+    /// Pull the plug of a school's box and put it in again.
+    #[command(after_help = "Example:\n  preau pilot plug jean-moulin-belfort")]
+    Plug {
+        /// UAI or slug.
+        school: String,
+    },
 }
 
 #[derive(Debug, Subcommand)]
@@ -191,6 +198,7 @@ impl Act {
         match self {
             Self::Status => Ask::Status,
             Self::Kill(KillAct::Cloud) => Ask::KillCloud,
+            Self::Plug { school } => Ask::PlugBox { school: school.clone() },
             Self::Kill(KillAct::Box { school }) => Ask::KillBox { school: school.clone() },
             Self::Wan(act) => {
                 let (school, line) = match act {

@@ -100,7 +100,7 @@ pub async fn run(args: RosterArgs) -> anyhow::Result<ExitCode> {
             let plan = coordinator.plan_roster(&uai, &school_year, read(&file)?).await?;
             reader.report(&in_words(&plan), &plan);
             if apply {
-                let given = coordinator.apply_roster(&plan, force).await?;
+                let given = coordinator.apply_roster_for_paper(&plan, force).await?;
                 if let Some(file) = &badges {
                     write_badges(file, &given)?;
                 }
@@ -157,9 +157,19 @@ fn in_words(plan: &Value) -> String {
     text
 }
 
-/// Columns of a badges file (ARCHITECTURE §5.1), and the animal that stands on a printed badge.
-pub(crate) const BADGE_COLUMNS: [&str; 9] =
-    ["person_id", "given_name", "class", "level", "role", "badge_id", "payload", "second_factor", "animal"];
+/// Columns of a badges file (ARCHITECTURE §5.1); animal and short code stand on a printed badge.
+pub(crate) const BADGE_COLUMNS: [&str; 10] = [
+    "person_id",
+    "given_name",
+    "class",
+    "level",
+    "role",
+    "badge_id",
+    "payload",
+    "second_factor",
+    "animal",
+    "short_code",
+];
 
 /// Writes badges as CSV to a file that only its owner reads: a payload is all that a badge is.
 pub(crate) fn write_badges(file: &Path, badges: &[BadgeLine]) -> anyhow::Result<()> {
@@ -176,6 +186,7 @@ pub(crate) fn write_badges(file: &Path, badges: &[BadgeLine]) -> anyhow::Result<
             &b.payload,
             &b.second_factor,
             &b.animal,
+            &b.short_code,
         ])?;
     }
     write_secret(file, &csv.into_inner()?)

@@ -1,4 +1,4 @@
-//! `preau school`: add one, list them all, retire one.
+//! `preau school`: add one, list them all, retire one; codes on paper for its staff.
 
 use std::process::ExitCode;
 
@@ -6,7 +6,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use preau_shared::{documents::school::Accounts, ids::Uai};
 use serde_json::Value;
 
-use crate::{coordinator::Reach, out::Reader, status};
+use crate::{coordinator::Reach, out::Reader, paper_codes, status};
 
 /// Schools of the territory.
 #[derive(Debug, Args)]
@@ -83,6 +83,8 @@ enum Act {
         #[arg(long)]
         json: bool,
     },
+    SafeCode(paper_codes::SafeCodeArgs),
+    Activations(paper_codes::ActivationArgs),
     /// List the schools with their state.
     #[command(after_help = "Example:\n  preau school list --json --dir .pilot")]
     List {
@@ -157,6 +159,8 @@ pub async fn run(args: SchoolArgs) -> anyhow::Result<ExitCode> {
             };
             Reader::of(json).report(&words, &switched);
         }
+        Act::SafeCode(args) => return paper_codes::safe_code(args).await,
+        Act::Activations(args) => return paper_codes::activations(args).await,
         Act::List { reach, json } => status::show(&reach.open()?.schools().await?, Reader::of(json)),
     }
     Ok(ExitCode::SUCCESS)

@@ -18,6 +18,7 @@ pub mod person;
 pub mod policy;
 pub mod provisional;
 pub(crate) mod rule;
+pub mod safe;
 mod saved;
 pub mod school;
 pub mod staff;

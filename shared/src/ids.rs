@@ -111,6 +111,8 @@ random_ids! {
     RosterId;
     /// A claim of a box, from code to certificate.
     ClaimId;
+    /// An import of another system's QR codes.
+    ImportId;
 }
 
 /// A school's national number (*unité administrative immatriculée*): seven digits and a check letter.

@@ -1,14 +1,16 @@
-//! What is printed: badges, as a PDF that any printer takes, made without a network.
+//! What is printed: badges and codes, as a PDF that any printer takes, made without a network.
 //!
 //! | module | its one idea |
 //! |---|---|
 //! | [`badges`] | cards and labels on sheets of A4 |
+//! | [`slips`] | codes for staff, to cut out or to lay into a safe |
 //! | `ink` | text that fits, QR codes, drawings: what stands on a page |
 //!
 //! Type is Andika, which SIL makes for those who learn to read (`print/andika/OFL.txt`).
 
 pub mod badges;
 mod ink;
+pub mod slips;
 
 pub use badges::{Card, Layout, Sheet, Style, print};
 

@@ -43,6 +43,10 @@ refusals! {
     SecretToChoose = "secret_to_choose", 403;
     /// A secret of staff that anybody would try first, or too short.
     SecretTooSimple = "secret_too_simple", 422;
+    /// The code in the school's safe opens only at a box whose plug was just put in.
+    SafeClosed = "safe_closed", 403;
+    /// Not the code in the school's safe, or one that was used or replaced.
+    SafeCodeWrong = "safe_code_wrong", 401;
     /// Too many wrong tries; a teacher lets in.
     LockedOut = "locked_out", 429;
     /// Account or password is wrong.

@@ -16,6 +16,7 @@ pub mod replicate;
 pub mod reply;
 pub mod serve;
 pub mod shelves;
+pub mod slow;
 pub mod sql;
 pub mod store;
 pub mod task;

@@ -7,6 +7,7 @@
 
 mod cells;
 mod charset;
+pub mod codes;
 mod header;
 pub mod onde;
 mod row;

@@ -25,6 +25,7 @@ mod planted;
 mod refusals;
 mod replication;
 mod roster;
+mod safe_code;
 mod scaled;
 mod screens;
 mod siblings;

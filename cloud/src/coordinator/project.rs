@@ -1,15 +1,16 @@
 //! Documents become rows, in the commit that brings them. What a row is made of stands in its table's file.
 
 use preau_shared::{
-    documents::{DocId, Fields, Kind, School, school},
+    documents::{DocId, Fields, Kind, Person, School, safe, school},
     ids::{PersonId, Uai},
     journal::Entry,
     replica::{Origin, Shelf, Tombstone, sealing::Notice},
     rig::shelves::{Project, ShelfError},
     time::Stamp,
+    wire::Role,
 };
 
-use crate::store::{Tx, boxes, carries, people, schools, seals, voids};
+use crate::store::{Tx, boxes, carries, people, safe_codes, schools, seals, voids};
 
 /// Keeps the coordinator's projected tables in step with the shelves.
 #[derive(Debug, Clone, Copy, Default)]
@@ -24,6 +25,10 @@ impl Project<Tx> for Projection {
         {
             schools::project(conn, &school)?;
             hear_seals(conn, &school.uai, fields)?;
+        }
+        if let (Shelf::School(uai), Kind::Person, Some(safe)) = (shelf, doc.kind, safe::safe_code(fields)) {
+            let is_head = Person::from_fields(doc, fields).is_some_and(|p| p.role == Role::Head && !p.deleted);
+            safe_codes::project(conn, uai, PersonId::from_bytes(doc.id), is_head.then_some(safe.used))?;
         }
         Ok(())
     }
@@ -46,7 +51,9 @@ impl Project<Tx> for Projection {
 
     fn erased(&self, conn: &Tx, shelf: &Shelf, tombstone: &Tombstone) -> Result<(), ShelfError> {
         if let (Shelf::School(uai), Kind::Person) = (shelf, tombstone.doc.kind) {
-            people::forget(conn, PersonId::from_bytes(tombstone.doc.id), uai)?;
+            let person = PersonId::from_bytes(tombstone.doc.id);
+            people::forget(conn, person, uai)?;
+            safe_codes::project(conn, uai, person, None)?;
         }
         Ok(())
     }

@@ -25,7 +25,7 @@ use crate::{
     store::{
         Database, Tx,
         boxes::{self, BoxRow},
-        schools, voids,
+        safe_codes, schools, voids,
     },
 };
 
@@ -101,11 +101,13 @@ impl Fleet {
             }
             of_school.entry(row.uai).or_default().push(facts);
         }
+        let safes = safe_codes::used(conn)?;
         let mut facts = Vec::new();
         for school in schools::open(conn)? {
             let entries = self.entries(conn, &school.uai, &marks)?;
             let boxes = of_school.remove(&school.uai).unwrap_or_default();
-            facts.push(SchoolFacts { uai: school.uai, name: school.name, boxes, entries });
+            let troubles = safes.contains(&school.uai).then_some(Trouble::SafeOpened).into_iter().collect();
+            facts.push(SchoolFacts { uai: school.uai, name: school.name, boxes, entries, troubles });
         }
         Ok(facts)
     }

@@ -38,6 +38,8 @@ pub(crate) enum Trouble {
     ManyVoids,
     /// The box's certificate ends within [`CERTIFICATE_WARNING_DAYS`] days.
     Certificate,
+    /// The code of the school's safe was used, and no other was drawn since.
+    SafeOpened,
 }
 
 impl Trouble {
@@ -52,6 +54,7 @@ impl Trouble {
             Self::TooOld => "dsi-trouble-too-old",
             Self::ManyVoids => "dsi-trouble-voids",
             Self::Certificate => "dsi-trouble-certificate",
+            Self::SafeOpened => "dsi-trouble-safe",
         }
     }
 }
@@ -103,6 +106,8 @@ pub(crate) struct SchoolFacts {
     pub(crate) boxes: Vec<BoxFacts>,
     /// Journal entries of this school that the coordinator holds.
     pub(crate) entries: u64,
+    /// What needs a person, of the school and of no box.
+    pub(crate) troubles: BTreeSet<Trouble>,
 }
 
 /// Both clocks at the moment of the answer, and what counts as contact.
@@ -196,7 +201,8 @@ impl BoxFacts {
 /// The school's line. Counts of tablets in use are summed over boxes; the inventory is replicated, so its largest counts.
 pub(crate) fn school_status(facts: &SchoolFacts, now: Now, words: (&Catalogue, Lang)) -> SchoolStatus {
     let boxes: Vec<BoxStatus> = facts.boxes.iter().map(|b| b.status(now)).collect();
-    let state = boxes.iter().map(|b| b.state).min().unwrap_or(SyncState::NeverSeen);
+    let worst = boxes.iter().map(|b| b.state).min().unwrap_or(SyncState::NeverSeen);
+    let state = if facts.troubles.is_empty() { worst } else { worst.min(SyncState::Attention) };
     let told = || facts.boxes.iter().filter_map(|b| b.vitals.as_ref());
     let everybody_in_contact = !facts.boxes.is_empty() && facts.boxes.iter().all(|b| now.in_contact(b.contact));
     let known = facts.boxes.iter().filter_map(BoxFacts::unsynced).reduce(u64::saturating_add);
@@ -228,7 +234,7 @@ pub(crate) fn school_status(facts: &SchoolFacts, now: Now, words: (&Catalogue, L
 
 /// The worst trouble in words with its remedy; else what a box told of itself.
 fn last_error(facts: &SchoolFacts, now: Now, (catalogue, lang): (&Catalogue, Lang)) -> Option<String> {
-    let found = facts.boxes.iter().flat_map(|b| b.troubles(now)).min();
+    let found = facts.boxes.iter().flat_map(|b| b.troubles(now)).chain(facts.troubles.iter().copied()).min();
     found
         .map(|trouble| catalogue.say(lang, trouble.key()).into_owned())
         .or_else(|| facts.boxes.iter().filter_map(|b| b.vitals.as_ref()).find_map(|v| v.last_error.clone()))
@@ -281,8 +287,12 @@ mod tests {
     }
 
     fn check(boxes: Vec<BoxFacts>, now: Now) -> SchoolStatus {
-        let facts =
-            SchoolFacts { uai: "0900001A".parse().expect("uai"), name: "Jean Moulin".into(), boxes, entries: 7 };
+        check_with(boxes, BTreeSet::new(), now)
+    }
+
+    fn check_with(boxes: Vec<BoxFacts>, troubles: BTreeSet<Trouble>, now: Now) -> SchoolStatus {
+        let (uai, name) = ("0900001A".parse().expect("uai"), "Jean Moulin".into());
+        let facts = SchoolFacts { uai, name, boxes, entries: 7, troubles };
         school_status(&facts, now, (&Catalogue::load(), Lang::En))
     }
 
@@ -347,6 +357,17 @@ mod tests {
         let mut facts = heard(10, 0, vitals(0, 0, None));
         facts.certificate_ends = Some(Stamp(1_000_000_000 + 13 * MS_PER_DAY));
         assert_eq!(check(vec![facts], at(11)).state, SyncState::Attention);
+    }
+
+    #[test]
+    fn a_safe_that_was_opened_needs_a_person_until_another_envelope_is_printed() {
+        let well = || vec![heard(10, 0, vitals(0, 0, None))];
+        let status = check_with(well(), [Trouble::SafeOpened].into(), at(11));
+        assert_eq!(status.state, SyncState::Attention);
+        assert!(status.last_error.is_some_and(|words| words.contains("safe-code")));
+        let away = check_with(well(), [Trouble::SafeOpened].into(), at(100));
+        assert_eq!(away.state, SyncState::Offline, "and hides nothing worse");
+        assert_eq!(check(well(), at(11)).state, SyncState::InSync);
     }
 
     #[test]

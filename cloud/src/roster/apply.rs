@@ -20,6 +20,7 @@ use super::{
     plan::{Arrival, Change, Line, Plan, Whence, plan},
     preview::{Applied, NewBadge},
     sheaf::{Sheaf, TakeBack},
+    short::Shorts,
     standing::Standing,
 };
 use crate::store::Tx;
@@ -35,6 +36,8 @@ pub(crate) struct Yes {
     pub(crate) digest: Option<String>,
     /// Apply although the file looks partial.
     pub(crate) force: bool,
+    /// Draw no short codes: nobody prints these badges.
+    pub(crate) bare: bool,
 }
 
 impl Desk {
@@ -44,10 +47,21 @@ impl Desk {
     /// [`DeskError::Outdated`] when the school changed since the plan was shown; [`DeskError::Suspicious`] without force.
     pub(crate) async fn apply(&self, id: RosterId, yes: Yes) -> Result<Applied, DeskError> {
         let desk = self.clone();
-        self.store.commit(move |connection| desk.apply_in(connection, id, &yes)).await
+        let badges = if yes.bare { 0 } else { self.store.read(move |conn| desk.arriving(conn, id)).await? };
+        let (desk, shorts) = (self.clone(), Shorts::make(self, badges).await?);
+        self.store.commit(move |connection| desk.apply_in(connection, id, (&yes, shorts))).await
     }
 
-    fn apply_in(&self, connection: &Tx, id: RosterId, yes: &Yes) -> Result<Applied, DeskError> {
+    /// How many badges applying a roster would draw, at most.
+    fn arriving(&self, connection: &Tx, id: RosterId) -> Result<usize, DeskError> {
+        let Some(row) = rosters::find(connection, id)? else { return Ok(0) };
+        let (RosterState::Planned, Some(lines)) = (row.state, &row.lines) else { return Ok(0) };
+        let lines: Vec<Line> = serde_json::from_str(lines).map_err(|_| DeskError::Stored)?;
+        let standing = self.standing(connection, &row.uai, &lines)?;
+        Ok(plan(&lines, row.unread, &row.school_year, &standing).arrive.len())
+    }
+
+    fn apply_in(&self, connection: &Tx, id: RosterId, (yes, shorts): (&Yes, Shorts)) -> Result<Applied, DeskError> {
         let row = rosters::find(connection, id)?.ok_or(DeskError::NoRoster)?;
         let lines = match (row.state, &row.lines) {
             (RosterState::Applied, _) => {
@@ -69,7 +83,7 @@ impl Desk {
             return Err(DeskError::Suspicious { leaving, enrolled, unread: plan.unread });
         }
         let now = self.clock.stamp();
-        let mut work = Work::new(self, connection, &row.uai, (&plan, &standing));
+        let mut work = Work::new(self, connection, &row.uai, (&plan, &standing, shorts));
         work.all(now)?;
         let (back, badges) = (work.back, work.badges);
         // A file that changed nothing does not stand between the last one that did and its undo.
@@ -90,9 +104,10 @@ impl Desk {
         Ok(Applied { id, again: false, arrived, changed, left, badges })
     }
 
-    /// Draws a badge: its document, and its payload, told once.
-    pub(super) fn draw_badge(&self, person: PersonId) -> (Badge, String) {
+    /// Draws a badge: its document; its payload and its short code, told once.
+    pub(super) fn draw_badge(&self, person: PersonId, shorts: &mut Shorts) -> (Badge, String, String) {
         let payload = Payload::draw(self.dice.as_ref());
+        let (short_code, short) = shorts.take().unzip();
         let badge = Badge {
             id: BadgeId::draw(self.dice.as_ref()),
             person,
@@ -101,9 +116,9 @@ impl Desk {
             void_reason: String::new(),
             expires: None,
             series: 0,
-            short: None,
+            short,
         };
-        (badge, payload.payload())
+        (badge, payload.payload(), short_code.map(|code| code.in_groups()).unwrap_or_default())
     }
 }
 
@@ -117,6 +132,7 @@ struct Work<'a> {
     sheaf: Sheaf,
     back: TakeBack,
     badges: Vec<NewBadge>,
+    shorts: Shorts,
     /// Classes of the file, by folded label.
     classes: BTreeMap<String, ClassId>,
     herds: BTreeMap<ClassId, Herd>,
@@ -125,7 +141,12 @@ struct Work<'a> {
 }
 
 impl<'a> Work<'a> {
-    fn new(desk: &'a Desk, connection: &'a Tx, uai: &'a Uai, (plan, standing): (&'a Plan, &'a Standing)) -> Self {
+    fn new(
+        desk: &'a Desk,
+        connection: &'a Tx,
+        uai: &'a Uai,
+        (plan, standing, shorts): (&'a Plan, &'a Standing, Shorts),
+    ) -> Self {
         Self {
             desk,
             connection,
@@ -136,6 +157,7 @@ impl<'a> Work<'a> {
             sheaf: Sheaf::default(),
             back: TakeBack::default(),
             badges: Vec::new(),
+            shorts,
             classes: BTreeMap::new(),
             herds: BTreeMap::new(),
             carried: BTreeMap::new(),
@@ -328,7 +350,7 @@ impl<'a> Work<'a> {
     }
 
     fn new_badge(&mut self, person: PersonId, line: &Line, animal: String) {
-        let (badge, payload) = self.desk.draw_badge(person);
+        let (badge, payload, short_code) = self.desk.draw_badge(person, &mut self.shorts);
         self.sheaf.add(badge.edit());
         self.back.badges.push(badge.id);
         self.badges.push(NewBadge {
@@ -340,6 +362,7 @@ impl<'a> Work<'a> {
             animal,
             badge_id: badge.id,
             payload,
+            short_code,
         });
     }
 

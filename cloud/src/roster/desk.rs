@@ -47,6 +47,9 @@ pub(crate) enum DeskError {
     /// No shelf holds this person.
     #[error("nobody of this name stands on a school's shelf")]
     NoPerson,
+    /// Nobody of the school's staff is meant.
+    #[error("nobody of the school's staff is meant")]
+    NoStaff,
     /// It would take too many away, or looks partial.
     #[error("{leaving} of {enrolled} pupils would leave, {unread} lines were not read")]
     Suspicious {

@@ -3,7 +3,7 @@
 use data_encoding::HEXLOWER;
 use preau_shared::{
     keys::hmac_sha256,
-    roster::{Row, plain},
+    roster::{Ine, Row, plain},
 };
 
 pub(crate) use crate::store::people::Evidence;
@@ -35,11 +35,16 @@ impl EvidenceKey {
         self.trace("name", &[&folded(family_name), &folded(given_name)])
     }
 
+    /// The trace of a national number.
+    pub(super) fn of_ine(&self, ine: &Ine) -> Trace {
+        self.trace("ine", &[ine.as_str()])
+    }
+
     /// The traces of a row.
     pub(super) fn of_row(&self, row: &Row) -> Evidence {
         let (family, given) = (folded(&row.family_name), folded(&row.given_name));
         Evidence {
-            ine: row.ine.as_ref().map(|ine| self.trace("ine", &[ine.as_str()])),
+            ine: row.ine.as_ref().map(|ine| self.of_ine(ine)),
             born: row.birth_date.map(|day| self.trace("born", &[&family, &given, &day.to_string()])),
             name: self.trace("name", &[&family, &given]),
         }

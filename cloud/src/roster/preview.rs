@@ -135,6 +135,8 @@ pub(crate) struct NewBadge {
     pub(crate) badge_id: BadgeId,
     /// What its QR code holds.
     pub(crate) payload: String,
+    /// Eight letters for where no camera reads, in two groups; empty where none was drawn.
+    pub(crate) short_code: String,
 }
 
 impl std::fmt::Debug for NewBadge {

@@ -1,7 +1,9 @@
 //! Teachers and heads: the pupils' register knows none, so the DSI names them.
 
+use data_encoding::BASE64URL_NOPAD;
 use preau_shared::{
     animals::Herd,
+    dice::Dice,
     documents::{
         Badge, Class, Edit, Kind, Person, Scalar, School,
         staff::{Number, give},
@@ -9,7 +11,10 @@ use preau_shared::{
     ids::{ClassId, PersonId, Uai},
     journal::{CredentialKind, Entry},
     replica::Shelf,
-    rig::shelves,
+    rig::{
+        shelves,
+        slow::{SlowError, slow_hash},
+    },
     time::Stamp,
     wire::Role,
 };
@@ -19,15 +24,18 @@ use super::{
     desk::{Desk, DeskError, views},
     evidence::folded,
     preview::NewBadge,
-    secret::{Slow, SlowError},
+    short::Shorts,
 };
 use crate::store::Tx;
 
 /// People in one list.
 pub(crate) const MAX_STAFF: usize = 100;
 const MAX_NAME_BYTES: usize = 200;
-const PIN_DIGITS: std::ops::RangeInclusive<usize> = 4..=12;
-const PASSWORD_BYTES: std::ops::RangeInclusive<usize> = 4..=128;
+/// As a box asks of those who choose their own.
+const PIN_DIGITS: std::ops::RangeInclusive<usize> = 6..=12;
+const PASSWORD_BYTES: std::ops::RangeInclusive<usize> = 8..=128;
+/// Random bytes of a secret that nobody knows.
+const NOBODYS_BYTES: usize = 32;
 const ACCOUNT_BYTES: std::ops::RangeInclusive<usize> = 1..=64;
 
 /// One member of staff, of `POST /api/v1/staff`.
@@ -103,11 +111,12 @@ impl Desk {
         for (at, line) in lines.iter().enumerate() {
             check(line).map_err(|what| DeskError::Entry { entry: at.saturating_add(1), what })?;
         }
-        let slow = Slow::new(self.dice.clone());
+        let dice = self.dice.clone();
         // A slow hash takes tens of milliseconds on purpose: not on the runtime's threads.
-        let ready = tokio::task::spawn_blocking(move || lines.into_iter().map(|line| hashed(&slow, line)).collect())
-            .await
-            .map_err(|_| DeskError::Stored)?;
+        let ready =
+            tokio::task::spawn_blocking(move || lines.into_iter().map(|line| hashed(dice.as_ref(), line)).collect())
+                .await
+                .map_err(|_| DeskError::Stored)?;
         let ready: Vec<Ready> = Result::<_, SlowError>::map_err(ready, |_| DeskError::Stored)?;
         let desk = self.clone();
         self.store.commit(move |connection| desk.add_staff_in(connection, &uai, &ready)).await
@@ -218,7 +227,8 @@ impl Desk {
             .iter()
             .any(|badge| badge.person == person && !badge.void && badge.expires.is_none());
         if !has_one {
-            let (badge, payload) = self.draw_badge(person);
+            // Its holder signs in at a page, too, where a short code is not taken.
+            let (badge, payload, _) = self.draw_badge(person, &mut Shorts::default());
             self.edit(connection, shelf, now, &badge.edit())?;
             badges.push(NewBadge {
                 person_id: person,
@@ -229,6 +239,7 @@ impl Desk {
                 animal: String::new(),
                 badge_id: badge.id,
                 payload,
+                short_code: String::new(),
             });
         }
         Ok(())
@@ -245,27 +256,28 @@ fn check(line: &StaffLine) -> Result<(), &'static str> {
     }
     if line.pin.as_ref().is_some_and(|pin| !PIN_DIGITS.contains(&pin.len()) || !pin.bytes().all(|b| b.is_ascii_digit()))
     {
-        return Err("pin: 4 to 12 digits");
+        return Err("pin: 6 to 12 digits");
     }
     if line.account.as_ref().is_some_and(|account| !ACCOUNT_BYTES.contains(&account.len())) {
         return Err("account: 1 to 64 bytes");
     }
     if line.password.as_ref().is_some_and(|password| !PASSWORD_BYTES.contains(&password.len())) {
-        return Err("password: 4 to 128 bytes");
-    }
-    if line.account.is_some() && line.password.is_none() && line.pin.is_none() {
-        return Err("account: needs a password or a pin");
+        return Err("password: 8 to 128 bytes");
     }
     Ok(())
 }
 
-fn hashed(slow: &Slow, line: StaffLine) -> Result<Ready, SlowError> {
+fn hashed(dice: &dyn Dice, line: StaffLine) -> Result<Ready, SlowError> {
     let mut credentials = Vec::new();
     if let Some(pin) = &line.pin {
-        credentials.push((CredentialKind::Pin, slow.hash(pin)?, String::new()));
+        credentials.push((CredentialKind::Pin, slow_hash(pin, dice)?, String::new()));
     }
-    if let (Some(account), Some(password)) = (&line.account, line.password.as_ref().or(line.pin.as_ref())) {
-        let phc = slow.hash(password)?;
+    if let Some(account) = &line.account {
+        // Without a secret the account waits for an activation code: until then it is of a secret that nobody knows.
+        let mut nobodys = [0; NOBODYS_BYTES];
+        dice.fill(&mut nobodys);
+        let nobodys = BASE64URL_NOPAD.encode(&nobodys);
+        let phc = slow_hash(line.password.as_ref().or(line.pin.as_ref()).unwrap_or(&nobodys), dice)?;
         credentials.push((CredentialKind::Password, phc.clone(), account.clone()));
         credentials.push((CredentialKind::Account, phc, account.clone()));
     }

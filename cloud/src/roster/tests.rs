@@ -1,3 +1,5 @@
+mod paper;
+
 use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 use preau_shared::{
@@ -157,7 +159,7 @@ async fn a_partial_file_needs_force_and_an_old_plan_is_refused() {
     assert!(matches!(office.apply(partial.id).await, Err(DeskError::Suspicious { leaving: 3, enrolled: 6, .. })));
     let one_less = office.plan(&uai, &FIRST[..5]).await;
     office.apply(one_less.id).await.expect("one of six may leave");
-    let forced = Yes { force: true, digest: None };
+    let forced = Yes { force: true, ..Yes::default() };
     assert!(matches!(office.desk.apply(partial.id, forced).await, Err(DeskError::Outdated)));
 }
 
@@ -202,7 +204,12 @@ impl Office {
             let classes = views(c, &shelf, Kind::Class, Class::from_fields)?;
             let class = classes.iter().find(|k| k.name == class).expect("the class").id;
             let code = person::choose_secret(Provisional::doc(id), Factor::Digits, Some(SecretHash([4; 32])));
-            for edit in [pupil.edit(), class::join(class, id), code, desk.draw_badge(id).0.edit()] {
+            for edit in [
+                pupil.edit(),
+                class::join(class, id),
+                code,
+                desk.draw_badge(id, &mut short::Shorts::default()).0.edit(),
+            ] {
                 desk.edit(c, &shelf, now, &edit)?;
             }
             Ok(())

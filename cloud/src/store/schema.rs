@@ -3,26 +3,32 @@
 use preau_shared::rig::{shelves, sql::values, writer::StoreError};
 use rusqlite::Connection;
 
-use super::{Tx, boxes, carries, certificates, claims, leases, people, rosters, schools, seals, sessions, voids};
+use super::{
+    Tx, boxes, carries, certificates, claims, code_imports, leases, people, rosters, safe_codes, schools, seals,
+    sessions, voids,
+};
 
 /// Names our lock among a server's advisory locks.
 const SERVER_LOCK: i64 = 0x7072_6561_7500;
 
 /// Migration `n` (from 1) brings the file from version `n - 1` to `n`.
-const MIGRATIONS: &[&[&str]] = &[&[
-    shelves::MIGRATION,
-    schools::CREATE,
-    boxes::CREATE,
-    carries::CREATE,
-    certificates::CREATE,
-    claims::CREATE,
-    leases::CREATE,
-    people::CREATE,
-    rosters::CREATE,
-    seals::CREATE,
-    sessions::CREATE,
-    voids::CREATE,
-]];
+const MIGRATIONS: &[&[&str]] = &[
+    &[
+        shelves::MIGRATION,
+        schools::CREATE,
+        boxes::CREATE,
+        carries::CREATE,
+        certificates::CREATE,
+        claims::CREATE,
+        leases::CREATE,
+        people::CREATE,
+        rosters::CREATE,
+        seals::CREATE,
+        sessions::CREATE,
+        voids::CREATE,
+    ],
+    &[safe_codes::CREATE, code_imports::CREATE],
+];
 
 /// Brings the file to the newest version; each step is one transaction.
 ///

@@ -16,12 +16,13 @@ use data_encoding::BASE32_NOPAD;
 use preau_shared::{
     dice::Dice,
     keys::{draw_token, same_secret, sha256},
-    rig::keep,
+    rig::{
+        keep,
+        slow::{fits, slow_hash},
+    },
     time::Elapsed,
 };
 use tokio::sync::Semaphore;
-
-use crate::roster::{Slow, is_same};
 
 /// The one administrator of a new coordinator.
 pub(super) const USER: &str = "dsi";
@@ -68,7 +69,7 @@ impl Door {
         let password = if password.starts_with("$argon2id$") {
             password
         } else {
-            Slow::new(dice.clone()).hash(&password).map_err(io::Error::other)?
+            slow_hash(&password, dice.as_ref()).map_err(io::Error::other)?
         };
         let checks = Arc::new(Semaphore::new(CHECKS));
         Ok(Self { token_hash: sha256(token.as_bytes()), password, wrong: Mutex::default(), checks })
@@ -92,7 +93,7 @@ impl Door {
         let Ok(turn) = self.checks.clone().acquire_owned().await else { return false };
         let phc = self.password.clone();
         let checked = tokio::task::spawn_blocking(move || {
-            let same = password.len() <= MAX_PASSWORD_BYTES && is_same(&phc, &password);
+            let same = password.len() <= MAX_PASSWORD_BYTES && fits(&phc, &password);
             drop(turn);
             same
         });

@@ -19,6 +19,7 @@ pub(super) fn desk(error: DeskError, catalogue: &Catalogue, lang: Lang) -> Probl
         DeskError::NoSchool | DeskError::NoRoster | DeskError::NoBadge | DeskError::NoPerson => {
             Problem::new(Refusal::NotFound)
         }
+        DeskError::NoStaff => Problem::new(Refusal::NotFound).detail(error.to_string()),
         DeskError::Suspicious { leaving, enrolled, unread } => Problem::new(Refusal::RosterSuspicious)
             .with("leaving", leaving)
             .with("enrolled", enrolled)

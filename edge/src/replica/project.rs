@@ -18,7 +18,7 @@ use crate::{
     store::{
         badges, catalogue, classes, credentials, erased, factors,
         people::{self, Secrets},
-        policies, school, staff_secrets, tablets,
+        policies, safe_codes, school, staff_secrets, tablets,
     },
     tablets::life,
 };
@@ -55,6 +55,7 @@ impl Project<Connection> for Rows {
                     people::project_settings(conn, doc, &person::settings(fields))?;
                     let standing = if person.deleted { Standing::Given } else { staff::standing(fields) };
                     staff_secrets::project(conn, doc, &standing)?;
+                    safe_codes::project(conn, doc, (!person.deleted).then_some(fields))?;
                     if person.deleted {
                         credentials::forget(conn, person.id)?;
                         // A roster that was taken back: she is again what a box made her.

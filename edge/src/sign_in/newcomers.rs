@@ -13,6 +13,7 @@ use preau_shared::{
     ids::{BadgeId, ClassId, PersonId},
     journal::{Entry, Pseudonym, Why},
     refusal::Refusal,
+    rig::slow::slow_hash,
     time::Stamp,
     wire::Role,
 };
@@ -20,7 +21,6 @@ use tokio::task;
 
 use super::{
     badges,
-    factor::slow_hash,
     leave::{self, Ended},
 };
 use crate::{

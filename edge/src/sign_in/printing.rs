@@ -13,14 +13,12 @@ use preau_shared::{
     journal::{Entry, Pseudonym},
     print::{self, Card, PrintError, Sheet, Style},
     refusal::Refusal,
+    rig::slow::stand_in_hash,
 };
 use rusqlite::Connection;
 use tokio::task;
 
-use super::{
-    badges::{end, without_room},
-    factor::stand_in_hash,
-};
+use super::badges::{end, without_room};
 use crate::{
     app::App,
     classroom::live::Change,

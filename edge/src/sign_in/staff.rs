@@ -47,7 +47,7 @@ pub(crate) struct Touched(Mutex<BTreeMap<[u8; 32], Elapsed>>);
 
 impl Touched {
     /// Whether the cookie was used within [`IDLE`]; one not yet seen since the start counts as used now.
-    fn touch(&self, token: [u8; 32], now: Elapsed) -> bool {
+    pub(super) fn touch(&self, token: [u8; 32], now: Elapsed) -> bool {
         let mut used = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if used.get(&token).is_some_and(|last| now.since(*last) > IDLE) {
             return false;
@@ -189,7 +189,8 @@ fn parse(ask: StaffSignIn, badge_key: &[u8; 32]) -> Result<(Way, Option<String>)
     }
 }
 
-fn oldest(now: Stamp) -> Stamp {
+/// Sessions opened before this are over.
+pub(super) fn oldest(now: Stamp) -> Stamp {
     Stamp(now.0.saturating_sub(i64::try_from(LONGEST.as_millis()).unwrap_or(i64::MAX)))
 }
 

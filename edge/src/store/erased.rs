@@ -18,6 +18,10 @@ const fn of(kind: Kind) -> &'static [&'static str] {
             "DELETE FROM badges WHERE person = ?1",
             "DELETE FROM class_members WHERE person = ?1",
             "DELETE FROM staff_secrets WHERE person = ?1",
+            "DELETE FROM safe_seen WHERE person = ?1
+                 OR number IN (SELECT number FROM safe_uses WHERE person = ?1)",
+            "DELETE FROM safe_uses WHERE person = ?1",
+            "DELETE FROM safe_codes WHERE person = ?1",
             "DELETE FROM staff_sessions WHERE person = ?1",
             "DELETE FROM prints WHERE person = ?1",
             "UPDATE tablets SET owner = NULL, owner_turn = NULL WHERE owner = ?1",

@@ -181,6 +181,12 @@ pub(crate) fn find(conn: &Connection, person: PersonId) -> Result<Option<Human>,
 }
 
 /// Reads [`COLUMNS`], from column 0 on.
+/// Given and family name, for paper that is handed to her.
+pub(crate) fn full_name(conn: &Connection, person: PersonId) -> Result<Option<String>, StoreError> {
+    let sql = "SELECT trim(given_name || ' ' || family_name) FROM people WHERE person = ?1";
+    one(conn, sql, [&person.as_bytes()[..]], |row| row.get(0))
+}
+
 pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Human> {
     Ok(Human {
         id: PersonId::from_bytes(row.get(0)?),

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 
 use super::{
     badges, catalogue, classes, credentials, enrolment_windows, factors, guest_hours, offers, people, policies, prints,
-    school, sessions, staff_secrets, staff_sessions, tablet_life, tablets, unplugged, wipes, work,
+    safe_codes, school, sessions, staff_secrets, staff_sessions, tablet_life, tablets, unplugged, wipes, work,
 };
 
 /// Each entry makes version n + 1 from version n. Never edited once released, only added to.
@@ -33,6 +33,7 @@ const MIGRATIONS: &[&[&str]] = &[
         school::ADD_FRAMES,
     ],
     work::EXCHANGED,
+    &[safe_codes::CREATE],
 ];
 
 const FIRST: &[&str] = &[

@@ -24,7 +24,8 @@ use super::{
 pub(super) const CREATE: &str = "CREATE TABLE staff_secrets(person BLOB PRIMARY KEY, waiting INTEGER NOT NULL,
     number BLOB NOT NULL, since INTEGER NOT NULL, phc TEXT NOT NULL) STRICT, WITHOUT ROWID;";
 
-/// Writes what a document says. Whoever was reset, at this box or at a sister, leaves her page.
+/// Writes what a document says. Whoever was reset, at this box or at a sister, leaves her page: by a head, who draws a code
+/// under a new number, or by the code of the safe, with which a secret is chosen under one.
 pub(crate) fn project(conn: &Connection, doc: &DocId, standing: &Standing) -> Result<(), StoreError> {
     let person = PersonId::from_bytes(doc.id);
     let (waiting, kept) = match standing {
@@ -35,7 +36,12 @@ pub(crate) fn project(conn: &Connection, doc: &DocId, standing: &Standing) -> Re
         Standing::Waiting(code) => (true, code),
         Standing::Own(secret) => (false, secret),
     };
-    if waiting && find(conn, person)?.as_ref() != Some(standing) {
+    let before = find(conn, person)?;
+    let number = match &before {
+        Some(Standing::Waiting(kept) | Standing::Own(kept)) => kept.number,
+        Some(Standing::Given) | None => Number::default(),
+    };
+    if (waiting && before.as_ref() != Some(standing)) || number != kept.number {
         staff_sessions::end_all_of(conn, person)?;
     }
     change(

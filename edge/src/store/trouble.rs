@@ -2,7 +2,7 @@
 
 use preau_shared::{
     refusal::Refusal,
-    rig::{reply::Problem, shelves::ShelfError, writer::StoreError},
+    rig::{reply::Problem, shelves::ShelfError, slow::SlowError, writer::StoreError},
     second_factor::Factor,
 };
 
@@ -41,6 +41,12 @@ pub(crate) enum Trouble {
 impl From<Refusal> for Trouble {
     fn from(refusal: Refusal) -> Self {
         Self::Refused { refusal, detail: None, retry_after_s: None }
+    }
+}
+
+impl From<SlowError> for Trouble {
+    fn from(error: SlowError) -> Self {
+        Self::because(Refusal::Failed, error.to_string())
     }
 }
 

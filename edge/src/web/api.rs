@@ -5,6 +5,7 @@ pub(crate) mod events;
 pub(crate) mod frames;
 pub(crate) mod head;
 pub(crate) mod newcomers;
+pub(crate) mod safe;
 pub(crate) mod secrets;
 pub(crate) mod sessions;
 pub(crate) mod staff;

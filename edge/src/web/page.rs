@@ -102,6 +102,7 @@ const FILES: &[Asset] = assets![
     "teacher/box.js" is "text/javascript; charset=utf-8",
     "teacher/dialogs.js" is "text/javascript; charset=utf-8",
     "teacher/live.js" is "text/javascript; charset=utf-8",
+    "teacher/safe.js" is "text/javascript; charset=utf-8",
     "teacher/secrets.js" is "text/javascript; charset=utf-8",
     "teacher/main.js" is "text/javascript; charset=utf-8",
     "teacher/screens.js" is "text/javascript; charset=utf-8",

@@ -18,7 +18,7 @@ use preau_shared::{
 };
 
 use super::{
-    api::{badges, events, frames, head, newcomers, secrets, sessions, staff, tablets, work},
+    api::{badges, events, frames, head, newcomers, safe, secrets, sessions, staff, tablets, work},
     body, page, shell, sounds, tablet, teacher,
 };
 use crate::app::App;
@@ -67,7 +67,10 @@ fn api() -> Router<App> {
         .route("/api/v1/events", get(events::events))
         // Anybody, then staff.
         .route("/api/v1/staff/session", post(staff::sign_in).get(staff::who).delete(staff::sign_out))
+        .route("/api/v1/safe-code", get(safe::state).post(safe::open))
         // Staff.
+        .route("/api/v1/safe-code/uses", get(safe::uses))
+        .route("/api/v1/safe-code/uses/{number}/seen", post(safe::seen))
         .route("/api/v1/classes", get(staff::classes))
         .route("/api/v1/classes/{id}", get(staff::class))
         .route("/api/v1/classes/{id}/let-in", post(staff::let_in))
@@ -88,7 +91,9 @@ fn api() -> Router<App> {
         .route("/api/v1/staff/secret", put(secrets::change))
         // The head.
         .route("/api/v1/staff", get(secrets::list))
+        .route("/api/v1/staff/activations", post(secrets::reset_many))
         .route("/api/v1/staff/{id}/activation", post(secrets::reset))
+        .route("/api/v1/staff/{id}/activation/slip", post(secrets::slip))
         .route("/api/v1/factors", get(head::factors))
         .route("/api/v1/factors/{level}", put(head::ask_factor))
         .route("/api/v1/substitutes", get(newcomers::substitutes))

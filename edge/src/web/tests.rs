@@ -6,6 +6,7 @@ mod frames;
 mod newcomers;
 mod printed;
 mod revocation;
+mod safe;
 mod school;
 mod second_factor;
 mod settings;

@@ -33,6 +33,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(super) enum Ask {
     Wan { school: String, line: Line },
     KillBox { school: String },
+    PlugBox { school: String },
     KillCloud,
     Status,
 }
@@ -75,8 +76,16 @@ async fn obey(ask: Ask, stage: &Stage) -> anyhow::Result<Value> {
         Ask::KillBox { school } => {
             let school = stage.school(&school)?;
             stage.kills.fetch_add(1, Ordering::Relaxed);
+            school.machine.tell(stage.clock.elapsed())?;
             school.process.kill().await?;
             Ok(json!({ "killed": "box", "uai": school.uai }))
+        }
+        Ask::PlugBox { school } => {
+            let school = stage.school(&school)?;
+            stage.kills.fetch_add(1, Ordering::Relaxed);
+            school.machine.plug_in(stage.clock.elapsed())?;
+            school.process.kill().await?;
+            Ok(json!({ "plugged_in": "box", "uai": school.uai }))
         }
         Ask::KillCloud => {
             stage.kills.fetch_add(1, Ordering::Relaxed);
@@ -141,6 +150,7 @@ fn in_words(ask: &Ask, answer: &Value) -> String {
             Line::Stall => format!("{school}: the line stalls and breaks."),
         },
         Ask::KillBox { school } => format!("{school}: the box was killed; it starts again."),
+        Ask::PlugBox { school } => format!("{school}: the box's plug was pulled and put in again; it starts."),
         Ask::KillCloud => "The coordinator was killed; it starts again.".to_owned(),
         Ask::Status => {
             let cell = |school: &Value, path: &str| {

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use super::{
     child::{Recipe, Supervised, last_lines},
     folder::Folder,
+    machine::Machine,
     ports::Ports,
     relay::Wan,
     stage::{Cloud, School, Stage},
@@ -255,7 +256,10 @@ impl Desk<'_> {
         let resolver = ports.next("the resolver")?;
         upstream::open(resolver, wan.watch()).await?;
         let lan = ports.next("the box's door for other boxes")?;
-        let config = self.box_config(&[listen, dns, admin, lan, resolver, wan.address])?;
+        let (config, uptime) =
+            (self.box_config(&[listen, dns, admin, lan, resolver, wan.address])?, home.join("uptime"));
+        let config = format!("{config}uptime = {}\n", Value::from(text(&uptime)?));
+        let machine = Machine::running(uptime)?;
         write_secret(&home.join("preau-edge.toml"), config.as_bytes())?;
         let recipe = recipe(self.dir, uai.as_str(), &["edge", "serve", "--dir", text(&home)?, "--with-parent"])?;
         Ok(School {
@@ -263,6 +267,7 @@ impl Desk<'_> {
             name: intake.name.clone(),
             slug: created.get("slug").and_then(Value::as_str).unwrap_or_default().to_owned(),
             process: Supervised::start(recipe)?,
+            machine,
             url: format!("https://{listen}"),
             dns,
             admin,

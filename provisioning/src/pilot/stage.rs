@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use preau_shared::{ids::Uai, time::Clock};
 use serde_json::{Value, json};
 
-use super::{child::Supervised, folder::Folder, record::Record, relay::Wan};
+use super::{child::Supervised, folder::Folder, machine::Machine, record::Record, relay::Wan};
 use crate::{
     coordinator::{BadgeLine, Coordinator},
     out::Reader,
@@ -34,6 +34,7 @@ pub(super) struct School {
     pub(super) name: String,
     pub(super) slug: String,
     pub(super) process: Supervised,
+    pub(super) machine: Machine,
     pub(super) url: String,
     pub(super) dns: SocketAddr,
     pub(super) admin: SocketAddr,

@@ -1,7 +1,7 @@
 //! The rules of fields: shape, merge, writer. Each type of document lists its own.
 
 pub(crate) use super::merge::Merge;
-use super::{Kind, Scalar, badge, case, catalogue, class, person, policy, provisional, school, staff, tablet};
+use super::{Kind, Scalar, badge, case, catalogue, class, person, policy, provisional, safe, school, staff, tablet};
 
 /// Longest key of a field, in bytes.
 pub(crate) const MAX_KEY_BYTES: usize = 300;
@@ -68,7 +68,7 @@ fn rules(kind: Kind) -> impl Iterator<Item = &'static Rule> {
         Kind::Person | Kind::Provisional => person::CHOSEN,
         Kind::Class | Kind::Tablet | Kind::Case | Kind::Badge | Kind::School | Kind::Policy | Kind::Catalogue => &[],
     };
-    let known: &[Rule] = if kind == Kind::Person { staff::RULES } else { &[] };
+    let (known, safe): (&[Rule], &[Rule]) = if kind == Kind::Person { (staff::RULES, safe::RULES) } else { (&[], &[]) };
     let own = match kind {
         Kind::Person => person::RULES,
         Kind::Class => class::RULES,
@@ -80,7 +80,7 @@ fn rules(kind: Kind) -> impl Iterator<Item = &'static Rule> {
         Kind::Catalogue => catalogue::RULES,
         Kind::Provisional => provisional::RULES,
     };
-    own.iter().chain(shared).chain(known)
+    own.iter().chain(shared).chain(known).chain(safe)
 }
 
 /// The rule of a key; none when this version does not know it.

@@ -74,8 +74,12 @@ pub fn number(fields: &Fields) -> Number {
     kept(fields, ACTIVATION).map_or(Number::default(), |activation| activation.number)
 }
 
-fn written(Kept { number, since, phc }: &Kept) -> String {
-    format!("{:032x} {} {phc}", u128::from_be_bytes(number.0), since.0)
+pub(super) fn written(Kept { number, since, phc }: &Kept) -> String {
+    format!("{} {} {phc}", hex(*number), since.0)
+}
+
+pub(super) fn hex(number: Number) -> String {
+    format!("{:032x}", u128::from_be_bytes(number.0))
 }
 
 /// What cannot be read, of a later version perhaps, is there and fits nothing: it must not bring back an older secret.
@@ -84,7 +88,7 @@ fn kept(fields: &Fields, key: &str) -> Option<Kept> {
     Some(read(text).unwrap_or(Kept { number: Number([0xff; 16]), since: Stamp(0), phc: "unreadable".into() }))
 }
 
-fn read(text: &str) -> Option<Kept> {
+pub(super) fn read(text: &str) -> Option<Kept> {
     let mut parts = text.splitn(3, ' ');
     let (number, since, phc) = (parts.next()?, parts.next()?, parts.next()?);
     let number = u128::from_str_radix(number, 16).ok().filter(|_| number.len() == 32)?;

@@ -201,6 +201,8 @@ fn a_box_writes_its_own_fields_only() {
         (Kind::Person, "text_size", true),
         (Kind::Person, "activation", true),
         (Kind::Person, "secret", true),
+        (Kind::Person, "safe_code", false),
+        (Kind::Person, "safe_used:00", true),
         (Kind::Provisional, "secret", false),
         (Kind::Person, "mute", true),
         (Kind::Person, "given_name", false),

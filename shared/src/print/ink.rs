@@ -87,6 +87,21 @@ impl Face {
         (format!("{}…", cut.trim_end()), least)
     }
 
+    /// A text in lines that fit at this size; a word that is wider stands alone.
+    fn lines(&self, text: &str, room: f32, size: f32) -> Vec<String> {
+        let mut lines: Vec<String> = Vec::new();
+        for word in self.spoken(text).split_whitespace() {
+            match lines.last_mut() {
+                Some(line) if self.width(&format!("{line} {word}"), size) <= room => {
+                    line.push(' ');
+                    line.push_str(word);
+                }
+                Some(_) | None => lines.push(word.to_owned()),
+            }
+        }
+        lines
+    }
+
     /// A text that does not fit at this size, broken where its lines come out most alike; none when it fits, or is one
     /// word.
     pub(super) fn broken(&self, text: &str, room: f32, size: f32) -> Option<(String, String)> {
@@ -128,6 +143,21 @@ pub(super) fn write(
     surface.set_stroke(None);
     surface.set_fill(Some(black()));
     surface.draw_text(Point::from_xy(x, y), face.font.clone(), size, &text, false, TextDirection::Auto);
+}
+
+/// Writes a text in lines of one size, as many as it takes; gives where the next line would stand.
+pub(super) fn wrapped(
+    surface: &mut Surface<'_>,
+    face: &Face,
+    text: &str,
+    ((x, y, room), size): ((f32, f32, f32), f32),
+) -> f32 {
+    let mut y = y;
+    for line in face.lines(text, room, size) {
+        write(surface, face, &line, (x, y, room), ((size, size), Side::Left));
+        y += size * 1.35;
+    }
+    y
 }
 
 /// Draws a QR code with its white, `side` wide in all: alphanumeric when it can be, a quarter of it may be lost.
@@ -264,6 +294,15 @@ mod tests {
         assert_eq!(broken("Jean-Baptiste-Emmanuel"), Some(("Jean-Baptiste-".into(), "Emmanuel".into())));
         assert_eq!(broken("Rose Marie Éléonore"), Some(("Rose Marie".into(), "Éléonore".into())));
         assert_eq!(broken("Maximilienneantoinette"), None);
+    }
+
+    #[test]
+    fn a_sentence_takes_the_lines_it_needs() {
+        let face = Faces::load().expect("type").regular;
+        assert_eq!(face.lines("Lina", 100.0, 12.0), ["Lina"]);
+        assert_eq!(face.lines("", 100.0, 12.0), Vec::<String>::new());
+        let lines = face.lines("Ouvrez la page enseignant et montrez votre badge.", 100.0, 12.0);
+        assert!(lines.len() > 2 && lines.iter().all(|line| face.width(line, 12.0) <= 100.0), "{lines:?}");
     }
 
     #[test]

@@ -67,6 +67,7 @@ pub(in crate::web) async fn receive(
 struct Said {
     digest: Option<String>,
     force: bool,
+    short_codes: Option<bool>,
 }
 
 /// May also stand in the query, for hands at a shell.
@@ -90,11 +91,12 @@ pub(in crate::web) async fn apply(
     } else {
         let wrong = |error: serde_json::Error| {
             let (line, column) = (error.line(), error.column());
-            Problem::new(Refusal::Malformed).detail(format!("{{digest, force}}: line {line}, column {column}"))
+            Problem::new(Refusal::Malformed)
+                .detail(format!("{{digest, force, short_codes}}: line {line}, column {column}"))
         };
         serde_json::from_slice(&body).map_err(wrong)?
     };
-    let yes = Yes { digest: said.digest, force: said.force || query.force };
+    let yes = Yes { digest: said.digest, force: said.force || query.force, bare: said.short_codes == Some(false) };
     let applied = web.app.desk.apply(id, yes).await;
     applied.map(Json).map_err(|error| problem::desk(error, &web.app.catalogue, lang))
 }

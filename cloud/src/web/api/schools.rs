@@ -10,7 +10,7 @@ use axum::{
 };
 use preau_shared::{
     documents::school::Accounts,
-    ids::{SessionId, Uai},
+    ids::{PersonId, SessionId, Uai},
     journal::Entry,
     refusal::Refusal,
     replica::Shelf,
@@ -24,7 +24,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    roster::NewSchool,
+    roster::{CodesDrawn, For, NewSchool},
     store::{Tx, schools},
     web::{
         Web,
@@ -129,6 +129,48 @@ pub(in crate::web) async fn frames(
     let switched = web.app.desk.let_frames(uai.clone(), on).await;
     switched.map_err(|error| problem::desk(error, &web.app.catalogue, lang))?;
     Ok(Json(json!({ "uai": uai, "frames_on_box": on })))
+}
+
+/// `POST /api/v1/schools/{uai}/safe-code`: draws the code of the school's safe anew; told this once.
+pub(in crate::web) async fn safe_code(
+    _: Administrator,
+    Asked(lang): Asked,
+    State(web): State<Web>,
+    Path(uai): Path<String>,
+) -> Result<(StatusCode, Json<CodesDrawn>), Problem> {
+    let drawn = web.app.desk.draw_safe_codes(read_uai(&uai)?).await;
+    let drawn = drawn.map_err(|error| problem::desk(error, &web.app.catalogue, lang))?;
+    Ok((StatusCode::CREATED, Json(drawn)))
+}
+
+/// Body of `POST /api/v1/schools/{uai}/activations`; empty: those who have not chosen a secret of their own yet.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub(in crate::web) struct Activations {
+    /// All of the staff.
+    everybody: bool,
+    /// These alone.
+    people: BTreeSet<PersonId>,
+}
+
+/// `POST /api/v1/schools/{uai}/activations`: activation codes for the staff; told this once.
+pub(in crate::web) async fn activations(
+    _: Administrator,
+    Asked(lang): Asked,
+    State(web): State<Web>,
+    Path(uai): Path<String>,
+    body: Result<Json<Activations>, JsonRejection>,
+) -> Result<(StatusCode, Json<CodesDrawn>), Problem> {
+    let Json(Activations { everybody, people }) = body.map_err(|rejection| problem::json(&rejection))?;
+    let whom = match (everybody, people.is_empty()) {
+        (true, true) => For::Everybody,
+        (false, true) => For::Newcomers,
+        (false, false) => For::These(people),
+        (true, false) => return Err(Problem::new(Refusal::Malformed).detail("`everybody` or `people`")),
+    };
+    let drawn = web.app.desk.draw_activations(read_uai(&uai)?, whom).await;
+    let drawn = drawn.map_err(|error| problem::desk(error, &web.app.catalogue, lang))?;
+    Ok((StatusCode::CREATED, Json(drawn)))
 }
 
 /// Which entries are asked for.

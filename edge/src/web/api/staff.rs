@@ -51,9 +51,9 @@ pub(crate) async fn free_tablet(
     Ok(StatusCode::NO_CONTENT)
 }
 
-type Cookie = AppendHeaders<Option<(header::HeaderName, header::HeaderValue)>>;
+pub(super) type Cookie = AppendHeaders<Option<(header::HeaderName, header::HeaderValue)>>;
 
-fn cookie(token: &str) -> Cookie {
+pub(super) fn cookie(token: &str) -> Cookie {
     AppendHeaders(set_cookie(token).map(|value| (header::SET_COOKIE, value)))
 }
 
@@ -72,7 +72,7 @@ pub(crate) async fn who(staff: Staff) -> Answer<StaffOpened> {
     std::future::ready(Answer(opened(staff.who))).await
 }
 
-fn opened(who: Human) -> StaffOpened {
+pub(super) fn opened(who: Human) -> StaffOpened {
     StaffOpened { person_id: who.id, given_name: who.given_name, role: who.role }
 }
 

@@ -21,17 +21,29 @@ export async function ask(method, path, body) {
  * @param {Record<string, unknown>} what
  */
 export async function print(what) {
-  const response = await send("POST", "/api/v1/badges", { Accept: "application/pdf" }, what, PRINT_MS);
+  const response = await paper("/api/v1/badges", what, "badges.pdf");
+  return Number(response.headers.get("Preau-Badges"));
+}
+
+/**
+ * A PDF, which the browser keeps or prints.
+ * @param {string} path
+ * @param {unknown} what
+ * @param {string} name of the file
+ * @returns {Promise<Response>}
+ */
+export async function paper(path, what, name) {
+  const response = await send("POST", path, { Accept: "application/pdf" }, what, PRINT_MS);
   if (!response.ok) return read(response);
-  const paper = URL.createObjectURL(await response.blob());
+  const file = URL.createObjectURL(await response.blob());
   const link = document.createElement("a");
-  link.href = paper;
-  link.download = "badges.pdf";
+  link.href = file;
+  link.download = name;
   document.body.append(link);
   link.click();
   link.remove();
-  setTimeout(() => URL.revokeObjectURL(paper), PRINT_MS);
-  return Number(response.headers.get("Preau-Badges"));
+  setTimeout(() => URL.revokeObjectURL(file), PRINT_MS);
+  return response;
 }
 
 /**

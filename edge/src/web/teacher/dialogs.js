@@ -327,33 +327,94 @@ export function chooseSecret(asksOld, refused) {
 }
 
 /**
- * Whose secret is to be replaced. A head's is not another's to take.
- * @param {{ person_id: string, given_name: string, role: string, secret: string, since_ms?: number | null }[]} staff
- * @returns {Promise<{ person_id: string, given_name: string } | null>}
+ * The code of the envelope in the safe. It can be given as soon as the box's plug was put in.
+ * @param {string} refused why the last one would not do
+ * @param {(told: (sentence: string, open: boolean) => void) => () => void} follow tells how the box stands; gives what ends it
+ * @returns {Promise<string | null>}
+ */
+export function askSafeCode(refused, follow) {
+  let end = () => {};
+  return dialog((close) => {
+    const input = /** @type {HTMLInputElement} */ (el("input", { id: "safe-code", class: "code", autocomplete: "off", spellcheck: "false", autocapitalize: "characters", required: true, maxlength: 64, placeholder: "ABCD EFGH IJKL" }));
+    const go = /** @type {HTMLButtonElement} */ (el("button", { type: "submit", class: "main", disabled: true }, icon("check"), el("span", {}, say("teacher-go"))));
+    const state = el("p", { class: "gentle", role: "status" });
+    const form = el(
+      "form",
+      {},
+      el("p", { class: "gentle", role: "alert", hidden: refused === "" }, refused),
+      state,
+      el("label", { for: "safe-code" }, say("teacher-safe-code"), input),
+      el("footer", {}, button("quiet", null, say("teacher-cancel"), () => close(null)), go),
+    );
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      close(input.value);
+    });
+    end = follow((sentence, open) => {
+      if (state.textContent !== sentence) state.textContent = sentence;
+      go.disabled = !open;
+    });
+    return [
+      el("header", {}, icon("lock"), el("h2", {}, say("teacher-safe-title"))),
+      el("p", {}, say("teacher-safe-help")),
+      el("ol", {}, el("li", {}, say("teacher-safe-first")), el("li", {}, say("teacher-safe-second")), el("li", {}, say("teacher-safe-third"))),
+      form,
+    ];
+  }).finally(() => end());
+}
+
+/** @typedef {{ person_id: string, given_name: string, role: string, secret: string, since_ms?: number | null }} StaffLine */
+
+/** What somebody of the staff opens with, in words. @param {StaffLine} one */
+function state({ secret, since_ms }) {
+  const since = since_ms ? new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "long" }).format(since_ms) : "—";
+  if (secret === "waiting") return say("teacher-staff-waiting", { since });
+  return secret === "own" ? say("teacher-staff-own", { since }) : say("teacher-staff-given");
+}
+
+/**
+ * Whose secret is to be replaced, or that it is several people's. A head's is not another's to take.
+ * @param {StaffLine[]} staff
+ * @returns {Promise<StaffLine | "several" | null>}
  */
 export function chooseStaff(staff) {
-  const day = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "long" });
-  const state = (/** @type {{ secret: string, since_ms?: number | null }} */ { secret, since_ms }) => {
-    const since = since_ms ? day.format(since_ms) : "—";
-    if (secret === "waiting") return say("teacher-staff-waiting", { since });
-    return secret === "own" ? say("teacher-staff-own", { since }) : say("teacher-staff-given");
-  };
   return dialog((close) => [
     el("header", {}, icon("id-badge-2"), el("h2", {}, say("teacher-staff-title"))),
     el("p", {}, say("teacher-staff-help")),
     ...staff.map((one) => el("p", { class: "level" }, el("b", {}, one.given_name), el("small", {}, state(one)), one.role === "teacher" && button("soft", "refresh", say("teacher-staff-reset"), () => close(one), { "data-person": one.person_id }))),
-    el("footer", {}, button("main", "check", say("teacher-ok"), () => close(null))),
+    el("footer", {}, staff.some((one) => one.role === "teacher") && button("quiet", "printer", say("teacher-staff-several"), () => close("several"), { "data-key": "several" }), button("main", "check", say("teacher-ok"), () => close(null))),
   ]);
 }
 
-/** A code that is good once, told this once. @param {{ given_name: string, code: string, good_for_s: number }} made */
-export function showActivation({ given_name, code, good_for_s }) {
+/** Whose codes are printed: at first those who have chosen none yet. @param {StaffLine[]} teachers @returns {Promise<string[] | null>} */
+export function chooseSeveral(teachers) {
+  return dialog((close) => {
+    const tick = (/** @type {StaffLine} */ one) =>
+      el("label", { class: "tick" }, el("input", { type: "checkbox", name: "person", value: one.person_id, checked: one.secret !== "own" }), el("span", {}, el("b", {}, one.given_name), el("small", {}, state(one))));
+    const form = /** @type {HTMLFormElement} */ (
+      el("form", {}, el("fieldset", { class: "several" }, el("legend", {}, say("teacher-staff-several-help")), ...teachers.map(tick)), el("footer", {}, button("quiet", null, say("teacher-cancel"), () => close(null)), el("button", { type: "submit", class: "main" }, icon("printer"), el("span", {}, say("teacher-activation-print")))))
+    );
+    form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      const chosen = new FormData(form).getAll("person").map(String);
+      close(chosen.length > 0 ? chosen : null);
+    });
+    return [el("header", {}, icon("printer"), el("h2", {}, say("teacher-staff-several"))), form];
+  });
+}
+
+/**
+ * A code that is good once, told this once.
+ * @param {{ given_name: string, code: string, good_for_s: number }} made
+ * @param {() => Promise<unknown>} onPrint
+ */
+export function showActivation({ given_name, code, good_for_s }, onPrint) {
   return dialog((close) => [
     el("header", {}, icon("id-badge-2"), el("h2", {}, say("teacher-activation-title", { name: given_name }))),
     el("p", { class: "read-out" }, `${code.slice(0, 4)} ${code.slice(4)}`),
     el("ol", {}, el("li", {}, say("teacher-activation-first")), el("li", {}, say("teacher-activation-second")), el("li", {}, say("teacher-activation-third"))),
     el("p", { class: "small" }, say("teacher-activation-once", { days: Math.round(good_for_s / 86_400) })),
-    el("footer", {}, button("quiet", "printer", say("teacher-activation-print"), () => window.print()), button("main", "check", say("teacher-ok"), () => close(null))),
+    el("footer", {}, button("quiet", "printer", say("teacher-activation-print"), () => void onPrint().catch(() => window.print())), button("main", "check", say("teacher-ok"), () => close(null))),
   ]);
 }
 

@@ -11,6 +11,7 @@ import { ask, print, proved } from "./box.js";
 import * as dialogs from "./dialogs.js";
 import { listen } from "./live.js";
 import * as screens from "./screens.js";
+import * as safe from "./safe.js";
 import * as secrets from "./secrets.js";
 
 /** Asked by the clock: while events flow, only for the minutes shown. */
@@ -31,6 +32,8 @@ let classes = [];
 let who = null;
 /** @type {screens.ClassView | null} */
 let view = null;
+/** What she has not yet said that she saw. @type {safe.Used[]} */
+let news = [];
 /** @type {string | null} */
 let current = sessionStorage.getItem(CLASS);
 /** @type {screens.Filter} */
@@ -41,6 +44,8 @@ let live = null;
 let scanner = null;
 /** @type {ReturnType<typeof setTimeout> | undefined} */
 let next;
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let nextOffer;
 let flows = false;
 /** Since when the box does not answer. @type {number | null} */
 let silentSince_ms = null;
@@ -70,8 +75,30 @@ function showSignIn() {
       onBadge: (badge, pin) => enter({ badge, second_factor: pin }),
       onAccount: (account, password) => enter({ account, password }),
       onCamera: scanBadge,
+      onSafe: () => void bySafe(),
     }),
   );
+  void offerSafe();
+}
+
+/** Where a code waits in the safe, the page offers it; asked again as long as it stands there. */
+async function offerSafe() {
+  const offered = await safe.offered();
+  const button = document.getElementById("by-safe");
+  button?.toggleAttribute("hidden", !offered);
+  clearTimeout(nextOffer);
+  if (button) nextOffer = setTimeout(() => void offerSafe(), REFRESH_MS);
+}
+
+/** The head has the envelope of the safe. */
+async function bySafe() {
+  if (busy) return;
+  busy = true;
+  try {
+    if (await safe.enter(forAdults)) await start();
+  } finally {
+    busy = false;
+  }
 }
 
 /** @param {HTMLVideoElement} video @param {HTMLInputElement} field */
@@ -194,6 +221,7 @@ async function refresh() {
   classes = await ask("GET", "/api/v1/classes");
   if (!classes.some((c) => c.class_id === current)) current = classes[0]?.class_id ?? null;
   view = current === null ? null : await ask("GET", `/api/v1/classes/${current}`);
+  news = await safe.unseen();
   heard(false);
   draw();
 }
@@ -205,7 +233,7 @@ function draw() {
   const isHead = who?.role === "head";
   const head = screens.frame({ name: who?.given_name ?? null, classes, current, onClass: choose, onEnrol: openEnrolment, onPrint: printMany, onCodes: isHead ? chooseCodes : null, onStaff: isHead ? () => void doing(secrets.reset) : null, onSubstitute: addSubstitute, onUnplugged: unplugged, onSecret: () => void doing(secrets.change), onLeave: leave });
   const room = view === null ? [] : screens.classroom(view, { filter, onFilter: setFilter, onLetIn: letIn, onAnswer: answer, onEnd: endSession, onBadgeActs: badgeActs, onNewPupil: addPupil, onGuests: guests, onLearn: learn, onChecked: checked, onGive: giveTablet, onFree: freeTablet });
-  main.replaceChildren(.../** @type {Node[]} */ ([...head, ...room].filter((n) => n)));
+  main.replaceChildren(.../** @type {Node[]} */ ([...head, screens.news(news, saw), ...room].filter((n) => n)));
   main.querySelector("details.tablets")?.toggleAttribute("open", open);
   if (held) /** @type {HTMLElement | null} */ (main.querySelector(`[data-key="${CSS.escape(held)}"]`))?.focus({ preventScroll: true });
 }
@@ -224,6 +252,11 @@ function setFilter(chosen) {
 }
 
 // --- Acts ------------------------------------------------------------------------------------------------------------
+
+/** @param {safe.Used} used */
+function saw(used) {
+  void doing(() => safe.saw(used));
+}
 
 /** @param {() => Promise<void>} act */
 async function doing(act) {

@@ -12,9 +12,9 @@ import { say } from "../static/words.js";
 /** @typedef {"all" | "seated" | "waiting"} Filter */
 
 /**
- * @param {{ onBadge: (badge: string, pin: string) => void, onAccount: (account: string, password: string) => void, onCamera: (video: HTMLVideoElement, field: HTMLInputElement) => void }} how
+ * @param {{ onBadge: (badge: string, pin: string) => void, onAccount: (account: string, password: string) => void, onCamera: (video: HTMLVideoElement, field: HTMLInputElement) => void, onSafe: () => void }} how
  */
-export function signIn({ onBadge, onAccount, onCamera }) {
+export function signIn({ onBadge, onAccount, onCamera, onSafe }) {
   const field = (/** @type {string} */ id, /** @type {string} */ label, /** @type {Record<string, unknown>} */ more) => {
     const input = /** @type {HTMLInputElement} */ (el("input", { id, required: true, autocomplete: "off", spellcheck: "false", autocapitalize: "none", ...more }));
     return { input, label: el("label", { for: id }, label, input) };
@@ -52,6 +52,21 @@ export function signIn({ onBadge, onAccount, onCamera }) {
     el("p", { class: "gentle", id: "refusal", role: "alert", hidden: true }),
     byBadge,
     byAccount,
+    // Shown where a code waits in the safe.
+    button("link", "lock", say("teacher-safe"), onSafe, { id: "by-safe", hidden: true }),
+  );
+}
+
+/** What all of the staff are to hear of. @param {import("./safe.js").Used[]} uses @param {(used: import("./safe.js").Used) => void} onSeen */
+export function news(uses, onSeen) {
+  if (uses.length === 0) return null;
+  const moment = new Intl.DateTimeFormat(document.documentElement.lang, { dateStyle: "long", timeStyle: "short" });
+  return el(
+    "section",
+    { class: "attention" },
+    ...uses.map((used) =>
+      el("div", {}, icon("alert-triangle"), el("p", {}, say("teacher-safe-used", { name: used.given_name, since: used.at_ms === null ? "—" : moment.format(used.at_ms) })), button("soft", "check", say("teacher-safe-seen"), () => onSeen(used), { "data-key": `seen ${used.number}` })),
+    ),
   );
 }
 

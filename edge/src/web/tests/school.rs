@@ -49,6 +49,8 @@ pub(super) struct Hand {
     elapsed: Mutex<Duration>,
     /// The machine has lost its time, and starts in 1970.
     lost: AtomicBool,
+    /// For how long the machine has been running, where it tells.
+    machine: Mutex<Option<Duration>>,
 }
 impl Hand {
     pub(super) fn pass(&self, seconds: u64) {
@@ -56,6 +58,9 @@ impl Hand {
     }
     pub(super) fn lose(&self) {
         self.lost.store(true, Ordering::SeqCst);
+    }
+    pub(super) fn runs_for(&self, seconds: u64) {
+        *self.machine.lock().expect("clock") = Some(Duration::from_secs(seconds));
     }
     pub(super) fn find(&self) {
         self.lost.store(false, Ordering::SeqCst);
@@ -68,6 +73,9 @@ impl Clock for Hand {
     }
     fn elapsed(&self) -> Elapsed {
         Elapsed(*self.elapsed.lock().expect("clock"))
+    }
+    fn machine(&self) -> Option<Duration> {
+        *self.machine.lock().expect("clock")
     }
 }
 

@@ -231,3 +231,47 @@ async fn what_the_coordinator_gives_anew_holds_again() {
     assert_eq!(school.at_the_page_with(&badge, OWN).await.code(), (401, "second_factor_wrong"));
     assert_eq!(school.staff().await.status, 201);
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn codes_for_several_stand_on_paper_alone_and_what_they_knew_is_void() {
+    let school = School::open().await;
+    let (head, teacher) = (school.head().await.cookie, school.staff().await.cookie);
+    let path = "/api/v1/staff/activations";
+    let of = |people: &[String]| json!({ "person_ids": people });
+    let her = school.teacher.0.to_string();
+    for (who, ask, expected) in [
+        (&teacher, of(&[her.clone()]), (403, "forbidden")),
+        (&head, of(&[]), (400, "malformed")),
+        (&head, of(&["x".into()]), (400, "malformed")),
+        (&head, of(&[her.clone(), school.head.0.to_string()]), (403, "forbidden")),
+        (&head, of(&[her.clone(), school.lina.0.to_string()]), (404, "not_found")),
+    ] {
+        assert_eq!(school.by_staff(who, "POST", path, ask.clone()).await.code(), expected, "{ask}");
+    }
+    assert_eq!(school.staff().await.status, 201, "of several one is refused: nobody's code is void");
+    let printed = school.by_staff(&head, "POST", path, of(&[her])).await;
+    assert_eq!(printed.status, 201, "{}", printed.body);
+    assert!(printed.bytes.starts_with(b"%PDF-") && printed.head.to_lowercase().contains("preau-codes: 1"));
+    assert!(printed.head.to_lowercase().contains("cache-control: no-store"));
+    assert_eq!(school.staff().await.code(), (401, "second_factor_wrong"));
+    school.clock.pass(600);
+    let again = school.by_staff(&head, "POST", path, of(&[school.teacher.0.to_string()])).await;
+    assert_eq!(again.code(), (401, "second_factor_required"));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_code_that_was_just_told_is_printed_and_no_other() {
+    let school = School::open().await;
+    let (head, teacher) = (school.head().await.cookie, school.staff().await.cookie);
+    let code = school.code_of_the_teacher().await;
+    let path = format!("/api/v1/staff/{}/activation/slip", school.teacher.0);
+    let slip = async |who: &str, code: &str| school.by_staff(who, "POST", &path, json!({ "code": code })).await;
+    assert_eq!(slip(&teacher, &code).await.code(), (401, "staff_required"), "her page was closed");
+    assert_eq!(slip(&head, "00000000").await.code(), (401, "second_factor_wrong"));
+    let printed = slip(&head, &code).await;
+    assert!(printed.status == 201 && printed.bytes.starts_with(b"%PDF-"), "{}", printed.body);
+    // It was not spent by being printed.
+    let badge = school.teacher.2.clone();
+    assert_eq!(school.choose(&badge, &code, OWN).await.status, 201);
+    assert_eq!(slip(&head, &code).await.code(), (401, "second_factor_wrong"), "it is spent");
+}
