@@ -18,6 +18,7 @@ pub mod backup;
 pub mod badge;
 pub mod boxes;
 pub mod broker;
+pub mod charter;
 pub mod coordinator;
 pub mod invent;
 pub mod out;

@@ -6,7 +6,12 @@ use clap::{Args, Subcommand, ValueEnum};
 use preau_shared::{documents::school::Accounts, ids::Uai};
 use serde_json::Value;
 
-use crate::{coordinator::Reach, out::Reader, status};
+use crate::{
+    charter::{self, CharterArgs},
+    coordinator::Reach,
+    out::Reader,
+    status,
+};
 
 /// Schools of the territory.
 #[derive(Debug, Args)]
@@ -83,6 +88,8 @@ enum Act {
         #[arg(long)]
         json: bool,
     },
+    /// Write what the school's tablets tell of its rules (*charte*), by level; who has not read these words is shown them.
+    Charter(CharterArgs),
     /// List the schools with their state.
     #[command(after_help = "Example:\n  preau school list --json --dir .pilot")]
     List {
@@ -157,6 +164,7 @@ pub async fn run(args: SchoolArgs) -> anyhow::Result<ExitCode> {
             };
             Reader::of(json).report(&words, &switched);
         }
+        Act::Charter(args) => charter::run(args).await?,
         Act::List { reach, json } => status::show(&reach.open()?.schools().await?, Reader::of(json)),
     }
     Ok(ExitCode::SUCCESS)

@@ -5,6 +5,7 @@
 //! | [`ids`], [`time`], [`dice`] | names, stamps and randomness as values |
 //! | [`keys`], [`badge`], [`second_factor`] | signatures and proofs; what a QR code holds; what a pupil knows |
 //! | [`settings`] | how a screen suits somebody |
+//! | [`terms`] | a school's charter |
 //! | [`refusal`], [`messages`] | expected answers that are not a yes; every sentence a person reads |
 //! | [`animals`], `print` | the drawing beside a name; badges on paper |
 //! | [`wire`] | bodies of the HTTP contracts, MQTT topics |
@@ -32,5 +33,6 @@ pub mod rig;
 pub mod roster;
 pub mod second_factor;
 pub mod settings;
+pub mod terms;
 pub mod time;
 pub mod wire;

@@ -46,6 +46,7 @@ pub(crate) fn router(app: App) -> io::Result<Router> {
         .route("/api/v1/schools/{uai}/retire", post(api::schools::retire))
         .route("/api/v1/schools/{uai}/accounts", put(api::schools::accounts))
         .route("/api/v1/schools/{uai}/frames", put(api::schools::frames))
+        .route("/api/v1/schools/{uai}/charter", put(api::charter::write))
         .route("/api/v1/schools/{uai}/entries", get(api::schools::entries))
         .route("/api/v1/schools/{uai}/sign-ins", get(api::schools::sign_ins))
         .route("/api/v1/events", get(events::statuses))

@@ -4,8 +4,9 @@ use preau_shared::rig::{shelves, writer::StoreError};
 use rusqlite::Connection;
 
 use super::{
-    badges, catalogue, classes, credentials, enrolment_windows, factors, guest_hours, offers, people, policies, prints,
-    school, sessions, staff_secrets, staff_sessions, tablet_life, tablets, unplugged, wipes, work,
+    agents, badges, catalogue, classes, credentials, enrolment_windows, factors, guest_hours, offers, people, policies,
+    prints, quiet, school, sessions, staff_secrets, staff_sessions, tablet_life, tablets, terms, unplugged, wipes,
+    work,
 };
 
 /// Each entry makes version n + 1 from version n. Never edited once released, only added to.
@@ -32,6 +33,7 @@ const MIGRATIONS: &[&[&str]] = &[
         staff_secrets::CREATE,
         school::ADD_FRAMES,
     ],
+    &[terms::CREATE, quiet::CREATE, agents::CREATE],
 ];
 
 const FIRST: &[&str] = &[
