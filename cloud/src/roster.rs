@@ -5,6 +5,7 @@
 //! rows; a shelf, and so a box, only ever sees names, levels and classes (ARCHITECTURE §2.1).
 
 mod apply;
+mod charter;
 mod codes;
 mod desk;
 mod documents;

@@ -32,7 +32,7 @@ use crate::{
         welcome::Party,
     },
     store::{self, Trouble, journal::Book, offers::Offers, seal::Seal, seats::Seats, sessions, tablet_life},
-    tablets::enrol,
+    tablets::{agent, enrol},
     web::nonces::{Nonces, Replays},
     work,
 };
@@ -65,6 +65,8 @@ pub(crate) struct Parts {
     pub(crate) health: Arc<Health>,
     /// Bound of what pupils keep on this disk, in bytes.
     pub(crate) work_max_bytes: u64,
+    /// How agents of tablets are told what to clear.
+    pub(crate) agents: agent::Ports,
 }
 
 /// The box. Cheap to clone.
@@ -131,6 +133,8 @@ pub(crate) struct Handles {
     pub(crate) offers: Arc<Offers>,
     /// What pupils keep.
     pub(crate) work: work::Room,
+    /// How agents of tablets are told what to clear.
+    pub(crate) agents: agent::Ports,
 }
 
 impl App {
@@ -156,7 +160,9 @@ impl App {
             seal.make()?;
         }
         let nonces = Nonces::draw(dice.as_ref());
-        let Parts { writer, reader, author, shelf, badge_key, school_name, words, health, work_max_bytes } = parts;
+        let Parts { writer, reader, author, shelf, badge_key, school_name, words, health, work_max_bytes, agents } =
+            parts;
+        let offers = Arc::new(Offers::new(&words));
         let app = Self(Arc::new(Handles {
             writer,
             reader,
@@ -182,8 +188,9 @@ impl App {
             printer: Semaphore::new(1),
             seal,
             recordings: database.with_file_name("sounds"),
-            offers: Arc::default(),
+            offers,
             work: work::Room::open(database, work_max_bytes)?,
+            agents,
         }));
         app.reseat()?;
         Ok(app)
@@ -234,6 +241,9 @@ impl App {
     pub(crate) async fn sweep(&self) {
         if let Err(error) = leave::sweep(self).await {
             tracing::warn!(%error, "silent sessions could not be ended");
+        }
+        if let Err(error) = agent::tend(self).await {
+            tracing::warn!(%error, "agents of tablets could not be told");
         }
     }
 

@@ -2,5 +2,6 @@
 
 pub(crate) mod calls;
 pub(crate) mod live;
+pub(crate) mod quiet;
 pub(crate) mod view;
 pub(crate) mod watch;

@@ -50,6 +50,7 @@ use crate::{
     identity::{FOLDER, Identity, seals::SEAL_KEYS},
     replica::{Ties, lan, project::Rows, pump, seals, vitals::Health},
     store,
+    tablets::agent::Ports,
     web::{admin, routes::routes},
 };
 
@@ -163,6 +164,7 @@ async fn bring_to_life(
         words: Arc::new(Catalogue::load()),
         health: Arc::new(Health::new(ClockQuality::Carried)),
         work_max_bytes: config.work_mb.saturating_mul(1_000_000),
+        agents: Ports::default(),
     };
     App::start(parts, &database, Arc::clone(clock), Arc::clone(dice)).map_err(|e| anyhow!(e))
 }

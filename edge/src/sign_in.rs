@@ -3,6 +3,7 @@
 //! What decides is [`decide`], a function of facts and `now`. [`scan::open`] is the spine of a badge scan.
 
 pub(crate) mod badges;
+pub(crate) mod charter;
 pub(crate) mod code;
 pub(crate) mod decide;
 pub(crate) mod factor;

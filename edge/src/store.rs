@@ -3,6 +3,7 @@
 //! *Projected* tables are drawn from documents and may be dropped and rebuilt; *native* ones are born here. One thread
 //! writes ([`preau_shared::rig::writer`]); readers stand beside it.
 
+pub(crate) mod agents;
 pub(crate) mod badges;
 pub(crate) mod catalogue;
 pub(crate) mod classes;
@@ -16,6 +17,7 @@ pub(crate) mod offers;
 pub(crate) mod people;
 pub(crate) mod policies;
 pub(crate) mod prints;
+pub(crate) mod quiet;
 pub(crate) mod safe_codes;
 pub(crate) mod schema;
 pub(crate) mod school;
@@ -26,6 +28,7 @@ pub(crate) mod staff_secrets;
 pub(crate) mod staff_sessions;
 pub(crate) mod tablet_life;
 pub(crate) mod tablets;
+pub(crate) mod terms;
 pub(crate) mod trouble;
 pub(crate) mod unplugged;
 pub(crate) mod wipes;

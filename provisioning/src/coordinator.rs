@@ -16,6 +16,7 @@ use preau_shared::{
         fetch::{Answer, Client},
         tls,
     },
+    terms::{Audience, Charter},
     wire::SchoolStatus,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -318,6 +319,21 @@ impl Coordinator {
     pub async fn let_frames(&self, uai: &Uai, on: bool) -> anyhow::Result<Value> {
         let body = json!({ "on": on });
         self.json(Method::PUT, &format!("/api/v1/schools/{uai}/frames"), Some(&body)).await
+    }
+
+    /// Writes the charter of a school's pupils or adults, or takes it back.
+    ///
+    /// # Errors
+    /// No answer, or a refusal.
+    pub async fn write_charter(
+        &self,
+        uai: &Uai,
+        levels: &[Audience],
+        charter: Option<&Charter>,
+    ) -> anyhow::Result<Value> {
+        let levels: Vec<&str> = levels.iter().map(|level| level.as_str()).collect();
+        let body = json!({ "levels": levels, "text": charter.map(Charter::text) });
+        self.json(Method::PUT, &format!("/api/v1/schools/{uai}/charter"), Some(&body)).await
     }
 
     /// The sessions whose sign-in the coordinator holds.

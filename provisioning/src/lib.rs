@@ -20,6 +20,7 @@ pub mod backup;
 pub mod badge;
 pub mod boxes;
 pub mod broker;
+pub mod charter;
 pub mod codes;
 pub mod coordinator;
 pub mod invent;

@@ -6,7 +6,12 @@ use clap::{Args, Subcommand, ValueEnum};
 use preau_shared::{documents::school::Accounts, ids::Uai};
 use serde_json::Value;
 
-use crate::{coordinator::Reach, out::Reader, paper_codes, status};
+use crate::{
+    charter::{self, CharterArgs},
+    coordinator::Reach,
+    out::Reader,
+    paper_codes, status,
+};
 
 /// Schools of the territory.
 #[derive(Debug, Args)]
@@ -85,6 +90,8 @@ enum Act {
     },
     SafeCode(paper_codes::SafeCodeArgs),
     Activations(paper_codes::ActivationArgs),
+    /// Write what the school's tablets tell of its rules (*charte*), by level; who has not read these words is shown them.
+    Charter(CharterArgs),
     /// List the schools with their state.
     #[command(after_help = "Example:\n  preau school list --json --dir .pilot")]
     List {
@@ -161,6 +168,7 @@ pub async fn run(args: SchoolArgs) -> anyhow::Result<ExitCode> {
         }
         Act::SafeCode(args) => return paper_codes::safe_code(args).await,
         Act::Activations(args) => return paper_codes::activations(args).await,
+        Act::Charter(args) => charter::run(args).await?,
         Act::List { reach, json } => status::show(&reach.open()?.schools().await?, Reader::of(json)),
     }
     Ok(ExitCode::SUCCESS)

@@ -23,6 +23,7 @@ mod saved;
 pub mod school;
 pub mod staff;
 pub mod tablet;
+pub mod terms;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -41,6 +42,7 @@ pub use self::{
     rule::{Writer, may_write},
     school::School,
     tablet::Tablet,
+    terms::Terms,
 };
 
 #[cfg(feature = "rig")]
@@ -71,11 +73,13 @@ pub enum Kind {
     Catalogue,
     /// Somebody whom a box made, until a roster knows her.
     Provisional,
+    /// A school's charter.
+    Terms,
 }
 
 impl Kind {
     /// Every kind, in the order of their numbers.
-    pub const ALL: [Self; 9] = [
+    pub const ALL: [Self; 10] = [
         Self::Person,
         Self::Class,
         Self::Tablet,
@@ -85,6 +89,7 @@ impl Kind {
         Self::Policy,
         Self::Catalogue,
         Self::Provisional,
+        Self::Terms,
     ];
 
     /// The number the store and the digest keep; never reused.
@@ -99,6 +104,7 @@ impl Kind {
             Self::Policy => 7,
             Self::Catalogue => 8,
             Self::Provisional => 9,
+            Self::Terms => 10,
         }
     }
 

@@ -156,6 +156,13 @@ pub enum Entry {
         /// How long before it was told it began, in seconds; nobody knows after a restart of the tablet.
         began_ago_s: Option<u32>,
     },
+    /// Somebody said that she understood the charter.
+    TermsRead {
+        /// Who.
+        person: Pseudonym,
+        /// Which words ([`crate::terms::Version`]).
+        version: [u8; 8],
+    },
 }
 
 /// Why bytes are not an entry.
@@ -203,7 +210,11 @@ impl Entry {
     pub fn pseudonyms(&self) -> Vec<Pseudonym> {
         match self {
             Self::SignIn { people, .. } => people.clone(),
-            Self::Wiped { by: WipedBy::Checked(person), .. } | Self::StaffSignIn { person } => vec![*person],
+            Self::Wiped { by: WipedBy::Checked(person), .. }
+            | Self::StaffSignIn { person }
+            | Self::TermsRead { person, .. } => {
+                vec![*person]
+            }
             Self::BadgeVoided { by, .. } | Self::Audit { by, .. } => by.iter().copied().collect(),
             Self::Wiped { by: WipedBy::Receipt, .. }
             | Self::SignOut { .. }
@@ -226,7 +237,8 @@ impl Entry {
             | Self::StaffSignIn { .. }
             | Self::Audit { .. }
             | Self::Refused { .. }
-            | Self::Unplugged { .. } => None,
+            | Self::Unplugged { .. }
+            | Self::TermsRead { .. } => None,
         }
     }
 
@@ -245,7 +257,8 @@ impl Entry {
                 | Self::StaffSignIn { .. }
                 | Self::Audit { .. }
                 | Self::Refused { .. }
-                | Self::Unplugged { .. },
+                | Self::Unplugged { .. }
+                | Self::TermsRead { .. },
             ) => true,
         }
     }
@@ -270,6 +283,7 @@ mod tests {
             Entry::StaffSignIn { person: who },
             Entry::Audit { what: "enrolment opened".into(), by: Some(who) },
             Entry::Unplugged { stay: session, tablet, lasted_s: u32::MAX, began_ago_s: None },
+            Entry::TermsRead { person: who, version: [8; 8] },
         ] {
             assert_eq!(Entry::decode(&entry.encode().expect("encode")), Ok(entry.clone()));
             assert!(entry.may_come_from(Writer::Box));
@@ -302,6 +316,7 @@ mod tests {
             (Entry::StaffSignIn { person: other }, vec![other]),
             (Entry::Audit { what: "enrolment opened".into(), by: Some(one) }, vec![one]),
             (Entry::Unplugged { stay: session, tablet, lasted_s: 60, began_ago_s: Some(90) }, vec![]),
+            (Entry::TermsRead { person: one, version: [8; 8] }, vec![one]),
             (credential.clone(), vec![]),
         ] {
             // Whatever bytes of somebody an entry holds, it names them.

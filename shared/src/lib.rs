@@ -6,6 +6,7 @@
 //! | [`keys`], [`badge`], [`second_factor`] | signatures and proofs; what a QR code holds; what a pupil knows |
 //! | [`settings`] | how a screen suits somebody |
 //! | [`staff_codes`] | codes that staff hold on paper |
+//! | [`terms`] | a school's charter |
 //! | [`refusal`], [`messages`] | expected answers that are not a yes; every sentence a person reads |
 //! | [`animals`], `print` | the drawing beside a name; badges on paper |
 //! | [`wire`] | bodies of the HTTP contracts, MQTT topics |
@@ -34,5 +35,6 @@ pub mod roster;
 pub mod second_factor;
 pub mod settings;
 pub mod staff_codes;
+pub mod terms;
 pub mod time;
 pub mod wire;

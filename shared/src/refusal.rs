@@ -65,6 +65,8 @@ refusals! {
     WipeUnknown = "wipe_unknown", 404;
     /// The person has no enrolment in this school.
     NotEnrolledHere = "not_enrolled_here", 403;
+    /// Other words of the school's charter hold by now.
+    CharterChanged = "charter_changed", 409;
     /// Outside opening hours.
     OutsideHours = "outside_hours", 403;
     /// The enrolment code is wrong or closed.

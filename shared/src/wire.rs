@@ -2,6 +2,8 @@
 //!
 //! These types are promises: members are added, never renamed. Domain types convert to and from them at the door.
 
+mod agent;
+mod charter;
 mod claim;
 pub mod locker;
 mod staff;
@@ -13,6 +15,8 @@ mod work;
 use serde::{Deserialize, Serialize};
 
 pub use self::{
+    agent::{AgentBound, AgentSelf, BindAgent},
+    charter::{CharterShown, CharterToTell, CharterUnderstood},
     claim::{Claim, ClaimAnswer, ClaimGrant},
     staff::{
         Alert, Calling, ClassLine, ClassView, EnrolmentWindow, LetIn, LetInDone, LevelFactor, PupilLine, Seat,
@@ -175,6 +179,9 @@ pub struct TabletSelf {
     pub session: Option<SessionOpened>,
     /// The wipe it owes, if any.
     pub wipe: Option<WipeOrder>,
+    /// Steps that an adult is to look at, where the page did its half of the wipe and the tablet's agent did not do its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub unconfirmed: Vec<String>,
     /// Whose it is, while it is free, in a school of one account per tablet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<PersonView>,
@@ -279,6 +286,12 @@ pub struct Environment {
     /// A code that the pupil is to choose first: `pictures` or `digits`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub choose_code: Option<String>,
+    /// The teacher silenced the class.
+    #[serde(default)]
+    pub quiet: bool,
+    /// The school's charter, where it is still to be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub charter: Option<CharterToTell>,
 }
 
 /// A class as a pupil of several finds it.

@@ -49,6 +49,8 @@ pub struct Opening<'a> {
     pub camera: Option<&'a Path>,
     /// Where every name of the Internet leads to; without one, nowhere.
     pub internet: Option<SocketAddr>,
+    /// Without WebAssembly, as in old web views: the page cannot read badges itself.
+    pub without_wasm: bool,
     /// The language it asks for, `fr` when none is said.
     pub lang: Option<&'a str>,
 }
@@ -87,6 +89,9 @@ impl Browser {
             format!("--lang={lang}"),
             format!("--user-data-dir={}", profile.path().display()),
         ];
+        if how.without_wasm {
+            flags.push("--js-flags=--noexpose-wasm".to_owned());
+        }
         if let Some(film) = how.camera {
             flags.push("--use-fake-device-for-media-stream".to_owned());
             flags.push("--use-fake-ui-for-media-stream".to_owned());

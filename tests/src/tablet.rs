@@ -9,7 +9,10 @@ use preau_shared::{
         fetch::{Answer, Client, FetchError},
         tls,
     },
-    wire::{Enrol, Enrolled, Receipt, SessionOpened, SignIn, StepOutcome, StepReport, TabletSelf, WipeOrder, WipeStep},
+    wire::{
+        AgentBound, AgentSelf, BindAgent, Enrol, Enrolled, Receipt, SessionOpened, SignIn, StepOutcome, StepReport,
+        TabletSelf, WipeOrder, WipeStep,
+    },
 };
 
 use serde_json::{Value, json};
@@ -113,7 +116,8 @@ impl Tablet {
         let receipt = Receipt { steps: order.steps.iter().map(done).collect() };
         let (token, path) = (self.token.clone(), format!("/api/v1/wipes/{}/receipt", order.wipe_id));
         let answer = self.ask("POST", &path, Some(&token), Some(serde_json::to_vec(&receipt)?)).await?;
-        ensure!(answer.status == 204, "receipt: {}", code(&answer));
+        // 202 where an agent has still to do its half.
+        ensure!([202, 204].contains(&answer.status), "receipt: {}", code(&answer));
         Ok(())
     }
 
@@ -151,6 +155,57 @@ impl Tablet {
             }
         }
         bail!("the box asks for one nonce after another")
+    }
+}
+
+/// The program on a tablet that clears what its page cannot reach, as it speaks to the box.
+#[derive(Debug)]
+pub struct Agent(Tablet);
+
+impl Agent {
+    /// Is bound to the tablet of that name.
+    ///
+    /// # Errors
+    /// When the box says no.
+    pub async fn bind(url: &str, ca_file: &Path, enrolment_code: &str, tablet: &str) -> Result<Self> {
+        let client = client(url, ca_file)?;
+        let key = TabletKey::generate()?;
+        let mut speaks = Tablet { client, key, nonce: String::new(), proofs: 0, token: String::new() };
+        let request = BindAgent {
+            code: enrolment_code.to_owned(),
+            tablet: tablet.to_owned(),
+            serial: None,
+            kind: "freekiosk".into(),
+            steps: ["downloads", "camera", "apps"].map(str::to_owned).into(),
+            key: speaks.key.jwk().clone(),
+        };
+        let answer = speaks.ask("POST", "/api/v1/agents", None, Some(serde_json::to_vec(&request)?)).await?;
+        ensure!(answer.status == 201, "binding: {}", code(&answer));
+        speaks.token = answer.json::<AgentBound>()?.token;
+        Ok(Self(speaks))
+    }
+
+    /// What it is to clear now.
+    ///
+    /// # Errors
+    /// When the box says no.
+    pub async fn order(&mut self) -> Result<Option<WipeOrder>> {
+        let token = self.0.token.clone();
+        let answer = self.0.ask("GET", "/api/v1/agents/me", Some(&token), None).await?;
+        ensure!(answer.status == 200, "the agent's order: {}", code(&answer));
+        Ok(answer.json::<AgentSelf>()?.wipe)
+    }
+
+    /// Says how each step of a wipe ended: the status, and the code of a refusal.
+    ///
+    /// # Errors
+    /// When the box does not answer.
+    pub async fn report(&mut self, order: &WipeOrder, outcome: StepOutcome) -> Result<(u16, String)> {
+        let line = |step: &WipeStep| StepReport { name: step.name.clone(), outcome };
+        let receipt = Receipt { steps: order.steps.iter().map(line).collect() };
+        let (token, path) = (self.0.token.clone(), format!("/api/v1/wipes/{}/receipt", order.wipe_id));
+        let answer = self.0.ask("POST", &path, Some(&token), Some(serde_json::to_vec(&receipt)?)).await?;
+        Ok((answer.status, code(&answer)))
     }
 }
 

@@ -97,7 +97,7 @@ async fn a_first_grader_signs_in_by_badge_and_the_next_one_finds_nothing() -> Re
     let film = film(&morning, &[held(one, Class::Tilted)?, held(other, Class::Noisy)?])?;
     // A site of the Internet that answers, whatever its name: the coordinator stands in for it.
     let internet = Some(morning.text("/cloud/url").trim_start_matches("https://").parse()?);
-    let tablet = Browser::open(Opening { camera: Some(&film), internet, lang: None }).await?;
+    let tablet = Browser::open(Opening { camera: Some(&film), internet, ..Opening::default() }).await?;
     let client = tablet.client();
     enrol_tablet(&tablet, morning.text("/schools/0/box/url"), morning.text("/schools/0/enrolment_code"), "T 01")
         .await?;

@@ -10,18 +10,22 @@
 
 mod accessible;
 mod accounts;
+mod agents;
 mod backups;
 mod bad_morning;
 mod broker;
 mod camera;
+mod charter;
 mod codes;
 mod commands;
 mod filter;
+mod frames_on_box;
 mod kept_work;
 mod kills;
 mod mosquitto;
 mod pilot;
 mod planted;
+mod quiet;
 mod refusals;
 mod replication;
 mod roster;

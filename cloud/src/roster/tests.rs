@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 use preau_shared::{
     dice::{Dice, Seeded},
-    documents::{Badge, Class, Kind, Person, Provisional, Writer as Side, class, person},
+    documents::{Badge, Class, Kind, Person, Provisional, Terms, Writer as Side, class, person},
     ids::{BoxId, PersonId, RosterId, Uai},
     keys::SigningKey,
     replica::Shelf,
@@ -13,6 +13,7 @@ use preau_shared::{
         shelves::{self, Author},
     },
     second_factor::{Factor, SecretHash},
+    terms::{Audience, Charter},
     wire::Role,
 };
 
@@ -289,6 +290,36 @@ async fn frames_on_the_box_are_a_line_of_the_journal_each_time_they_are_switched
     let said: Vec<String> = office.store.commit(read).await.expect("read").into_iter().filter_map(audit).collect();
     let said: Vec<&String> = said.iter().filter(|what| what.contains("decode")).collect();
     assert_eq!(said.len(), 2, "switched on, switched off; what is so already is no news: {said:?}");
+}
+
+#[tokio::test]
+async fn a_charter_is_written_for_those_it_is_for_and_taken_back_and_the_journal_has_each_version() {
+    let dir = tempfile::tempdir().expect("dir");
+    let office = office(dir.path()).await;
+    let charter = Charter::parse("On se lave les mains.".as_bytes()).expect("a charter");
+    let pupils: BTreeSet<Audience> = [Audience::Cycle2, Audience::Cycle3].into();
+    for (audiences, text) in [
+        (pupils.clone(), Some(charter.clone())),
+        (pupils, Some(charter.clone())),
+        ([Audience::Cycle3].into(), None),
+        ([Audience::Adults].into(), None),
+    ] {
+        office.desk.write_charter(office.uai.clone(), audiences, text).await.expect("written");
+    }
+    let (shelf, doc) = (Shelf::School(office.uai.clone()), Terms::doc(&office.uai));
+    let read = move |c: &Tx| {
+        Ok::<_, DeskError>(shelves::document(c, &shelf, &doc)?.and_then(|f| Terms::from_fields(&doc, &f)))
+    };
+    let held = office.store.commit(read).await.expect("read").expect("terms");
+    assert_eq!(held.charters, [(Audience::Cycle2, charter.clone())].into());
+    let (shelf, origin) = (Shelf::School(office.uai.clone()), office.desk.author.origin);
+    let read = move |c: &Tx| Ok::<_, DeskError>(shelves::entries(c, &shelf, &origin, 0, 100)?);
+    let said: Vec<String> = office.store.commit(read).await.expect("read").into_iter().filter_map(audit).collect();
+    let said: Vec<&str> = said.iter().filter_map(|what| what.strip_prefix("charter ")).collect();
+    let version = charter.version();
+    assert_eq!(said, [format!("cycle2: {version}"), format!("cycle3: {version}"), "cycle3: shipped".into()]);
+    let nowhere = office.desk.write_charter("0900999Z".parse().expect("uai"), [Audience::Adults].into(), None).await;
+    assert!(matches!(nowhere, Err(DeskError::NoSchool)));
 }
 
 fn audit((_, _, entry): (u64, preau_shared::time::Stamp, preau_shared::journal::Entry)) -> Option<String> {

@@ -2,6 +2,7 @@
 
 pub(super) mod badges;
 pub(super) mod boxes;
+pub(super) mod charter;
 pub(super) mod codes;
 pub(super) mod people;
 pub(super) mod quarantine;

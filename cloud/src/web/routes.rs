@@ -50,6 +50,7 @@ pub(crate) fn router(app: App) -> io::Result<Router> {
         .route("/api/v1/schools/{uai}/activations", post(api::schools::activations))
         .route(body::CODES, post(api::codes::give))
         .route("/api/v1/schools/{uai}/codes/{import}/undo", post(api::codes::undo))
+        .route("/api/v1/schools/{uai}/charter", put(api::charter::write))
         .route("/api/v1/schools/{uai}/entries", get(api::schools::entries))
         .route("/api/v1/schools/{uai}/sign-ins", get(api::schools::sign_ins))
         .route("/api/v1/events", get(events::statuses))

@@ -15,7 +15,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
 /// Changes kept for a listener that is slow.
 pub(crate) const KEPT_CHANGES: usize = 256;
 /// Screens that may listen at once: every tablet and every teacher of a large school.
-pub(crate) const MAX_LISTENERS: usize = 256;
+pub(crate) const MAX_LISTENERS: usize = 512;
 
 /// Something that a screen shows changed. Names are not in it: a screen asks for them with its own rights.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -54,6 +54,8 @@ pub(crate) enum Change {
     },
     /// Badges were made void or drawn.
     Badges,
+    /// A class was silenced, or may sound again.
+    Quiet,
     /// The box found the coordinator, or lost it.
     Wan(bool),
 }

@@ -18,7 +18,7 @@ use crate::{
         classes::{self, ClassRow},
         guest_hours,
         people::Human,
-        school, sessions, tablets,
+        quiet, school, sessions, tablets,
     },
 };
 
@@ -79,8 +79,8 @@ pub(crate) fn class(app: &App, staff: &Human, id: ClassId) -> Result<ClassView, 
         }
         let guests_for_s = guest_hours::closes(conn, id, now)?.map(|closes| closes.since(now).as_secs());
         let own_tablets = school::one_account(conn)?.is_some();
-        let name = class.name;
-        Ok::<_, Trouble>(ClassView { class_id: id, name, pupils, tablets, guests_for_s, alerts, own_tablets })
+        let (name, quiet) = (class.name, quiet::is_on(conn, id, now)?);
+        Ok::<_, Trouble>(ClassView { class_id: id, name, pupils, tablets, guests_for_s, alerts, own_tablets, quiet })
     })?;
     for tablet in &mut view.tablets {
         let in_memory: Option<TabletState> = app.unrecorded.state(tablet.tablet_id);

@@ -2,13 +2,14 @@
 
 use preau_shared::{
     documents::{
-        self, Badge, Catalogue, Class, DocId, Fields, Kind, Person, Policy, Provisional, School, Tablet, person,
+        self, Badge, Catalogue, Class, DocId, Fields, Kind, Person, Policy, Provisional, School, Tablet, Terms, person,
         staff::{self, Standing},
     },
     journal::{CredentialKind, Entry},
     replica::{Origin, Shelf, Tombstone},
     rig::shelves::{self, Project, ShelfError},
     second_factor::Factor,
+    terms::Version,
     time::Stamp,
     wire::Role,
 };
@@ -18,7 +19,7 @@ use crate::{
     store::{
         badges, catalogue, classes, credentials, erased, factors,
         people::{self, Secrets},
-        policies, safe_codes, school, staff_secrets, tablets,
+        policies, safe_codes, school, staff_secrets, tablets, terms,
     },
     tablets::life,
 };
@@ -101,6 +102,13 @@ impl Project<Connection> for Rows {
                     factors::project(conn, &documents::school::factors(fields))?;
                 }
             }
+            Kind::Terms => {
+                if let (Shelf::School(uai), Some(own)) = (shelf, Terms::from_fields(doc, fields))
+                    && own.uai == *uai
+                {
+                    terms::project(conn, &own)?;
+                }
+            }
             Kind::Case => {}
         }
         Ok(())
@@ -120,10 +128,16 @@ impl Project<Connection> for Rows {
                 credentials::Credential { person: *person, kind: *kind, phc: phc.clone(), login: login.clone() };
             credentials::replace(conn, &credential)?;
         }
+        if let Entry::TermsRead { person, version } = entry {
+            terms::read(conn, *person, Version(*version))?;
+        }
         Ok(())
     }
 
     fn erased(&self, conn: &Connection, _: &Shelf, tombstone: &Tombstone) -> Result<(), ShelfError> {
+        if let Some(person) = tombstone.pseudonym {
+            terms::forget(conn, person)?;
+        }
         Ok(erased::forget(conn, &tombstone.doc)?)
     }
 }

@@ -80,7 +80,7 @@ pub(crate) async fn pick_up(
     let Some(session) = app.reader.read(|conn| sessions::live_on(conn, tablet))? else { return Ok(None) };
     if session.taken {
         return app.reader.read(|conn| {
-            let welcome = Welcome::read(conn, &app.offers, &session, Party::of(conn, &session)?)?;
+            let welcome = Welcome::read(conn, (&app.offers, app.clock.stamp()), &session, Party::of(conn, &session)?)?;
             Ok(Some(welcome.answer(&app.words, &session, None)))
         });
     }
@@ -88,10 +88,10 @@ pub(crate) async fn pick_up(
     let hash = sha256(token.as_bytes());
     let id = session.id;
     let found = app
-        .commit(move |conn, _| {
+        .commit(move |conn, book| {
             let Some(session) = sessions::live_on(conn, tablet)? else { return Ok(None) };
             sessions::mint_again(conn, session.id, &hash)?;
-            let welcome = Welcome::read(conn, &offers, &session, Party::of(conn, &session)?)?;
+            let welcome = Welcome::read(conn, (&offers, book.now), &session, Party::of(conn, &session)?)?;
             Ok(Some((session, welcome)))
         })
         .await?;

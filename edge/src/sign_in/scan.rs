@@ -344,7 +344,7 @@ impl Attempt {
             works_with: None,
         };
         let party = Party { people: opening.people.clone(), class: opening.class.clone() };
-        let welcome = Welcome::read(conn, &self.offers, &session, party)?;
+        let welcome = Welcome::read(conn, (&self.offers, self.opened), &session, party)?;
         Ok(Seated { session, opening, welcome })
     }
 }

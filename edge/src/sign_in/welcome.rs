@@ -7,14 +7,16 @@ use preau_shared::{
     messages::{Catalogue, Lang},
     rig::writer::StoreError,
     second_factor::Factor,
-    wire::{Environment, PersonView, SessionOpened},
+    time::Stamp,
+    wire::{CharterToTell, Environment, PersonView, SessionOpened},
 };
 use rusqlite::Connection;
 
 use super::{
-    code, suit,
+    charter, code, suit,
     which_class::{self, Which},
 };
+use crate::classroom::quiet;
 use crate::store::{
     classes::{self, ClassRow},
     offers::{Offer, Offers},
@@ -64,13 +66,15 @@ pub(crate) struct Welcome {
     offer: Arc<Offer>,
     which: Which,
     choose: Option<Factor>,
+    charter: Option<CharterToTell>,
+    quiet: bool,
 }
 
 impl Welcome {
     /// Gathers it.
     pub(crate) fn read(
         conn: &Connection,
-        offers: &Offers,
+        (offers, now): (&Offers, Stamp),
         session: &Session,
         party: Party,
     ) -> Result<Self, StoreError> {
@@ -86,12 +90,14 @@ impl Welcome {
         }
         let offer = offers.of(conn, (party.levels(), of_classes))?;
         let choose = code::to_choose(conn, session, &party.people)?;
-        Ok(Self { party, offer, which, choose })
+        let charter = charter::to_tell(conn, &offers.charters, &party)?;
+        let quiet = quiet::of(conn, session, now)?;
+        Ok(Self { party, offer, which, choose, charter, quiet })
     }
 
     /// The answer to a sign-in, or to a tablet that comes back after a reload.
     pub(crate) fn answer(self, words: &Catalogue, session: &Session, token: Option<String>) -> SessionOpened {
-        let Self { party, offer, which, choose } = self;
+        let Self { party, offer, which, choose, charter, quiet } = self;
         let settings = suit::of(&party.people);
         let environment = Environment {
             apps: offer.shelves.apps.clone(),
@@ -103,6 +109,8 @@ impl Welcome {
             classes: which.offered,
             class_id: which.chosen,
             choose_code: choose.map(|factor| factor.as_str().to_owned()),
+            charter,
+            quiet,
         };
         let guest = || PersonView {
             // A guest leaves no trace: the session's own name stands for her.

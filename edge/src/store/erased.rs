@@ -35,12 +35,14 @@ const fn of(kind: Kind) -> &'static [&'static str] {
             "DELETE FROM classes WHERE class = ?1",
             "DELETE FROM class_members WHERE class = ?1",
             "DELETE FROM guest_hours WHERE class = ?1",
+            "DELETE FROM quiet WHERE class = ?1",
         ],
-        Kind::Tablet => &["DELETE FROM tablets WHERE tablet = ?1"],
+        Kind::Tablet => &["DELETE FROM tablets WHERE tablet = ?1", "DELETE FROM agents WHERE tablet = ?1"],
         Kind::Policy => &["DELETE FROM policies WHERE policy = ?1"],
         Kind::Catalogue => {
             &["DELETE FROM catalogues WHERE catalogue = ?1", "DELETE FROM catalogue_items WHERE catalogue = ?1"]
         }
+        Kind::Terms => &["DELETE FROM terms WHERE ?1 = ?1"],
         Kind::School | Kind::Case => &[],
     }
 }

@@ -6,7 +6,13 @@ use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
-use preau_shared::{ids::ClassId, rig::writer::StoreError, wire::PolicyView};
+use preau_shared::{
+    ids::ClassId,
+    messages::{Catalogue, Lang},
+    rig::writer::StoreError,
+    terms::{Audience, Version, shipped},
+    wire::PolicyView,
+};
 use rusqlite::Connection;
 
 use super::{
@@ -49,10 +55,20 @@ struct Kept {
 }
 
 /// Offers read of late.
-#[derive(Debug, Default)]
-pub(crate) struct Offers(Mutex<Kept>);
+#[derive(Debug)]
+pub(crate) struct Offers {
+    kept: Mutex<Kept>,
+    /// Versions of the charters that come with the program.
+    pub(crate) charters: BTreeMap<Audience, Version>,
+}
 
 impl Offers {
+    /// Nothing read yet.
+    pub(crate) fn new(words: &Catalogue) -> Self {
+        let charters = Audience::ALL.map(|audience| (audience, shipped(words, Lang::Fr, audience).version()));
+        Self { kept: Mutex::default(), charters: charters.into() }
+    }
+
     /// What these levels and classes are offered, as this connection sees the database.
     pub(crate) fn of(&self, conn: &Connection, party: Party) -> Result<Arc<Offer>, StoreError> {
         let stamp = one(conn, "SELECT stamp FROM offers", [], |row| row.get(0))?;
@@ -74,7 +90,7 @@ impl Offers {
 
     /// What is known under this stamp. An older or a newer one is another state of the database: its offers go.
     fn at(&self, stamp: i64) -> MutexGuard<'_, Kept> {
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.stamp != stamp {
             *kept = Kept { stamp, offers: BTreeMap::new() };
         }
@@ -115,7 +131,7 @@ mod tests {
     fn what_is_kept_is_what_the_database_says_also_after_a_change_taken_back() {
         let mut conn = Connection::open_in_memory().expect("memory");
         schema::migrate(&mut conn).expect("tables");
-        let offers = Offers::default();
+        let offers = Offers::new(&preau_shared::messages::Catalogue::load());
         let party: Party = (["CP".to_owned()].into(), BTreeSet::new());
         let seen = |conn: &Connection| {
             let offer = offers.of(conn, party.clone()).expect("an offer");

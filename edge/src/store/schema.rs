@@ -4,8 +4,9 @@ use preau_shared::rig::{shelves, writer::StoreError};
 use rusqlite::Connection;
 
 use super::{
-    badges, catalogue, classes, credentials, enrolment_windows, factors, guest_hours, offers, people, policies, prints,
-    safe_codes, school, sessions, staff_secrets, staff_sessions, tablet_life, tablets, unplugged, wipes, work,
+    agents, badges, catalogue, classes, credentials, enrolment_windows, factors, guest_hours, offers, people, policies,
+    prints, quiet, safe_codes, school, sessions, staff_secrets, staff_sessions, tablet_life, tablets, terms, unplugged,
+    wipes, work,
 };
 
 /// Each entry makes version n + 1 from version n. Never edited once released, only added to.
@@ -34,6 +35,7 @@ const MIGRATIONS: &[&[&str]] = &[
     ],
     work::EXCHANGED,
     &[safe_codes::CREATE],
+    &[terms::CREATE, quiet::CREATE, agents::CREATE],
 ];
 
 const FIRST: &[&str] = &[

@@ -82,12 +82,18 @@ pub(crate) fn by_serial(conn: &Connection, serial: &str) -> Result<Option<Tablet
     one(conn, sql, [serial], |row| Ok(TabletId::from_bytes(row.get(0)?)))
 }
 
+/// The one tablet with this name on it; none when two have it.
+pub(crate) fn by_name(conn: &Connection, name: &str) -> Result<Option<TabletId>, StoreError> {
+    let sql = "SELECT min(tablet) FROM tablets WHERE name = ?1 HAVING count(*) = 1";
+    one(conn, sql, [name], |row| Ok(TabletId::from_bytes(row.get(0)?)))
+}
+
 /// The school's tablets by name, each with its state and what its last wipe lacks.
 pub(crate) fn lines(conn: &Connection) -> Result<Vec<TabletLine>, StoreError> {
     let mut lines = all(
         conn,
-        "SELECT t.tablet, t.name, coalesce(l.state, 'unknown'), coalesce(w.unconfirmed, '')
-         FROM tablets t LEFT JOIN tablet_life l ON l.tablet = t.tablet
+        "SELECT t.tablet, t.name, coalesce(l.state, 'unknown'), coalesce(w.unconfirmed, ''), a.kind
+         FROM tablets t LEFT JOIN tablet_life l ON l.tablet = t.tablet LEFT JOIN agents a ON a.tablet = t.tablet
          LEFT JOIN wipes w ON w.wipe = l.wipe AND l.state = 'wiping'
          ORDER BY t.name, t.tablet",
         [],
@@ -98,6 +104,7 @@ pub(crate) fn lines(conn: &Connection) -> Result<Vec<TabletLine>, StoreError> {
                 state: TabletState::from_word(&row.get::<_, String>(2)?).unwrap_or(TabletState::Unknown),
                 unconfirmed: wipes::split(&row.get::<_, String>(3)?),
                 owner: None,
+                agent: row.get(4)?,
             })
         },
     )?;

@@ -8,7 +8,7 @@ use preau_shared::{
 };
 use rusqlite::{Connection, params};
 
-use super::{change, one};
+use super::{agents, change, one};
 
 /// Wipes remembered per tablet.
 pub(crate) const KEPT_PER_TABLET: u32 = 20;
@@ -70,7 +70,7 @@ pub(crate) fn lacks(conn: &Connection, wipe: WipeId, steps: &[String]) -> Result
 /// Done.
 pub(crate) fn done(conn: &Connection, wipe: WipeId, now: Stamp) -> Result<(), StoreError> {
     change(conn, "UPDATE wipes SET done = ?2, unconfirmed = '' WHERE wipe = ?1", params![&wipe.as_bytes()[..], now.0])?;
-    Ok(())
+    agents::forget_parts(conn, wipe)
 }
 
 /// Step names as they are stored: words with spaces between.

@@ -17,6 +17,7 @@ use crate::{
     sign_in::leave,
     store::{
         Trouble,
+        agents::{self, Part},
         journal::Book,
         tablet_life::{self, Life},
         wipes,
@@ -52,23 +53,37 @@ pub(crate) fn lacking(required: &[String], receipt: &[StepReport]) -> Vec<String
     required.iter().filter(|step| !done.get(step.as_str()).copied().unwrap_or(false)).cloned().collect()
 }
 
-/// Takes a receipt: the tablet is free when nothing lacks. One that comes again is taken as the first time.
+/// What a receipt did.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Received {
+    /// The tablet is free, or was freed by it before.
+    Whole,
+    /// This half is done; the other one has still to be.
+    Half,
+}
+
+/// Takes a receipt of the tablet's page or of its agent: the tablet is free when nothing lacks of either. One that comes
+/// again is taken as the first time.
 ///
 /// # Errors
 /// `wipe_unknown` when it is not the wipe that this tablet owes, `wipe_incomplete` with what lacks, 507 while the disk
 /// fails.
 pub(crate) async fn receive(
     app: &App,
-    tablet: TabletId,
+    (tablet, part): (TabletId, Part),
     wipe: WipeId,
     receipt: Vec<StepReport>,
-) -> Result<(), Trouble> {
-    let freed = app.commit(move |conn, book| judge(conn, book, tablet, wipe, &receipt)).await?;
+) -> Result<Received, Trouble> {
+    let freed = app.commit(move |conn, book| judge(conn, book, (tablet, part, wipe), &receipt)).await?;
     match freed {
-        Judged::Again => Ok(()),
+        Judged::Again => Ok(Received::Whole),
+        Judged::Half => {
+            app.live.tell(Change::Tablet { tablet, state: TabletState::Wiping });
+            Ok(Received::Half)
+        }
         Judged::Free => {
             app.live.tell(Change::Tablet { tablet, state: TabletState::Free });
-            Ok(())
+            Ok(Received::Whole)
         }
         Judged::Lacking(steps) => {
             app.live.tell(Change::Tablet { tablet, state: TabletState::Wiping });
@@ -80,14 +95,14 @@ pub(crate) async fn receive(
 enum Judged {
     Again,
     Free,
+    Half,
     Lacking(Vec<String>),
 }
 
 fn judge(
     conn: &Connection,
     book: &Book,
-    tablet: TabletId,
-    wipe: WipeId,
+    (tablet, part, wipe): (TabletId, Part, WipeId),
     receipt: &[StepReport],
 ) -> Result<Judged, Trouble> {
     let known = wipes::find(conn, wipe)?.filter(|w| w.tablet == tablet).ok_or(Refusal::WipeUnknown)?;
@@ -98,17 +113,78 @@ fn judge(
     if found.wipe != Some(wipe) {
         return Err(Refusal::WipeUnknown.into());
     }
-    let lacking = lacking(&found.steps, receipt);
-    if !lacking.is_empty() {
-        // Kept although the answer is a no: the teacher sees what lacks.
-        wipes::lacks(conn, wipe, &lacking)?;
-        return Ok(Judged::Lacking(lacking));
+    let agent = agents::of(conn, tablet)?.map(|agent| agent.steps);
+    let (own, other) = match (part, agent) {
+        (Part::Page, agent) => (found.steps, agent.map(|steps| (Part::Agent, steps))),
+        (Part::Agent, Some(steps)) => (steps, Some((Part::Page, found.steps))),
+        // Released meanwhile.
+        (Part::Agent, None) => return Err(Refusal::WipeUnknown.into()),
+    };
+    let lacking = lacking(&own, receipt);
+    let mut rest = Rest::default();
+    if let Some((theirs, steps)) = other {
+        for step in &own {
+            let outcome = if lacking.contains(step) { StepOutcome::Failed } else { StepOutcome::Done };
+            agents::say(conn, wipe, part, (step, outcome))?;
+        }
+        rest = Rest::of(&steps, &agents::said(conn, wipe, theirs)?);
+    }
+    if !lacking.is_empty() || !rest.is_empty() {
+        // Kept although the answer is no yes: the teacher sees what lacks, and what was waited for too long.
+        let late = wipes::unconfirmed(conn, wipe)?.into_iter().filter(|step| rest.silent.contains(step));
+        let unconfirmed: Vec<String> = lacking.iter().chain(&rest.failed).cloned().chain(late).collect();
+        wipes::lacks(conn, wipe, &unconfirmed)?;
+        return Ok(match part {
+            _ if !lacking.is_empty() => Judged::Lacking(lacking),
+            // The page says it on its screen.
+            Part::Page if !rest.failed.is_empty() => Judged::Lacking(rest.failed),
+            Part::Page | Part::Agent => Judged::Half,
+        });
     }
     let state = life::next(found.state, Event::WipedClean)?;
     wipes::done(conn, wipe, book.now)?;
     tablet_life::set(conn, tablet, state, None)?;
     book.note(conn, &Entry::Wiped { wipe, tablet, by: WipedBy::Receipt })?;
     Ok(Judged::Free)
+}
+
+/// What lacks of the other half.
+#[derive(Debug, Default)]
+struct Rest {
+    failed: Vec<String>,
+    silent: Vec<String>,
+}
+
+impl Rest {
+    fn of(steps: &[String], said: &BTreeMap<String, bool>) -> Self {
+        let having = |said_so: Option<&bool>| {
+            steps.iter().filter(|step| said.get(step.as_str()) == said_so).cloned().collect::<Vec<_>>()
+        };
+        Self { failed: having(Some(&false)), silent: having(None) }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.failed.is_empty() && self.silent.is_empty()
+    }
+}
+
+/// What the page of a tablet that is being cleared is to do, and what an adult is to look at. Nothing, where the page has
+/// done its half and waits for the agent.
+///
+/// # Errors
+/// When the store cannot be read or written.
+pub(crate) async fn owed_by_page(app: &App, tablet: TabletId) -> Result<(Option<WipeOrder>, Vec<String>), Trouble> {
+    let Some(order) = owed(app, tablet).await? else { return Ok((None, Vec::new())) };
+    app.reader.read(|conn| {
+        if agents::of(conn, tablet)?.is_none() {
+            return Ok((Some(order), Vec::new()));
+        }
+        let said = agents::said(conn, order.wipe_id, Part::Page)?;
+        if order.steps.iter().all(|step| said.get(&step.name) == Some(&true)) {
+            return Ok((None, wipes::unconfirmed(conn, order.wipe_id)?));
+        }
+        Ok((Some(order), Vec::new()))
+    })
 }
 
 /// An adult says: I checked this tablet. Audited, with what was not confirmed.

@@ -26,6 +26,7 @@ use crate::{
     app::App,
     filter::Filter,
     replica::{Ties, lan::MAX_SISTERS},
+    sign_in::frames::MOST_LEFT,
     store::{people, work::disk},
     work::MAX_ARRIVING,
 };
@@ -128,6 +129,12 @@ async fn metrics(State(plane): State<Plane>) -> Response {
     gauge("work_missing", "Works whose file is not on the disk.", works.missing);
     gauge("work_awaited", "Works of other boxes of the school that are not here yet.", works.arriving);
     gauge("work_arriving_limit", "Works that may arrive at once.", u64::try_from(MAX_ARRIVING).unwrap_or(0));
+    let (sent, read, left) = plane.app.frames.counts();
+    let count = |of: usize| u64::try_from(of).unwrap_or(u64::MAX);
+    gauge("frames_sent", "Camera frames that tablets sent since the start, read or refused.", count(sent));
+    gauge("frames_read", "Camera frames that were read since the start.", count(read));
+    gauge("frame_readers_left", "Readers of frames that took too long and still run.", count(left));
+    gauge("frame_readers_left_limit", "So many, and no frames are read.", count(MOST_LEFT));
     gauge("in_contact", "1 while the coordinator is heard.", u64::from(link.in_contact));
     gauge(
         "sisters_limit",

@@ -1,6 +1,8 @@
 //! The box's HTTP contract (ARCHITECTURE §5.2), one file per audience.
 
+pub(crate) mod agents;
 pub(crate) mod badges;
+pub(crate) mod charter;
 pub(crate) mod events;
 pub(crate) mod frames;
 pub(crate) mod head;

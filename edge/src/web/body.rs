@@ -15,24 +15,24 @@ use serde::de::DeserializeOwned;
 /// What comes beyond the limit is read and dropped up to so many bytes, so that the caller hears the refusal.
 const MAX_DRAINED_BYTES: usize = 8 * 1024 * 1024;
 /// A body that takes longer is given up.
-const MAX_BODY_TIME: Duration = Duration::from_secs(15);
+pub(crate) const MAX_TIME: Duration = Duration::from_secs(15);
 
 /// The one sort of request whose body is large, and read by its own handler as it arrives: `PUT /api/v1/work/{name}`.
 fn is_work(request: &Request) -> bool {
     request.method() == Method::PUT && request.uri().path().starts_with("/api/v1/work/")
 }
 
-/// Every body is read here, whatever the URL and before anything else, and has `most` bytes or is refused; a work is bounded where it
-/// is written.
+/// Every body is read here, whatever the URL and before anything else, and has `most` bytes and is here `within` a time, or
+/// is refused; a work is bounded where it is written.
 ///
 /// # Errors
 /// The refusal, as it is answered.
-pub(crate) async fn bounded(request: Request, most: usize) -> Result<Request, Response> {
+pub(crate) async fn bounded(request: Request, (most, within): (usize, Duration)) -> Result<Request, Response> {
     if is_work(&request) {
         return Ok(request);
     }
     let (parts, body) = request.into_parts();
-    match tokio::time::timeout(MAX_BODY_TIME, gather(body, most)).await {
+    match tokio::time::timeout(within, gather(body, most)).await {
         Ok(Ok(bytes)) => Ok(Request::from_parts(parts, Body::from(bytes))),
         Ok(Err(refusal)) => {
             let mut response = Problem::new(refusal).with("max_bytes", most).into_response();
@@ -43,11 +43,11 @@ pub(crate) async fn bounded(request: Request, most: usize) -> Result<Request, Re
     }
 }
 
-/// Too many of its kind are under way: nothing of the body is kept, and it is read so that the caller hears it.
-pub(crate) async fn turned_away(request: Request) -> Response {
+/// It is refused whatever it holds: nothing of the body is kept, and it is read so that the caller hears why.
+pub(crate) async fn turned_away(request: Request, within: Duration, why: Problem) -> Response {
     // Whatever came of the body, the answer is the same.
-    let _ = tokio::time::timeout(MAX_BODY_TIME, gather(request.into_body(), 0)).await;
-    Problem::new(Refusal::Overloaded).retry_after(1).into_response()
+    let _ = tokio::time::timeout(within, gather(request.into_body(), 0)).await;
+    why.into_response()
 }
 
 async fn gather(body: Body, most: usize) -> Result<Bytes, Refusal> {

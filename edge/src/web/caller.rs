@@ -7,6 +7,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, Method, header, request::Parts},
 };
 use preau_shared::{
+    ids::TabletId,
     keys::{
         dpop::{self, Expected, Proof, ProofError, Thumbprint},
         sha256,
@@ -21,6 +22,7 @@ use crate::{
     sign_in::staff,
     store::{
         Trouble,
+        agents::{self, Bound, Part},
         people::Human,
         sessions::{self, Session},
         tablet_life::{self, Life},
@@ -79,6 +81,43 @@ impl FromRequestParts<App> for Tablet {
     }
 }
 
+/// A program bound to a tablet.
+#[derive(Debug)]
+pub(crate) struct Agent(pub(crate) Bound);
+
+impl FromRequestParts<App> for Agent {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        std::future::ready(()).await;
+        let token = dpop_token(&parts.headers).ok_or_else(|| Problem::new(Refusal::TabletUnknown))?;
+        let hash = sha256(token.as_bytes());
+        let agent = app.reader.read(|conn| agents::by_token(conn, &hash)).map_err(Trouble::from)?;
+        let agent = agent.ok_or_else(|| Problem::new(Refusal::TabletUnknown))?;
+        prove(app, parts, token, agent.key)?;
+        Ok(Self(agent))
+    }
+}
+
+/// Whoever clears a tablet: its page, or the program bound to it.
+#[derive(Debug)]
+pub(crate) struct Clearer(pub(crate) TabletId, pub(crate) Part);
+
+impl FromRequestParts<App> for Clearer {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        let hash = dpop_token(&parts.headers).map(|token| sha256(token.as_bytes()));
+        let bound = match hash {
+            Some(hash) => app.reader.read(|conn| agents::by_token(conn, &hash)).map_err(Trouble::from)?,
+            None => None,
+        };
+        if bound.is_some() {
+            let Agent(agent) = Agent::from_request_parts(parts, app).await?;
+            return Ok(Self(agent.tablet, Part::Agent));
+        }
+        Ok(Self(Tablet::from_request_parts(parts, app).await?.0.tablet, Part::Page))
+    }
+}
+
 impl FromRequestParts<App> for InSession {
     type Rejection = Problem;
     async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
@@ -100,6 +139,13 @@ impl FromRequestParts<App> for InSession {
         }
         Ok(Self(session))
     }
+}
+
+/// The tablet whose token a request carries; whether it is that tablet which speaks, its proof says later ([`Tablet`]).
+pub(crate) fn named(app: &App, headers: &HeaderMap) -> Result<Option<TabletId>, Problem> {
+    let Some(hash) = dpop_token(headers).map(|token| sha256(token.as_bytes())) else { return Ok(None) };
+    let life = app.reader.read(|conn| tablet_life::by_token(conn, &hash)).map_err(Trouble::from)?;
+    Ok(life.map(|life| life.tablet))
 }
 
 /// The token arrived: it is not handed out again. While the disk fails it may be, to the same tablet only.

@@ -18,7 +18,7 @@ use preau_shared::{
 };
 
 use super::{
-    api::{badges, events, frames, head, newcomers, safe, secrets, sessions, staff, tablets, work},
+    api::{agents, badges, charter, events, frames, head, newcomers, safe, secrets, sessions, staff, tablets, work},
     body, page, shell, sounds, tablet, teacher,
 };
 use crate::app::App;
@@ -54,12 +54,16 @@ fn api() -> Router<App> {
         .route("/api/v1/sessions", post(sessions::open))
         .route(frames::PATH, post(frames::read))
         .route("/api/v1/wipes/{wipe_id}/receipt", post(tablets::receipt))
+        // An agent of a tablet.
+        .route("/api/v1/agents", post(agents::bind))
+        .route("/api/v1/agents/me", get(agents::me))
         // A session.
         .route("/api/v1/sessions/current", get(sessions::current).delete(sessions::close))
         .route("/api/v1/sessions/current/heartbeat", post(sessions::heartbeat))
         .route("/api/v1/sessions/current/code", put(sessions::code))
         .route("/api/v1/sessions/current/settings", put(sessions::settings))
         .route("/api/v1/sessions/current/class", put(sessions::class))
+        .route("/api/v1/sessions/current/charter", get(charter::show).put(charter::understood))
         .route("/api/v1/work", get(work::list))
         .route("/api/v1/work/{name}", get(work::get).put(work::put).delete(work::delete))
         .route("/api/v1/work/{name}/restore", post(work::restore))
@@ -75,9 +79,11 @@ fn api() -> Router<App> {
         .route("/api/v1/classes/{id}", get(staff::class))
         .route("/api/v1/classes/{id}/let-in", post(staff::let_in))
         .route("/api/v1/classes/{id}/guests", post(staff::open_to_guests).delete(staff::close_to_guests))
+        .route("/api/v1/classes/{id}/quiet", post(staff::silence).delete(staff::give_sound_back))
         .route("/api/v1/sessions/{id}/end", post(staff::end))
         .route("/api/v1/tablets/{id}/checked", post(staff::checked))
         .route("/api/v1/tablets/{id}/owner", put(staff::give_tablet).delete(staff::free_tablet))
+        .route("/api/v1/tablets/{id}/agent", delete(agents::release))
         .route("/api/v1/badges/{badge_id}/void", post(badges::void))
         .route("/api/v1/people/{id}", delete(newcomers::take_back))
         .route("/api/v1/people/{id}/badges", post(badges::new_badge))
@@ -104,12 +110,12 @@ fn api() -> Router<App> {
 /// answer of the API carries the nonce of the next proof and is never kept by a cache.
 async fn door(State(app): State<App>, request: Request, next: Next) -> Response {
     let is_api = request.uri().path().starts_with("/api/");
-    let place = (request.uri().path() == frames::PATH).then(|| app.frames.place());
+    let place = (request.uri().path() == frames::PATH).then(|| frames::place(&app, &request));
     let answered = async {
-        let most = match &place {
-            None => MAX_BODY_BYTES,
-            Some(Some(_)) => frames::MAX_BYTES,
-            Some(None) => return body::turned_away(request).await,
+        let (_place, most) = match place {
+            None => (None, (MAX_BODY_BYTES, body::MAX_TIME)),
+            Some(Ok(place)) => (Some(place), (frames::MAX_BYTES, frames::MAX_TIME)),
+            Some(Err(why)) => return body::turned_away(request, frames::MAX_TIME, why).await,
         };
         match body::bounded(request, most).await {
             Ok(request) => next.run(request).await,

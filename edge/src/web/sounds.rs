@@ -72,6 +72,8 @@ const SPOKEN: &[Spoken] = spoken![
     "told-frames",
     "told-never",
     "told-ask",
+    "charter-cycle2",
+    "charter-cycle3",
     "badge_malformed",
     "badge_unknown",
     "badge_void",
@@ -178,6 +180,7 @@ mod tests {
             include_str!("tablet/screens.js"),
             include_str!("tablet/secret.js"),
             include_str!("tablet/told.js"),
+            include_str!("../sign_in/charter.rs"),
         );
         let refusals = include_str!("tablet/voice.js").split("new Set(\"").nth(1).and_then(|t| t.split('"').next());
         let refusals: BTreeSet<&str> = refusals.expect("the list").split(' ').collect();

@@ -12,6 +12,8 @@ use super::page::{self, Frame};
 
 /// Every sentence that the tablet's modules may say.
 const KEYS: &[&str] = &[
+    "step-apps",
+    "step-camera",
     "step-clipboard",
     "step-downloads",
     "step-pages",
@@ -33,6 +35,9 @@ const KEYS: &[&str] = &[
     "tablet-camera-refused",
     "tablet-camera-turn",
     "tablet-camera-type",
+    "tablet-charter",
+    "tablet-charter-missing",
+    "tablet-charter-understood",
     "tablet-choose-again",
     "tablet-choose-digits",
     "tablet-choose-go-on",
@@ -71,6 +76,7 @@ const KEYS: &[&str] = &[
     "tablet-page-failed-next",
     "tablet-pair-go",
     "tablet-pair-title",
+    "tablet-quiet",
     "tablet-ready-account",
     "tablet-ready-pair",
     "tablet-ready-title",

@@ -2,9 +2,12 @@
 
 mod abuse;
 mod accounts;
+mod agents;
+mod charter;
 mod frames;
 mod newcomers;
 mod printed;
+mod quiet;
 mod revocation;
 mod safe;
 mod school;

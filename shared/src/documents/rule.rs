@@ -1,7 +1,9 @@
 //! The rules of fields: shape, merge, writer. Each type of document lists its own.
 
 pub(crate) use super::merge::Merge;
-use super::{Kind, Scalar, badge, case, catalogue, class, person, policy, provisional, safe, school, staff, tablet};
+use super::{
+    Kind, Scalar, badge, case, catalogue, class, person, policy, provisional, safe, school, staff, tablet, terms,
+};
 
 /// Longest key of a field, in bytes.
 pub(crate) const MAX_KEY_BYTES: usize = 300;
@@ -66,7 +68,14 @@ impl Shape {
 fn rules(kind: Kind) -> impl Iterator<Item = &'static Rule> {
     let shared = match kind {
         Kind::Person | Kind::Provisional => person::CHOSEN,
-        Kind::Class | Kind::Tablet | Kind::Case | Kind::Badge | Kind::School | Kind::Policy | Kind::Catalogue => &[],
+        Kind::Class
+        | Kind::Tablet
+        | Kind::Case
+        | Kind::Badge
+        | Kind::School
+        | Kind::Policy
+        | Kind::Catalogue
+        | Kind::Terms => &[],
     };
     let (known, safe): (&[Rule], &[Rule]) = if kind == Kind::Person { (staff::RULES, safe::RULES) } else { (&[], &[]) };
     let own = match kind {
@@ -79,6 +88,7 @@ fn rules(kind: Kind) -> impl Iterator<Item = &'static Rule> {
         Kind::Policy => policy::RULES,
         Kind::Catalogue => catalogue::RULES,
         Kind::Provisional => provisional::RULES,
+        Kind::Terms => terms::RULES,
     };
     own.iter().chain(shared).chain(known).chain(safe)
 }

@@ -197,6 +197,7 @@ fn a_box_writes_its_own_fields_only() {
         (Kind::Policy, "deny:example.org", false),
         (Kind::School, "box_key:00", false),
         (Kind::Catalogue, "deleted", false),
+        (Kind::Terms, "text:cycle2", false),
         (Kind::Person, "pictures", true),
         (Kind::Person, "text_size", true),
         (Kind::Person, "activation", true),

@@ -69,6 +69,9 @@ pub struct ClassView {
     /// Whether each tablet is one pupil's here (*un compte par tablette*).
     #[serde(default)]
     pub own_tablets: bool,
+    /// Whether its tablets are silent.
+    #[serde(default)]
+    pub quiet: bool,
 }
 
 /// Something odd of late.
@@ -158,6 +161,9 @@ pub struct TabletLine {
     /// Whose it is, in a school of one account per tablet.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub owner: Option<PersonView>,
+    /// What the program is called that clears it together with its page, if one is bound to it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
 }
 
 /// `PUT /api/v1/tablets/{id}/owner`.

@@ -188,7 +188,7 @@ pub fn one_field(doc: DocId, dice: &dyn Dice) -> Edit {
         Kind::Badge => Edit::of(doc).with("expires", Scalar::Int(1_760_000_000_000 + days(dice))),
         Kind::Tablet => text("name", format!("T-{:02}", dice.below(1_000))),
         Kind::Case => text("name", format!("Valise {}", dice.below(1_000))),
-        Kind::School | Kind::Policy | Kind::Catalogue => {
+        Kind::School | Kind::Policy | Kind::Catalogue | Kind::Terms => {
             text("name", format!("École Simone Veil {}", dice.below(1_000)))
         }
     }

@@ -73,7 +73,8 @@ impl Journal {
                         | Entry::Credential { .. }
                         | Entry::Audit { .. }
                         | Entry::Refused { .. }
-                        | Entry::Unplugged { .. } => continue,
+                        | Entry::Unplugged { .. }
+                        | Entry::TermsRead { .. } => continue,
                     };
                     *of.entry(id).or_default() += 1;
                 }

@@ -245,7 +245,8 @@ fn sessions_of(connection: &Tx, uai: &Uai) -> Result<Vec<SessionId>, ShelfError>
                 | Entry::Credential { .. }
                 | Entry::Audit { .. }
                 | Entry::Refused { .. }
-                | Entry::Unplugged { .. } => None,
+                | Entry::Unplugged { .. }
+                | Entry::TermsRead { .. } => None,
             }));
         }
     }

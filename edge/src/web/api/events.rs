@@ -17,7 +17,10 @@ use tokio::sync::broadcast::error::RecvError;
 
 use crate::{
     app::App,
-    classroom::live::{Change, Listener},
+    classroom::{
+        live::{Change, Listener},
+        quiet,
+    },
     store::sessions::why_word,
     web::caller::{InSession, Staff},
 };
@@ -42,30 +45,34 @@ pub(crate) async fn events(State(app): State<App>, request: Request) -> Result<R
         Ear::Staff
     };
     let listener = app.live.listen().ok_or_else(|| Problem::new(Refusal::Overloaded).retry_after(10))?;
-    let hello = Event::default().event("hello").data(json!({ "wan": app.live.wan() }).to_string());
-    let answer = Sse::new(told(listener, ear, hello)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
+    let said = match ear {
+        Ear::Staff => json!({ "wan": app.live.wan() }),
+        Ear::Session(session) => json!({ "wan": app.live.wan(), "quiet": quiet::at(&app, session) }),
+    };
+    let hello = Event::default().event("hello").data(said.to_string());
+    let answer = Sse::new(told(app, listener, ear, hello)).keep_alive(KeepAlive::new().interval(KEEP_ALIVE));
     Ok(answer.into_response())
 }
 
-fn told(listener: Listener, ear: Ear, hello: Event) -> impl Stream<Item = Result<Event, Infallible>> {
-    stream::unfold((listener, Some(hello), false), move |(mut listener, first, over)| async move {
+fn told(app: App, listener: Listener, ear: Ear, hello: Event) -> impl Stream<Item = Result<Event, Infallible>> {
+    stream::unfold((app, listener, Some(hello), false), move |(app, mut listener, first, over)| async move {
         if over {
             return None;
         }
         if let Some(first) = first {
-            return Some((Ok(first), (listener, None, false)));
+            return Some((Ok(first), (app, listener, None, false)));
         }
         loop {
             match listener.changes.recv().await {
                 Ok(change) => {
-                    if let Some((name, data, over)) = word(ear, &change) {
+                    if let Some((name, data, over)) = word(&app, ear, &change) {
                         let event = Event::default().event(name).data(data.to_string());
-                        return Some((Ok(event), (listener, None, over)));
+                        return Some((Ok(event), (app, listener, None, over)));
                     }
                 }
                 Err(RecvError::Lagged(_)) => {
                     let event = Event::default().event("resync").data("{}");
-                    return Some((Ok(event), (listener, None, false)));
+                    return Some((Ok(event), (app, listener, None, false)));
                 }
                 Err(RecvError::Closed) => return None,
             }
@@ -74,7 +81,7 @@ fn told(listener: Listener, ear: Ear, hello: Event) -> impl Stream<Item = Result
 }
 
 /// A change as this listener hears it, and whether its stream ends with it.
-fn word(ear: Ear, change: &Change) -> Option<(&'static str, Value, bool)> {
+fn word(app: &App, ear: Ear, change: &Change) -> Option<(&'static str, Value, bool)> {
     match (ear, change) {
         (Ear::Session(own), Change::Ended { session, why, .. }) if own == *session => {
             Some(("session_ended", json!({ "session_id": session, "why": why_word(*why) }), true))
@@ -82,6 +89,7 @@ fn word(ear: Ear, change: &Change) -> Option<(&'static str, Value, bool)> {
         (Ear::Session(_), Change::Wan(wan)) | (Ear::Staff, Change::Wan(wan)) => {
             Some(("wan", json!({ "wan": wan }), false))
         }
+        (Ear::Session(own), Change::Quiet) => Some(("quiet", json!({ "quiet": quiet::at(app, own) }), false)),
         (
             Ear::Session(_),
             Change::Opened { .. }
@@ -104,6 +112,7 @@ fn word(ear: Ear, change: &Change) -> Option<(&'static str, Value, bool)> {
         (Ear::Staff, Change::Called { person, tablet }) => {
             Some(("called", json!({ "person_id": person, "tablet_id": tablet }), false))
         }
+        (Ear::Staff, Change::Quiet) => Some(("quiet", json!({}), false)),
         (Ear::Staff, Change::Badges) => Some(("badges", json!({}), false)),
     }
 }

@@ -1,18 +1,20 @@
 //! Camera frames of tablets whose page cannot read them itself.
 
+use std::time::Duration;
+
 use axum::{
     Json as Answer,
     body::Bytes,
-    extract::{Query, State, rejection::QueryRejection},
+    extract::{Query, Request, State, rejection::QueryRejection},
 };
 use preau_shared::{refusal::Refusal, rig::reply::Problem, wire::FrameRead};
 use serde::Deserialize;
 
 use crate::{
     app::App,
-    sign_in::frames::Frame,
+    sign_in::frames::{Frame, Place},
     store::{Trouble, school},
-    web::caller::Tablet,
+    web::caller::{self, Tablet},
 };
 
 /// Where frames are sent.
@@ -24,11 +26,21 @@ const MAX_HIGH: u32 = 960;
 /// Of the largest frame.
 pub(crate) const MAX_BYTES: usize = 1_280 * 960;
 
+/// A frame is here within this time: a tablet of the school is close.
+pub(crate) const MAX_TIME: Duration = Duration::from_secs(3);
+
 /// Query of `POST /api/v1/frames`.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Size {
     width: u32,
     height: u32,
+}
+
+/// A place for a frame, before its first byte is read: a stranger has none, and a tablet one at a time.
+pub(crate) fn place(app: &App, request: &Request) -> Result<Place, Problem> {
+    app.frames.knock();
+    let tablet = caller::named(app, request.headers())?.ok_or_else(|| Problem::new(Refusal::TabletUnknown))?;
+    app.frames.place(tablet).ok_or_else(|| Problem::new(Refusal::Overloaded).retry_after(1))
 }
 
 /// `POST /api/v1/frames?width=W&height=H`: W × H bytes of grey. No image format is read here: whoever unpacks pictures of

@@ -44,7 +44,9 @@ pub(crate) async fn current(
     From(address): From,
 ) -> Result<Answer<SessionOpened>, Problem> {
     app.seats.beat(session.id, address, app.clock.elapsed());
-    let read = app.reader.read(|conn| Welcome::read(conn, &app.offers, &session, Party::of(conn, &session)?));
+    let read = app
+        .reader
+        .read(|conn| Welcome::read(conn, (&app.offers, app.clock.stamp()), &session, Party::of(conn, &session)?));
     let welcome = read.map_err(Trouble::from)?;
     let opened = welcome.answer(&app.words, &session, None);
     let recorded = app.unrecorded.find(session.id).is_none();
@@ -92,7 +94,9 @@ pub(crate) async fn class(
     Json(ask): Json<WorksWith>,
 ) -> Result<Answer<SessionOpened>, Problem> {
     let session = which_class::choose(&app, session, ask.class_id).await?;
-    let read = app.reader.read(|conn| Welcome::read(conn, &app.offers, &session, Party::of(conn, &session)?));
+    let read = app
+        .reader
+        .read(|conn| Welcome::read(conn, (&app.offers, app.clock.stamp()), &session, Party::of(conn, &session)?));
     Ok(Answer(read.map_err(Trouble::from)?.answer(&app.words, &session, None)))
 }
 

@@ -20,7 +20,7 @@ use serde::{Deserialize, Serialize};
 use super::id;
 use crate::{
     app::App,
-    classroom::view,
+    classroom::{quiet, view},
     sign_in::{guests, leave, let_in, staff, unplugged},
     store::people::Human,
     tablets::{enrol, owner, wipe},
@@ -181,6 +181,30 @@ pub(crate) async fn close_to_guests(
     let class: ClassId = id(&class)?;
     app.reader.read(|conn| view::may_see(conn, &staff.who, class))?;
     guests::close(&app, class, staff.who.in_journal()).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `POST /api/v1/classes/{id}/quiet`: its tablets are silent until tonight.
+pub(crate) async fn silence(
+    State(app): State<App>,
+    staff: Staff,
+    Path(class): Path<String>,
+) -> Result<StatusCode, Problem> {
+    let class: ClassId = id(&class)?;
+    app.reader.read(|conn| view::may_see(conn, &staff.who, class))?;
+    quiet::silence(&app, class).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// `DELETE /api/v1/classes/{id}/quiet`: they may sound again.
+pub(crate) async fn give_sound_back(
+    State(app): State<App>,
+    staff: Staff,
+    Path(class): Path<String>,
+) -> Result<StatusCode, Problem> {
+    let class: ClassId = id(&class)?;
+    app.reader.read(|conn| view::may_see(conn, &staff.who, class))?;
+    quiet::give_back(&app, class).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

@@ -15,10 +15,10 @@ use crate::{
     app::{App, HEARTBEAT},
     sign_in::{let_in, unplugged::kit as kit_of},
     store::{Trouble, guest_hours, school, tablets, unplugged},
-    tablets::{enrol, unplugged::hear, wipe},
+    tablets::{enrol, unplugged::hear, wipe, wipe::Received},
     web::{
         body::Json,
-        caller::{self, From, Tablet},
+        caller::{self, Clearer, From, Tablet},
     },
 };
 
@@ -53,10 +53,10 @@ pub(crate) async fn me(
         | TabletState::Outing
         | TabletState::Retired => None,
     };
-    let wipe = match state {
-        TabletState::Wiping => match wipe::owed(&app, life.tablet).await {
+    let (wipe, unconfirmed) = match state {
+        TabletState::Wiping => match wipe::owed_by_page(&app, life.tablet).await {
             // The state is told all the same: the order comes when the disk takes it.
-            Err(trouble) if trouble.is_disk() => None,
+            Err(trouble) if trouble.is_disk() => (None, Vec::new()),
             owed => owed?,
         },
         TabletState::Unknown
@@ -64,7 +64,7 @@ pub(crate) async fn me(
         | TabletState::Free
         | TabletState::Lost
         | TabletState::Outing
-        | TabletState::Retired => None,
+        | TabletState::Retired => (None, Vec::new()),
     };
     let now = app.clock.stamp();
     let (name, open, owner, unplugged, frames_on_box) = app.reader.read(|conn| {
@@ -81,6 +81,7 @@ pub(crate) async fn me(
         heartbeat_s: u32::try_from(HEARTBEAT.as_secs()).unwrap_or(u32::MAX),
         session,
         wipe,
+        unconfirmed,
         owner: owner.filter(|_| state == TabletState::Free).map(|owner| owner.view()),
         guests: guests.filter(|_| state == TabletState::Free).collect(),
         unplugged,
@@ -103,13 +104,15 @@ pub(crate) async fn stays(
     Ok(StatusCode::NO_CONTENT)
 }
 
-/// `POST /api/v1/wipes/{wipe_id}/receipt`.
+/// `POST /api/v1/wipes/{wipe_id}/receipt`: of the tablet's page, or of its agent. 202 while the other half is waited for.
 pub(crate) async fn receipt(
     State(app): State<App>,
-    tablet: Tablet,
+    Clearer(tablet, part): Clearer,
     Path(wipe_id): Path<String>,
     Json(receipt): Json<Receipt>,
 ) -> Result<StatusCode, Problem> {
-    wipe::receive(&app, tablet.0.tablet, id(&wipe_id)?, receipt.steps).await?;
-    Ok(StatusCode::NO_CONTENT)
+    match wipe::receive(&app, (tablet, part), id(&wipe_id)?, receipt.steps).await? {
+        Received::Whole => Ok(StatusCode::NO_CONTENT),
+        Received::Half => Ok(StatusCode::ACCEPTED),
+    }
 }

@@ -10,6 +10,8 @@ export function inWords(names) {
     storage: say("step-storage"),
     downloads: say("step-downloads"),
     clipboard: say("step-clipboard"),
+    camera: say("step-camera"),
+    apps: say("step-apps"),
   };
   return names.map((name) => words[name] ?? name).join(", ");
 }

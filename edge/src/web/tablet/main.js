@@ -191,6 +191,10 @@ async function ask() {
     dropSession();
     return clear(me.wipe.wipe_id, me.wipe.steps);
   }
+  if (me.unconfirmed) {
+    dropSession();
+    return stage.show("unclean agent", () => screens.wipeIncomplete({ steps: me.unconfirmed, onAgain: () => entry.back() }));
+  }
   if (me.session?.token) return open(me.session);
   if (me.state === "in_use") return resume(me);
   dropSession();

@@ -26,7 +26,7 @@ const LONG_CHARS = 10;
 /** @typedef {{ title: string, url: string, icon: string }} Shortcut */
 /** @typedef {{ person_id: string, given_name: string, animal: string, level: string }} Person */
 /** @typedef {{ class_id: string, name: string, picture: string, teacher?: Person }} ClassChoice */
-/** @typedef {{ session_id: string, token?: string, person: Person, people: Person[], environment: { apps: Shortcut[], links: Shortcut[], documents: Shortcut[], choose_code?: string, classes?: ClassChoice[], class_id?: string, idle_s?: number, settings?: import("./settings.js").Settings }, recorded: boolean }} Session */
+/** @typedef {{ session_id: string, token?: string, person: Person, people: Person[], environment: { apps: Shortcut[], links: Shortcut[], documents: Shortcut[], choose_code?: string, classes?: ClassChoice[], class_id?: string, quiet?: boolean, charter?: { version: string, first: boolean }, idle_s?: number, settings?: import("./settings.js").Settings }, recorded: boolean }} Session */
 
 /** Who sits here. @param {Session} session */
 export const peopleOf = (session) => (session.people.length > 0 ? session.people : [session.person]);
@@ -212,8 +212,8 @@ export function account({ onGiven, onLeave }) {
   return form;
 }
 
-/** The environment of whoever sits here. @param {Session} session @param {{ locker: HTMLElement, onDone: () => void, onNotMe: () => void, onSettings: () => void, onTold: () => void, onClass: () => void }} how */
-export function environment(session, { locker, onDone, onNotMe, onSettings, onTold, onClass }) {
+/** The environment of whoever sits here. @param {Session} session @param {{ locker: HTMLElement, beside: HTMLElement, quiet: HTMLElement, onDone: () => void, onNotMe: () => void, onSettings: () => void, onTold: () => void, onClass: () => void }} how */
+export function environment(session, { locker, beside, quiet, onDone, onNotMe, onSettings, onTold, onClass }) {
   const [people, names] = [peopleOf(session), namesOf(session)];
   const { apps, links, documents } = session.environment;
   const [classes, chosen] = [session.environment.classes ?? [], session.environment.class_id];
@@ -230,12 +230,14 @@ export function environment(session, { locker, onDone, onNotMe, onSettings, onTo
       el(
         "div",
         { class: "tools" },
+        quiet,
         classes.length > 0 && button("soft with-whom", withWhom.picture, withWhom.name, onClass),
         el("button", { type: "button", class: "round settings", "aria-label": say("tablet-settings"), onclick: onSettings }, icon("adjustments-horizontal")),
         el("button", { type: "button", class: "round about", "aria-label": say("tablet-told"), onclick: onTold }, icon("shield-heart")),
       ),
     ),
     !session.recorded && el("p", { class: "gentle" }, icon("alert-triangle"), say("tablet-not-recorded")),
+    beside,
     el(
       "div",
       { class: "shelves" },

@@ -20,7 +20,7 @@ export function apply(settings) {
 
 /** Two soft notes call somebody back to the screen, where sounds are wished for. @param {Settings} settings */
 export function chime(settings) {
-  if (!settings.sound || !("AudioContext" in window)) return;
+  if (!settings.sound || document.documentElement.hasAttribute("data-quiet") || !("AudioContext" in window)) return;
   const audio = new AudioContext();
   [523.25, 659.25].forEach((pitch_hz, at) => {
     const [note, loudness, start] = [audio.createOscillator(), audio.createGain(), audio.currentTime + at * 0.25];

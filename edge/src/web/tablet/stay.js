@@ -1,7 +1,7 @@
 // Somebody's stay at this tablet, on the screen: a new code when one is to be chosen, then the environment as it suits
 // her, and the question whether she is still there.
 
-import { el } from "../static/dom.js";
+import { el, icon } from "../static/dom.js";
 import { Problem } from "../static/problem.js";
 import { say } from "../static/words.js";
 import { Idle } from "./idle.js";
@@ -29,6 +29,14 @@ export class Stay {
     this.works = null;
     /** Where it stands on the screen. */
     this.locker = el("div", { class: "locker" });
+    /** What she is told beside it: the charter. */
+    this.beside = el("aside", { class: "beside", hidden: true });
+    /** Draws that again. @type {(() => void) | null} */
+    this.drawBeside = null;
+    /** The teacher silenced her class. */
+    this.quietSign = el("span", { class: "round quiet-sign", role: "img", "aria-label": say("tablet-quiet"), hidden: true }, icon("volume-off"));
+    /** @type {import("./quiet.js").Quiet | null} */
+    this.quiet = null;
     this.framesOnBox = framesOnBox;
     this.over = false;
     this.idle = new Idle(session.environment.idle_s);
@@ -95,6 +103,7 @@ export class Stay {
     this.question?.close();
     this.sheet?.close();
     this.works?.end();
+    this.quiet?.end();
     apply(PLAIN);
   }
 
@@ -185,14 +194,41 @@ export class Stay {
   #showEnvironment(fresh = false) {
     if (this.works) this.works.draw();
     else this.#openLocker().catch(() => null);
-    const how = { locker: this.locker, onDone: () => this.leave("done"), onNotMe: () => this.leave("not_me"), onSettings: () => void this.#openSettings(), onTold: () => void this.#openTold(), onClass: () => void this.#askClass().catch(() => null) };
+    const how = { locker: this.locker, beside: this.beside, quiet: this.quietSign, onDone: () => this.leave("done"), onNotMe: () => this.leave("not_me"), onSettings: () => void this.#openSettings(), onTold: () => void this.#openTold(), onClass: () => void this.#askClass().catch(() => null) };
     this.stage.show(`environment ${this.session.session_id}`, () => screens.environment(this.session, how), { fresh });
+    void this.#tellCharter().catch(() => null);
+    void this.#listen().catch(() => null);
+  }
+
+  /** Whether the class is to be silent is heard from when she is there. */
+  async #listen() {
+    if (this.quiet) return;
+    const { Quiet } = await import("./quiet.js");
+    if (this.over || this.quiet) return;
+    this.quiet = new Quiet({ sign: this.quietSign, prove: this.prove, heard: this.heard, now: this.session.environment.quiet === true });
   }
 
   /** Fetched when it is asked for. */
   async #openTold() {
-    const { told } = await import("./told.js");
-    if (!this.over) this.sheet = told(this.framesOnBox());
+    const { page } = await import("./charter.js");
+    if (!this.over) this.sheet = page({ ask: this.ask, framesOnBox: this.framesOnBox(), onUnderstood: () => this.#charterDone() });
+  }
+
+  /** Where she has not understood it, the charter stands beside her screen; it waits for nothing and holds up nothing. */
+  async #tellCharter() {
+    const { charter } = this.session.environment;
+    if (this.drawBeside) return this.drawBeside();
+    if (!charter) return;
+    const { beside } = await import("./charter.js");
+    if (this.over || this.drawBeside) return;
+    this.drawBeside = beside(this.beside, { ask: this.ask, first: charter.first, framesOnBox: this.framesOnBox(), onDone: () => this.#charterDone() });
+  }
+
+  #charterDone() {
+    this.session.environment.charter = undefined;
+    this.beside.hidden = true;
+    this.beside.parentElement?.classList.remove("telling");
+    this.drawBeside = null;
   }
 
   async #openSettings() {

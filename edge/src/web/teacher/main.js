@@ -1,6 +1,7 @@
 // The teacher's page: sign in, then the class as it is now. The box is asked again at each event, and by the clock
 // while events do not flow.
 
+import { listen } from "../static/live.js";
 import { Problem, Unreachable } from "../static/problem.js";
 import { Scanner } from "../static/scan.js";
 import { keepShell } from "../static/shell.js";
@@ -9,7 +10,6 @@ import { inWords } from "../static/steps.js";
 import { say } from "../static/words.js";
 import { ask, print, proved } from "./box.js";
 import * as dialogs from "./dialogs.js";
-import { listen } from "./live.js";
 import * as screens from "./screens.js";
 import * as safe from "./safe.js";
 import * as secrets from "./secrets.js";
@@ -232,7 +232,7 @@ function draw() {
   const open = main.querySelector("details.tablets")?.hasAttribute("open") ?? false;
   const isHead = who?.role === "head";
   const head = screens.frame({ name: who?.given_name ?? null, classes, current, onClass: choose, onEnrol: openEnrolment, onPrint: printMany, onCodes: isHead ? chooseCodes : null, onStaff: isHead ? () => void doing(secrets.reset) : null, onSubstitute: addSubstitute, onUnplugged: unplugged, onSecret: () => void doing(secrets.change), onLeave: leave });
-  const room = view === null ? [] : screens.classroom(view, { filter, onFilter: setFilter, onLetIn: letIn, onAnswer: answer, onEnd: endSession, onBadgeActs: badgeActs, onNewPupil: addPupil, onGuests: guests, onLearn: learn, onChecked: checked, onGive: giveTablet, onFree: freeTablet });
+  const room = view === null ? [] : screens.classroom(view, { filter, onFilter: setFilter, onLetIn: letIn, onAnswer: answer, onEnd: endSession, onBadgeActs: badgeActs, onNewPupil: addPupil, onGuests: guests, onQuiet: quiet, onLearn: learn, onChecked: checked, onGive: giveTablet, onFree: freeTablet, onRelease: releaseAgent });
   main.replaceChildren(.../** @type {Node[]} */ ([...head, screens.news(news, saw), ...room].filter((n) => n)));
   main.querySelector("details.tablets")?.toggleAttribute("open", open);
   if (held) /** @type {HTMLElement | null} */ (main.querySelector(`[data-key="${CSS.escape(held)}"]`))?.focus({ preventScroll: true });
@@ -358,6 +358,13 @@ function guests() {
   });
 }
 
+/** The tablets of the class are silent, or sound again. */
+function quiet() {
+  void doing(async () => {
+    if (view) await ask(view.quiet ? "DELETE" : "POST", `/api/v1/classes/${view.class_id}/quiet`);
+  });
+}
+
 /** A tablet read a code of another system: whose is it? @param {string} tabletId */
 function learn(tabletId) {
   void doing(async () => {
@@ -419,6 +426,15 @@ function giveTablet(tablet) {
 /** @param {screens.Tablet} tablet */
 function freeTablet(tablet) {
   void doing(() => ask("DELETE", `/api/v1/tablets/${tablet.tablet_id}/owner`));
+}
+
+/** Nothing but the page clears this tablet any more. @param {screens.Tablet} tablet */
+function releaseAgent(tablet) {
+  void doing(async () => {
+    const title = say("teacher-agent-release-title", { tablet: tablet.name, name: tablet.agent ?? "" });
+    const yes = await dialogs.confirm({ title, lines: [say("teacher-agent-release-help")], yes: say("teacher-agent-release") });
+    if (yes) await ask("DELETE", `/api/v1/tablets/${tablet.tablet_id}/agent`);
+  });
 }
 
 function chooseCodes() {

@@ -5,9 +5,9 @@ import { button, el, icon } from "../static/dom.js";
 import { say } from "../static/words.js";
 
 /** @typedef {{ person_id: string, given_name: string, animal: string, level: string, badges: string[], session: null | { session_id: string, tablet_id: string, tablet_name: string, for_s: number }, calling?: { tablet_id: string, tablet_name: string, for_s: number }, provisional: boolean }} Pupil */
-/** @typedef {{ tablet_id: string, name: string, state: string, unconfirmed: string[], owner?: { person_id: string, given_name: string, animal: string } }} Tablet */
+/** @typedef {{ tablet_id: string, name: string, state: string, unconfirmed: string[], agent?: string, owner?: { person_id: string, given_name: string, animal: string } }} Tablet */
 /** @typedef {{ kind: "badge_twice", given_name: string, from: string, to: string, ago_s: number } | { kind: "many_refusals", tablet: string, count: number } | { kind: "unknown_code", tablet_id: string, tablet: string }} Alert */
-/** @typedef {{ class_id: string, name: string, pupils: Pupil[], tablets: Tablet[], guests_for_s?: number, alerts: Alert[], own_tablets?: boolean }} ClassView */
+/** @typedef {{ class_id: string, name: string, pupils: Pupil[], tablets: Tablet[], guests_for_s?: number, quiet?: boolean, alerts: Alert[], own_tablets?: boolean }} ClassView */
 /** @typedef {{ class_id: string, name: string, pupils: number, signed_in: number }} ClassLine */
 /** @typedef {"all" | "seated" | "waiting"} Filter */
 
@@ -108,7 +108,7 @@ export function frame({ name, classes, current, onClass, onEnrol, onPrint, onCod
 /**
  * One class, now.
  * @param {ClassView} view
- * @param {{ filter: Filter, onFilter: (filter: Filter) => void, onLetIn: (pupil: Pupil) => void, onAnswer: (pupil: Pupil, newCode: boolean) => void, onEnd: (pupil: Pupil) => void, onBadgeActs: (pupil: Pupil) => void, onNewPupil: () => void, onGuests: () => void, onLearn: (tabletId: string) => void, onChecked: (tablet: Tablet) => void }} how
+ * @param {{ filter: Filter, onFilter: (filter: Filter) => void, onLetIn: (pupil: Pupil) => void, onAnswer: (pupil: Pupil, newCode: boolean) => void, onEnd: (pupil: Pupil) => void, onBadgeActs: (pupil: Pupil) => void, onNewPupil: () => void, onGuests: () => void, onQuiet: () => void, onLearn: (tabletId: string) => void, onChecked: (tablet: Tablet) => void }} how
  */
 export function classroom(view, how) {
   const seated = view.pupils.filter((p) => p.session !== null);
@@ -133,6 +133,7 @@ export function classroom(view, how) {
       { class: "rooms" },
       button("quiet", "users", say("teacher-pupil"), how.onNewPupil, { "data-key": "new pupil" }),
       button("quiet", "door-exit", view.guests_for_s === undefined ? say("teacher-guests") : say("teacher-guests-open", { minutes: Math.ceil(view.guests_for_s / 60) }), how.onGuests, { "data-key": "guests", "aria-pressed": String(view.guests_for_s !== undefined) }),
+      button("quiet", view.quiet ? "volume-off" : "volume", view.quiet ? say("teacher-sound-back") : say("teacher-silence"), how.onQuiet, { "data-key": "silence", "aria-pressed": String(view.quiet === true), title: say("teacher-silence-help") }),
     ),
     attention(view.tablets, view.alerts, how),
     shown.length > 0 ? el("ul", { class: "pupils" }, ...shown.map((p) => card(p, how))) : el("p", { class: "nothing" }, say("teacher-nobody")),
@@ -207,8 +208,8 @@ function inWords(alert) {
   return say("teacher-alert-refusals", { tablet: alert.tablet, count: alert.count });
 }
 
-/** @param {ClassView} view @param {{ onGive: (t: Tablet) => void, onFree: (t: Tablet) => void }} how */
-function tablets({ tablets: all, own_tablets }, { onGive, onFree }) {
+/** @param {ClassView} view @param {{ onGive: (t: Tablet) => void, onFree: (t: Tablet) => void, onRelease: (t: Tablet) => void }} how */
+function tablets({ tablets: all, own_tablets }, { onGive, onFree, onRelease }) {
   const words = /** @type {Record<string, string>} */ ({
     free: say("teacher-state-free"),
     in_use: say("teacher-state-in-use"),
@@ -222,8 +223,15 @@ function tablets({ tablets: all, own_tablets }, { onGive, onFree }) {
     "details",
     { class: "tablets" },
     el("summary", {}, icon("device-tablet"), say("teacher-tablets", { count: all.filter((t) => t.state === "free").length, total: all.length })),
-    el("ul", {}, ...all.map((t) => el("li", { class: t.state }, el("b", {}, t.name), " ", el("span", {}, words[t.state] ?? t.state), own_tablets && owned(t, onGive, onFree)))),
+    el("ul", {}, ...all.map((t) => el("li", { class: t.state }, el("b", {}, t.name), " ", el("span", {}, words[t.state] ?? t.state), own_tablets && owned(t, onGive, onFree), cleared(t, onRelease)))),
   );
+}
+
+/** Another program clears it together with its page: a touch has the page do it alone. @param {Tablet} tablet @param {(t: Tablet) => void} onRelease */
+function cleared(tablet, onRelease) {
+  const { agent: name } = tablet;
+  if (name === undefined) return null;
+  return el("span", { class: "owned" }, say("teacher-agent", { name }), " ", button("link", "x", say("teacher-agent-release"), () => onRelease(tablet), { "data-key": `release ${tablet.tablet_id}` }));
 }
 
 /** Whose a tablet is: a touch gives it to somebody else, another frees it. @param {Tablet} tablet @param {(t: Tablet) => void} onGive @param {(t: Tablet) => void} onFree */

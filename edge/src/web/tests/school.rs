@@ -234,6 +234,7 @@ impl School {
             words: Arc::new(Catalogue::load()),
             health: Arc::new(Health::new(quality)),
             work_max_bytes: 1_000_000_000,
+            agents: crate::tablets::agent::Ports::default(),
         };
         let clock = Arc::new(Hand::default());
         let app = App::start(parts, &database, clock.clone(), dice.clone()).expect("alive");

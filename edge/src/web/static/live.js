@@ -7,13 +7,14 @@ const LONGEST_PAUSE_MS = 15_000;
 
 /**
  * Listens until `stop` is aborted.
- * @param {{ stop: AbortSignal, onEvent: (name: string, data: any) => void, onFlow: (flows: boolean) => void }} how
+ * @param {{ stop: AbortSignal, call?: (signal: AbortSignal) => Promise<Response>, onEvent: (name: string, data: any) => void, onFlow: (flows: boolean) => void }} how
+ * `call` asks for the stream, where a cookie does not
  */
-export async function listen({ stop, onEvent, onFlow }) {
+export async function listen({ stop, call = byCookie, onEvent, onFlow }) {
   let pause_ms = PAUSE_MS;
   while (!stop.aborted) {
     try {
-      const response = await fetch("/api/v1/events", { headers: { Accept: "text/event-stream" }, cache: "no-store", credentials: "same-origin", signal: stop });
+      const response = await call(stop);
       if (response.status === 401) return onEvent("signed-out", null);
       if (!response.ok || !response.body) throw new Error(`status ${response.status}`);
       onFlow(true);
@@ -27,6 +28,11 @@ export async function listen({ stop, onEvent, onFlow }) {
     await new Promise((go) => setTimeout(go, pause_ms));
     pause_ms = Math.min(pause_ms * 2, LONGEST_PAUSE_MS);
   }
+}
+
+/** @param {AbortSignal} signal */
+function byCookie(signal) {
+  return fetch("/api/v1/events", { headers: { Accept: "text/event-stream" }, cache: "no-store", credentials: "same-origin", signal });
 }
 
 /**

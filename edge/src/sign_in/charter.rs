@@ -1,0 +1,96 @@
+//! The school's charter, told to whoever sits here: once a version and person, and never in the way of anything.
+
+use std::{collections::BTreeMap, sync::Arc};
+
+use preau_shared::{
+    journal::Entry,
+    messages::Lang,
+    refusal::Refusal,
+    rig::writer::StoreError,
+    terms::{Audience, Version, shipped},
+    wire::{CharterShown, CharterToTell, Role},
+};
+use rusqlite::Connection;
+
+use super::welcome::Party;
+use crate::{
+    app::App,
+    store::{Trouble, people::Human, sessions::Session, terms},
+};
+
+/// For whom the charter is that these people read; two at a tablet get the simpler words.
+fn audience(party: &Party) -> Audience {
+    let of_people = party.people.iter().map(|person| Audience::of(person.role, &person.level)).min();
+    let of_class = || party.class.as_ref().map(|class| Audience::of(Role::Pupil, &class.level));
+    of_people.or_else(of_class).unwrap_or(Audience::Cycle2)
+}
+
+/// Versions of the charters that come with the program.
+type Shipped = BTreeMap<Audience, Version>;
+
+/// The version that holds.
+fn holding(conn: &Connection, shipped: &Shipped, audience: Audience) -> Result<Option<Version>, StoreError> {
+    Ok(terms::own_version(conn, audience)?.or_else(|| shipped.get(&audience).copied()))
+}
+
+/// What is to be told to somebody who sits down, if anything: never to a pair, where one would answer for the other, nor
+/// to a guest, of whom nothing is kept.
+pub(crate) fn to_tell(
+    conn: &Connection,
+    shipped: &Shipped,
+    party: &Party,
+) -> Result<Option<CharterToTell>, StoreError> {
+    let [person] = &party.people[..] else { return Ok(None) };
+    let Some(version) = holding(conn, shipped, audience(party))? else { return Ok(None) };
+    let read = terms::has_read(conn, person.in_journal(), version)?;
+    let told = CharterToTell { version: version.to_string(), first: read.is_none() && !person.is_staff() };
+    Ok((read != Some(true)).then_some(told))
+}
+
+/// The charter of whoever sits here, in this language where it is ours.
+///
+/// # Errors
+/// When the store cannot be read.
+pub(crate) fn shown(app: &App, session: &Session, lang: Lang) -> Result<CharterShown, Trouble> {
+    app.reader.read(|conn| {
+        let party = Party::of(conn, session)?;
+        let audience = audience(&party);
+        let own = terms::own(conn, audience)?;
+        let version = holding(conn, &app.offers.charters, audience)?.ok_or(Refusal::NotFound)?;
+        let is_ours = own.is_none();
+        let charter = own.unwrap_or_else(|| shipped(&app.words, lang, audience));
+        let understood = match &party.people[..] {
+            [person] => terms::has_read(conn, person.in_journal(), version)? == Some(true),
+            _ => true,
+        };
+        // What a school wrote is read aloud by nobody.
+        let recording = match audience {
+            Audience::Cycle2 if is_ours => Some("charter-cycle2".to_owned()),
+            Audience::Cycle3 if is_ours => Some("charter-cycle3".to_owned()),
+            Audience::Cycle2 | Audience::Cycle3 | Audience::Adults => None,
+        };
+        let paragraphs = charter.paragraphs().to_vec();
+        Ok(CharterShown { version: version.to_string(), paragraphs, recording, understood })
+    })
+}
+
+/// She understood: the journal says so once a version. What a pair or a guest says is kept for nobody.
+///
+/// # Errors
+/// `charter_changed` when other words hold by now; 507 while the disk fails.
+pub(crate) async fn understood(app: &App, session: Session, version: Version) -> Result<(), Trouble> {
+    let offers = Arc::clone(&app.offers);
+    app.commit(move |conn, book| {
+        let party = Party::of(conn, &session)?;
+        if holding(conn, &offers.charters, audience(&party))? != Some(version) {
+            return Err(Refusal::CharterChanged.into());
+        }
+        let [person] = &party.people[..] else { return Ok(()) };
+        let person = Human::in_journal(person);
+        if terms::read(conn, person, version)? {
+            book.note(conn, &Entry::TermsRead { person, version: version.0 })?;
+        }
+        Ok(())
+    })
+    .await
+}
