@@ -19,6 +19,7 @@ mod secret;
 mod sheaf;
 mod staff;
 mod standing;
+mod training;
 mod undo;
 
 pub(crate) use apply::Yes;
@@ -29,6 +30,7 @@ pub(crate) use preview::{Applied, Preview, Undone};
 pub(crate) use school::NewSchool;
 pub(crate) use secret::{Slow, is_same};
 pub(crate) use staff::{StaffAnswer, StaffLine};
+pub(crate) use training::{NewRoom, RoomMade};
 
 #[cfg(test)]
 mod tests;

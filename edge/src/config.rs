@@ -40,6 +40,8 @@ pub(crate) struct Config {
     pub(crate) enrolment_tablets: u32,
     /// What pupils may keep on this box together, in megabytes.
     pub(crate) work_mb: u64,
+    /// At this hour (UTC) of the night a training room goes back to its beginning; other schools have no use for it.
+    pub(crate) training_night_utc_h: u8,
     /// Log directive.
     pub(crate) log: String,
 }
@@ -60,6 +62,7 @@ impl Default for Config {
             enrolment_open_min: 0,
             enrolment_tablets: 30,
             work_mb: 20_000,
+            training_night_utc_h: 2,
             log: "info".into(),
         }
     }

@@ -25,6 +25,7 @@ pub(crate) mod staff_secrets;
 pub(crate) mod staff_sessions;
 pub(crate) mod tablet_life;
 pub(crate) mod tablets;
+pub(crate) mod training;
 pub(crate) mod trouble;
 pub(crate) mod unplugged;
 pub(crate) mod wipes;

@@ -82,7 +82,7 @@ fn compare(conn: &Connection, folder: &Folder) -> Result<Vec<WorkId>, Trouble> {
 }
 
 /// Takes files away that no row names any more; what fails is done again within the hour.
-async fn remove(app: &App, files: &[WorkId]) {
+pub(crate) async fn remove(app: &App, files: &[WorkId]) {
     if files.is_empty() {
         return;
     }

@@ -157,16 +157,18 @@ fn in_words(plan: &Value) -> String {
     text
 }
 
-/// Columns of a badges file (ARCHITECTURE §5.1), and the animal that stands on a printed badge.
+/// Columns of a badges file (ARCHITECTURE §5.1), and the animal that stands on a printed badge. A training room's has one
+/// more, so that its sheets say what they are.
 pub(crate) const BADGE_COLUMNS: [&str; 9] =
     ["person_id", "given_name", "class", "level", "role", "badge_id", "payload", "second_factor", "animal"];
 
 /// Writes badges as CSV to a file that only its owner reads: a payload is all that a badge is.
 pub(crate) fn write_badges(file: &Path, badges: &[BadgeLine]) -> anyhow::Result<()> {
     let mut csv = csv::Writer::from_writer(Vec::new());
-    csv.write_record(BADGE_COLUMNS)?;
+    let training = badges.iter().any(|badge| badge.training);
+    csv.write_record(BADGE_COLUMNS.into_iter().chain(training.then_some("training")))?;
     for b in badges {
-        csv.write_record([
+        let cells = [
             &b.person_id,
             &b.given_name,
             &b.class,
@@ -176,7 +178,9 @@ pub(crate) fn write_badges(file: &Path, badges: &[BadgeLine]) -> anyhow::Result<
             &b.payload,
             &b.second_factor,
             &b.animal,
-        ])?;
+        ];
+        let more = training.then(|| b.training.to_string());
+        csv.write_record(cells.into_iter().chain(&more))?;
     }
     write_secret(file, &csv.into_inner()?)
 }

@@ -32,4 +32,5 @@ mod silent_box;
 mod staff_secrets;
 mod stays;
 mod teaching;
+mod training;
 mod unplugged;

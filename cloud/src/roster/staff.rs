@@ -20,6 +20,7 @@ use super::{
     evidence::folded,
     preview::NewBadge,
     secret::{Slow, SlowError},
+    training::nobody_real,
 };
 use crate::store::Tx;
 
@@ -86,8 +87,8 @@ pub(crate) struct StaffAnswer {
 }
 
 /// A line after its secrets were hashed.
-struct Ready {
-    line: StaffLine,
+pub(super) struct Ready {
+    pub(super) line: StaffLine,
     credentials: Vec<(CredentialKind, String, String)>,
 }
 
@@ -95,25 +96,22 @@ impl Desk {
     /// Makes these people, or finds them by name and role; they join their classes, and get badge and credentials.
     ///
     /// # Errors
-    /// [`DeskError::Entry`] says which line is wrong; nothing is written then.
+    /// [`DeskError::Entry`] says which line is wrong; nothing is written then. [`DeskError::Training`]: a training room has
+    /// the staff that was invented with it.
     pub(crate) async fn add_staff(&self, uai: Uai, lines: Vec<StaffLine>) -> Result<StaffAnswer, DeskError> {
+        nobody_real(&uai)?;
         if lines.len() > MAX_STAFF {
             return Err(DeskError::Entry { entry: lines.len(), what: "at most 100 people at a time" });
         }
         for (at, line) in lines.iter().enumerate() {
             check(line).map_err(|what| DeskError::Entry { entry: at.saturating_add(1), what })?;
         }
-        let slow = Slow::new(self.dice.clone());
-        // A slow hash takes tens of milliseconds on purpose: not on the runtime's threads.
-        let ready = tokio::task::spawn_blocking(move || lines.into_iter().map(|line| hashed(&slow, line)).collect())
-            .await
-            .map_err(|_| DeskError::Stored)?;
-        let ready: Vec<Ready> = Result::<_, SlowError>::map_err(ready, |_| DeskError::Stored)?;
+        let ready = hash_all(self, lines).await?;
         let desk = self.clone();
         self.store.commit(move |connection| desk.add_staff_in(connection, &uai, &ready)).await
     }
 
-    fn add_staff_in(&self, connection: &Tx, uai: &Uai, ready: &[Ready]) -> Result<StaffAnswer, DeskError> {
+    pub(super) fn add_staff_in(&self, connection: &Tx, uai: &Uai, ready: &[Ready]) -> Result<StaffAnswer, DeskError> {
         let (shelf, now) = (Shelf::School(uai.clone()), self.clock.stamp());
         if shelves::document(connection, &shelf, &School::doc(uai))?.is_none() {
             return Err(DeskError::NoSchool);
@@ -218,7 +216,7 @@ impl Desk {
             .iter()
             .any(|badge| badge.person == person && !badge.void && badge.expires.is_none());
         if !has_one {
-            let (badge, payload) = self.draw_badge(person);
+            let (badge, payload) = self.draw_badge(person, shelf);
             self.edit(connection, shelf, now, &badge.edit())?;
             badges.push(NewBadge {
                 person_id: person,
@@ -257,6 +255,14 @@ fn check(line: &StaffLine) -> Result<(), &'static str> {
         return Err("account: needs a password or a pin");
     }
     Ok(())
+}
+
+/// Hashes the secrets of these lines. A slow hash takes tens of milliseconds on purpose: not on the runtime's threads.
+pub(super) async fn hash_all(desk: &Desk, lines: Vec<StaffLine>) -> Result<Vec<Ready>, DeskError> {
+    let slow = Slow::new(desk.dice.clone());
+    let hashing = tokio::task::spawn_blocking(move || lines.into_iter().map(|line| hashed(&slow, line)).collect());
+    let ready: Result<Vec<Ready>, SlowError> = hashing.await.map_err(|_| DeskError::Stored)?;
+    ready.map_err(|_| DeskError::Stored)
 }
 
 fn hashed(slow: &Slow, line: StaffLine) -> Result<Ready, SlowError> {

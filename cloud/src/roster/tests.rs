@@ -1,3 +1,5 @@
+mod training;
+
 use std::{collections::BTreeSet, path::Path, sync::Arc};
 
 use preau_shared::{
@@ -202,7 +204,7 @@ impl Office {
             let classes = views(c, &shelf, Kind::Class, Class::from_fields)?;
             let class = classes.iter().find(|k| k.name == class).expect("the class").id;
             let code = person::choose_secret(Provisional::doc(id), Factor::Digits, Some(SecretHash([4; 32])));
-            for edit in [pupil.edit(), class::join(class, id), code, desk.draw_badge(id).0.edit()] {
+            for edit in [pupil.edit(), class::join(class, id), code, desk.draw_badge(id, &shelf).0.edit()] {
                 desk.edit(c, &shelf, now, &edit)?;
             }
             Ok(())

@@ -5,7 +5,7 @@ use rusqlite::Connection;
 
 use super::{
     badges, catalogue, classes, credentials, enrolment_windows, factors, guest_hours, offers, people, policies, prints,
-    school, sessions, staff_secrets, staff_sessions, tablet_life, tablets, unplugged, wipes, work,
+    school, sessions, staff_secrets, staff_sessions, tablet_life, tablets, training, unplugged, wipes, work,
 };
 
 /// Each entry makes version n + 1 from version n. Never edited once released, only added to.
@@ -32,6 +32,7 @@ const MIGRATIONS: &[&[&str]] = &[
         staff_secrets::CREATE,
         school::ADD_FRAMES,
     ],
+    &[school::ADD_TRAINING, training::CREATE],
 ];
 
 const FIRST: &[&str] = &[

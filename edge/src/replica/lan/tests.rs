@@ -75,6 +75,7 @@ impl Boxed {
             words: Arc::new(Catalogue::load()),
             health: Arc::new(Health::new(ClockQuality::Synchronised)),
             work_max_bytes: 1_000_000,
+            night_utc_h: 2,
         };
         let app = App::start(parts, &database, Arc::new(Hand::default()), Arc::new(Seeded::new(1))).expect("alive");
         let replication = Replication {
