@@ -22,6 +22,7 @@ mod sheaf;
 mod short;
 mod staff;
 mod standing;
+mod training;
 mod undo;
 
 pub(crate) use apply::Yes;
@@ -33,6 +34,7 @@ pub(crate) use paper_codes::{CodesDrawn, For};
 pub(crate) use preview::{Applied, Preview, Undone};
 pub(crate) use school::NewSchool;
 pub(crate) use staff::{StaffAnswer, StaffLine};
+pub(crate) use training::{NewRoom, RoomMade};
 
 #[cfg(test)]
 mod tests;

@@ -33,6 +33,7 @@ use crate::{
     },
     store::{self, Trouble, journal::Book, offers::Offers, seal::Seal, seats::Seats, sessions, tablet_life},
     tablets::{agent, enrol},
+    training::{self, night::Night},
     web::nonces::{Nonces, Replays},
     work,
 };
@@ -67,6 +68,8 @@ pub(crate) struct Parts {
     pub(crate) work_max_bytes: u64,
     /// How agents of tablets are told what to clear.
     pub(crate) agents: agent::Ports,
+    /// The hour (UTC) of the night at which a training room goes back to its beginning.
+    pub(crate) night_utc_h: u8,
 }
 
 /// The box. Cheap to clone.
@@ -131,6 +134,8 @@ pub(crate) struct Handles {
     pub(crate) recordings: PathBuf,
     /// What levels and classes are offered.
     pub(crate) offers: Arc<Offers>,
+    /// When a training room goes back to its beginning by itself.
+    pub(crate) night: Night,
     /// What pupils keep.
     pub(crate) work: work::Room,
     /// How agents of tablets are told what to clear.
@@ -160,8 +165,19 @@ impl App {
             seal.make()?;
         }
         let nonces = Nonces::draw(dice.as_ref());
-        let Parts { writer, reader, author, shelf, badge_key, school_name, words, health, work_max_bytes, agents } =
-            parts;
+        let Parts {
+            writer,
+            reader,
+            author,
+            shelf,
+            badge_key,
+            school_name,
+            words,
+            health,
+            work_max_bytes,
+            agents,
+            night_utc_h,
+        } = parts;
         let offers = Arc::new(Offers::new(&words));
         let app = Self(Arc::new(Handles {
             writer,
@@ -189,6 +205,7 @@ impl App {
             seal,
             recordings: database.with_file_name("sounds"),
             offers,
+            night: Night::at(night_utc_h),
             work: work::Room::open(database, work_max_bytes)?,
             agents,
         }));
@@ -237,13 +254,19 @@ impl App {
         Ok(enrol::open_window(self, lasts, tablets, None).await?)
     }
 
-    /// The recurring chores: ends silent sessions, catches the disk up. The caller runs it every [`SWEEP_EVERY`].
+    /// The recurring chores: ends silent sessions, catches the disk up, looks whether a training room's night has come. The
+    /// caller runs it every [`SWEEP_EVERY`].
     pub(crate) async fn sweep(&self) {
         if let Err(error) = leave::sweep(self).await {
             tracing::warn!(%error, "silent sessions could not be ended");
         }
         if let Err(error) = agent::tend(self).await {
             tracing::warn!(%error, "agents of tablets could not be told");
+        }
+        match training::at_night(self).await {
+            Ok(false) => {}
+            Ok(true) => tracing::info!("the training room is back at its beginning"),
+            Err(error) => tracing::warn!(%error, "the training room could not go back to its beginning"),
         }
     }
 

@@ -43,6 +43,8 @@ pub(crate) struct Config {
     /// Where the machine says for how long it has been running, as Linux does: the code in the school's safe opens only just
     /// after its plug was put in.
     pub(crate) uptime: PathBuf,
+    /// At this hour (UTC) of the night a training room goes back to its beginning; other schools have no use for it.
+    pub(crate) training_night_utc_h: u8,
     /// Log directive.
     pub(crate) log: String,
 }
@@ -64,6 +66,7 @@ impl Default for Config {
             enrolment_tablets: 30,
             work_mb: 20_000,
             uptime: "/proc/uptime".into(),
+            training_night_utc_h: 2,
             log: "info".into(),
         }
     }

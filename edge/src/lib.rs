@@ -9,6 +9,7 @@
 //! | `classroom` | who is where, live |
 //! | `filter` | names, per pupil |
 //! | `work` | what pupils keep |
+//! | `training` | a training room goes back to its beginning |
 //! | `replica` | the tie with the coordinator |
 //! | `store` | memory on disk |
 
@@ -23,6 +24,7 @@ mod serve;
 mod sign_in;
 mod store;
 mod tablets;
+mod training;
 mod web;
 mod work;
 

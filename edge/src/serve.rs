@@ -9,7 +9,7 @@ use std::{
     time::Duration,
 };
 
-use anyhow::anyhow;
+use anyhow::{anyhow, bail};
 use preau_shared::{
     dice::Dice,
     documents::{self, School},
@@ -151,11 +151,17 @@ async fn bring_to_life(
     let database = dir.join(DATABASE);
     let writer = Writer::open(&database, store::migrate)
         .map_err(|e| anyhow!("{}: {e}: restore the last backup, or claim the box anew", database.display()))?;
+    let reader = Reader::open(&database, READERS)?;
+    // A database is one school's for life: what it holds of people is never shown at another, nor in a training room.
+    if let Some(other) = reader.read(store::school::uai)?.filter(|uai| *uai != identity.grant.uai) {
+        let (file, own) = (database.display(), &identity.grant.uai);
+        bail!("{file} is of school {other} and this box is of {own}: move the file away, or put its own identity back");
+    }
     let (box_id, draw) = (identity.grant.box_id, Arc::clone(dice));
     let origin = writer.commit(move |conn| shelves::begin(conn, box_id, draw.as_ref())).await?;
     let author = Author { origin, key: Arc::new(key), dice: Arc::clone(dice), writer: documents::Writer::Box };
     let parts = Parts {
-        reader: Reader::open(&database, READERS)?,
+        reader,
         writer,
         author: Arc::new(author),
         shelf: Shelf::School(identity.grant.uai.clone()),
@@ -165,6 +171,7 @@ async fn bring_to_life(
         health: Arc::new(Health::new(ClockQuality::Carried)),
         work_max_bytes: config.work_mb.saturating_mul(1_000_000),
         agents: Ports::default(),
+        night_utc_h: config.training_night_utc_h,
     };
     App::start(parts, &database, Arc::clone(clock), Arc::clone(dice)).map_err(|e| anyhow!(e))
 }

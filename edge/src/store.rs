@@ -29,6 +29,7 @@ pub(crate) mod staff_sessions;
 pub(crate) mod tablet_life;
 pub(crate) mod tablets;
 pub(crate) mod terms;
+pub(crate) mod training;
 pub(crate) mod trouble;
 pub(crate) mod unplugged;
 pub(crate) mod wipes;

@@ -149,7 +149,7 @@ fn hash_of(path: &Path) -> io::Result<[u8; 32]> {
 }
 
 /// Takes files away that no row names any more; what fails is done again within the hour.
-async fn remove(app: &App, files: &[WorkId]) {
+pub(crate) async fn remove(app: &App, files: &[WorkId]) {
     if files.is_empty() {
         return;
     }

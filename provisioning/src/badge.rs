@@ -86,7 +86,7 @@ pub async fn run(args: BadgeArgs) -> anyhow::Result<ExitCode> {
         Act::Sheet { badges, out, class, labels, used, english, json } => {
             let layout = if labels { Layout::Labels } else { Layout::Cards };
             let lang = if english { Lang::En } else { Lang::Fr };
-            sheet(&badges, &out, class.as_deref(), Style { layout, used, lang }, Reader::of(json))
+            sheet(&badges, &out, class.as_deref(), Style { layout, used, lang, training: false }, Reader::of(json))
         }
         Act::Import(args) => codes::import(args).await,
         Act::TakeBack(args) => codes::take_back(args).await,
@@ -102,6 +102,7 @@ fn sheet(file: &Path, out: &Path, class: Option<&str>, style: Style, reader: Rea
         "--out names the badges' own file, which is the only place where the codes stand: give another name"
     );
     let mut lines = read_badges(file)?;
+    let style = Style { training: lines.iter().any(|line| line.training), ..style };
     for line in &lines {
         Badge::parse(&line.payload).with_context(|| {
             format!("{}: the code of badge {} is damaged; nothing is printed", file.display(), line.badge_id)

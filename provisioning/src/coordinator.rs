@@ -135,6 +135,20 @@ pub struct BadgeLine {
     /// The short code, in groups; empty where none was drawn.
     #[serde(default)]
     pub short_code: String,
+    /// Of a training room, where nobody is real.
+    #[serde(default)]
+    pub training: bool,
+}
+
+/// A training room that was just made; what it holds is told this once.
+#[derive(Debug, Clone)]
+pub struct TrainingRoom {
+    /// Its number, which no school has.
+    pub uai: Uai,
+    /// Everybody's badge, with the PIN of staff.
+    pub badges: Vec<BadgeLine>,
+    /// Accounts of its staff; the PIN is the password.
+    pub accounts: Vec<String>,
 }
 
 #[derive(Deserialize)]
@@ -194,6 +208,35 @@ impl Coordinator {
             members.insert("longitude".into(), json!(longitude));
         }
         self.json(Method::POST, "/api/v1/schools", Some(&body)).await
+    }
+
+    /// Creates a training room.
+    ///
+    /// # Errors
+    /// No answer, or a refusal.
+    pub async fn add_training_room(&self, name: &str) -> anyhow::Result<TrainingRoom> {
+        #[derive(Deserialize)]
+        struct Secret {
+            person_id: String,
+            account: String,
+            pin: String,
+        }
+        #[derive(Deserialize)]
+        struct Made {
+            uai: Uai,
+            badges: Vec<BadgeLine>,
+            secrets: Vec<Secret>,
+        }
+        let made: Made = self.json(Method::POST, "/api/v1/training-rooms", Some(&json!({ "name": name }))).await?;
+        let mut badges = made.badges;
+        for badge in &mut badges {
+            badge.training = true;
+            if let Some(secret) = made.secrets.iter().find(|secret| secret.person_id == badge.person_id) {
+                badge.second_factor.clone_from(&secret.pin);
+            }
+        }
+        let accounts = made.secrets.into_iter().map(|secret| secret.account).collect();
+        Ok(TrainingRoom { uai: made.uai, badges, accounts })
     }
 
     /// Sends a roster for a dry run; the answer is the plan.

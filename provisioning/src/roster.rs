@@ -157,7 +157,8 @@ fn in_words(plan: &Value) -> String {
     text
 }
 
-/// Columns of a badges file (ARCHITECTURE §5.1); animal and short code stand on a printed badge.
+/// Columns of a badges file (ARCHITECTURE §5.1); animal and short code stand on a printed badge. A training room's has one
+/// more, so that its sheets say what they are.
 pub(crate) const BADGE_COLUMNS: [&str; 10] = [
     "person_id",
     "given_name",
@@ -174,9 +175,10 @@ pub(crate) const BADGE_COLUMNS: [&str; 10] = [
 /// Writes badges as CSV to a file that only its owner reads: a payload is all that a badge is.
 pub(crate) fn write_badges(file: &Path, badges: &[BadgeLine]) -> anyhow::Result<()> {
     let mut csv = csv::Writer::from_writer(Vec::new());
-    csv.write_record(BADGE_COLUMNS)?;
+    let training = badges.iter().any(|badge| badge.training);
+    csv.write_record(BADGE_COLUMNS.into_iter().chain(training.then_some("training")))?;
     for b in badges {
-        csv.write_record([
+        let cells = [
             &b.person_id,
             &b.given_name,
             &b.class,
@@ -187,7 +189,9 @@ pub(crate) fn write_badges(file: &Path, badges: &[BadgeLine]) -> anyhow::Result<
             &b.second_factor,
             &b.animal,
             &b.short_code,
-        ])?;
+        ];
+        let more = training.then(|| b.training.to_string());
+        csv.write_record(cells.into_iter().chain(&more))?;
     }
     write_secret(file, &csv.into_inner()?)
 }

@@ -1,16 +1,22 @@
 //! `preau school`: add one, list them all, retire one; codes on paper for its staff.
 
-use std::process::ExitCode;
+use std::{
+    path::{Path, PathBuf},
+    process::ExitCode,
+};
 
+use anyhow::{bail, ensure};
 use clap::{Args, Subcommand, ValueEnum};
 use preau_shared::{documents::school::Accounts, ids::Uai};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::{
     charter::{self, CharterArgs},
     coordinator::Reach,
     out::Reader,
-    paper_codes, status,
+    paper_codes,
+    roster::{write_badges, write_secret},
+    status,
 };
 
 /// Schools of the territory.
@@ -27,14 +33,21 @@ pub struct SchoolArgs {
 enum Act {
     /// Create a school.
     #[command(
-        after_help = "Example:\n  preau school add 0900915F \"La Savoureuse\" --latitude 47.64 --longitude 6.86 --dir .pilot"
+        after_help = "Examples:\n  preau school add 0900915F \"La Savoureuse\" --latitude 47.64 --longitude 6.86 --dir .pilot\n  preau school add --training \"Salle de formation\" --badges formation.csv --dir .pilot"
     )]
     Add {
-        /// National number: seven digits and their check letter.
-        #[arg(value_parser = sound_uai)]
-        uai: Uai,
+        /// National number: seven digits and their check letter. A training room has none: it gets one that no school has.
+        #[arg(value_parser = sound_uai, required_unless_present = "training")]
+        uai: Option<Uai>,
         /// Its name.
-        name: String,
+        #[arg(required_unless_present = "training")]
+        name: Option<String>,
+        /// Make a training room of this name: its people are invented with it, and nobody real ever comes in.
+        #[arg(long, value_name = "NAME", conflicts_with_all = ["uai", "name", "latitude", "longitude"], requires = "badges")]
+        training: Option<String>,
+        /// Where to write the invented people's badges and secrets (they are told once); a file of mode 0600.
+        #[arg(long, value_name = "FILE", requires = "training")]
+        badges: Option<PathBuf>,
         /// Degrees north.
         #[arg(long, requires = "longitude")]
         latitude: Option<f64>,
@@ -129,9 +142,16 @@ fn sound_uai(text: &str) -> Result<Uai, String> {
 /// When the coordinator does not answer or refuses.
 pub async fn run(args: SchoolArgs) -> anyhow::Result<ExitCode> {
     match args.act {
-        Act::Add { uai, name, latitude, longitude, reach, json } => {
-            let school = reach.open()?.add_school(&uai, &name, latitude.zip(longitude)).await?;
-            Reader::of(json).report(&format!("{name} ({uai}) is created. Next: preau box issue {uai}"), &school);
+        Act::Add { uai, name, training, badges, latitude, longitude, reach, json } => {
+            match (uai, name, training, badges) {
+                (Some(uai), Some(name), None, _) => {
+                    let school = reach.open()?.add_school(&uai, &name, latitude.zip(longitude)).await?;
+                    Reader::of(json)
+                        .report(&format!("{name} ({uai}) is created. Next: preau box issue {uai}"), &school);
+                }
+                (_, _, Some(name), Some(file)) => add_training_room(&reach, &name, &file, Reader::of(json)).await?,
+                (_, _, _, _) => bail!("give UAI and NAME, or --training NAME with --badges FILE"),
+            }
         }
         Act::Accounts { uai, accounts, reach, json } => {
             let switched = reach.open()?.switch_accounts(&uai, accounts).await?;
@@ -172,6 +192,29 @@ pub async fn run(args: SchoolArgs) -> anyhow::Result<ExitCode> {
         Act::List { reach, json } => status::show(&reach.open()?.schools().await?, Reader::of(json)),
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Makes a training room, and writes what is told once before anything is said.
+async fn add_training_room(reach: &Reach, name: &str, file: &Path, reader: Reader) -> anyhow::Result<()> {
+    let coordinator = reach.open()?;
+    ensure!(!file.exists(), "{} is there already: give another name", file.display());
+    // The badges are told once: a file that cannot be written is found before they are.
+    write_secret(file, b"")?;
+    let room = coordinator.add_training_room(name).await?;
+    write_badges(file, &room.badges)?;
+    let (uai, badges) = (&room.uai, file.display());
+    let text = format!(
+        "{name} ({uai}) is created, a training room: {} invented people, in {badges}.\n\
+         Accounts of its staff, with the PIN as password: {}.\n\
+         Next: preau badge sheet {badges} --out badges.pdf, and preau box issue {uai}",
+        room.badges.len(),
+        room.accounts.join(", ")
+    );
+    reader.report(
+        &text,
+        &json!({ "uai": uai, "name": name, "training": true, "badges": room.badges.len(), "file": file }),
+    );
+    Ok(())
 }
 
 #[cfg(test)]

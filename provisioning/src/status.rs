@@ -54,7 +54,7 @@ fn row(school: &SchoolStatus) -> Vec<String> {
     };
     vec![
         school.uai.to_string(),
-        school.name.clone(),
+        if school.training { format!("{} (training room)", school.name) } else { school.name.clone() },
         state_word(school.state).to_owned(),
         contact,
         exposure,

@@ -13,13 +13,24 @@ pub use self::{
     foreign::ForeignCode,
     short::{SHORT_CHARS, ShortCode, ShortHash},
 };
-use crate::{dice::Dice, keys};
+use crate::{dice::Dice, ids::Uai, keys};
 
 /// Length of a payload, in characters.
 pub const PAYLOAD_CHARS: usize = 32;
 /// Longest text a reader will look at: a payload typed with spaces or dashes between groups.
 pub const MAX_TEXT_BYTES: usize = 64;
 const VERSION: u8 = 1;
+
+/// The key of badges at a school: the territory's, so that a child's badge opens at every school where she is enrolled. A
+/// training room has one of its own, which tells nothing of the territory's: no badge of one opens at the other, whatever
+/// documents they hold, and a box that stands in a training room need not be guarded like a school's.
+pub fn key_at(school: &Uai, territory_badge_key: &[u8; 32]) -> [u8; 32] {
+    if school.is_training() {
+        keys::hmac_sha256(territory_badge_key, format!("preau training room {school}").as_bytes())
+    } else {
+        *territory_badge_key
+    }
+}
 
 /// Why a text is not a badge of ours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -160,6 +171,16 @@ mod tests {
         assert_eq!(Badge::parse(&payload.to_lowercase()), Ok(badge));
         let grouped: Vec<&str> = payload.as_bytes().chunks(4).map(|c| std::str::from_utf8(c).expect("ascii")).collect();
         assert_eq!(Badge::parse(&grouped.join("-")), Ok(badge));
+    }
+
+    #[test]
+    fn a_training_room_has_a_key_of_its_own() {
+        let (territory, badge) = ([9; 32], Badge::draw(&Seeded::new(3)));
+        let keys =
+            ["0310047H", "0400740M", "0000001Q", "0000002Q"].map(|uai| key_at(&uai.parse().expect("uai"), &territory));
+        assert_eq!((keys[0], keys[1]), (territory, territory), "one key at all schools");
+        assert!(keys[2] != territory && keys[2] != keys[3]);
+        assert_ne!(badge.keyed_hash(&keys[2]), badge.keyed_hash(&territory));
     }
 
     #[test]

@@ -121,8 +121,24 @@ pub struct Uai([u8; 8]);
 
 /// The 23 check letters of a UAI: no I, O or Q.
 const UAI_LETTERS: &[u8; 23] = b"ABCDEFGHJKLMNPRSTUVWXYZ";
+/// The letter of training rooms, which is nobody's check letter.
+const TRAINING_LETTER: u8 = b'Q';
+/// Digits of a training room, of which the first three name a *département*: there is none of that number.
+const TRAINING_DIGITS: &[u8; 3] = b"000";
+/// Training rooms that a territory may number.
+const MAX_TRAINING: u16 = 9_999;
 
 impl Uai {
+    /// The name of a training room (*salle de formation*), by its number in the territory, from 1 on: `000` and the number,
+    /// with a letter that no school has. Nothing that names a school can name it, and it is never anything else:
+    /// certificates, topics and shelves are of one UAI for life.
+    pub fn training(number: u16) -> Option<Self> {
+        (1..=MAX_TRAINING).contains(&number).then(|| format!("000{number:04}Q").parse().ok())?
+    }
+    /// Whether this names a training room, where nobody is real.
+    pub fn is_training(&self) -> bool {
+        self.0.starts_with(TRAINING_DIGITS) && self.0.ends_with(&[TRAINING_LETTER])
+    }
     /// The letter that the seven digits ask for: `digits mod 23` in an alphabet without I, O and Q.
     pub fn letter_for(digits: u32) -> char {
         let at = usize::try_from(digits % 23).unwrap_or(0);
@@ -176,7 +192,31 @@ impl<'de> Deserialize<'de> for Uai {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    #[test]
+    fn a_training_room_is_none_of_the_schools_there_can_be() {
+        for number in [1, 2, 999, 9_999] {
+            let room = Uai::training(number).expect("a number");
+            assert!(room.is_training() && !room.is_sound(), "{room}");
+        }
+        assert_eq!((Uai::training(0), Uai::training(10_000)), (None, None));
+        // Of that number, with each letter that a school's can be.
+        for letter in UAI_LETTERS {
+            let school: Uai = format!("0000001{}", char::from(*letter)).parse().expect("a form");
+            assert!(!school.is_training(), "{school}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_sound_number_never_names_a_training_room(digits in 0..10_000_000_u32) {
+            let school: Uai = format!("{digits:07}{}", Uai::letter_for(digits)).parse().expect("a form");
+            prop_assert!(school.is_sound() && !school.is_training());
+        }
+    }
 
     #[test]
     fn the_letter_of_a_uai_is_checked() {

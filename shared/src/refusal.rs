@@ -119,6 +119,10 @@ refusals! {
     RosterOutdated = "roster_outdated", 409;
     /// The roster was not applied, or a newer one stands on it.
     RosterNotLast = "roster_not_last", 409;
+    /// A training room: its people are invented, and nobody real may come in.
+    TrainingRoom = "training_room", 409;
+    /// Only a training room goes back to its beginning.
+    TrainingOnly = "training_only", 409;
     /// The coordinator's administrator must sign in first.
     AdministratorRequired = "administrator_required", 401;
 }

@@ -255,6 +255,12 @@ impl Cloud {
         Ok(Self { preau: preau.into(), home: home.into(), api, url, admin, program })
     }
 
+    /// What tells `preau` where it is.
+    pub fn reach(&self) -> [String; 6] {
+        let file = |name: &str| self.home.join(name).to_string_lossy().into_owned();
+        ["--cloud".into(), self.url.clone(), "--ca".into(), file("ca.pem"), "--token-file".into(), file("admin/token")]
+    }
+
     /// `kill -9`.
     ///
     /// # Errors

@@ -37,5 +37,6 @@ mod silent_box;
 mod staff_secrets;
 mod stays;
 mod teaching;
+mod training;
 mod unplugged;
 mod work_two_boxes;

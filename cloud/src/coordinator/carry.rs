@@ -63,6 +63,10 @@ pub(crate) fn start(store: Database, author: Arc<Author>, clock: Arc<dyn Clock>,
 
 /// Writes what a person's document says on one shelf to another where she stands.
 fn carry(conn: &Tx, author: &Author, one: &Carry, now: Stamp) -> Result<(), ShelfError> {
+    // Nobody of a training room is anybody elsewhere, whatever a document there is named.
+    if one.from.is_training() || one.to.is_training() {
+        return Ok(());
+    }
     let doc = Person::doc(one.person);
     let Some(fields) = shelves::document(conn, &one.from, &doc)? else { return Ok(()) };
     let mut edit = Edit::of(doc);

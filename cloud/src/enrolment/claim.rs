@@ -9,6 +9,7 @@ use std::{collections::BTreeSet, net::IpAddr, sync::Arc, time::Duration};
 
 use data_encoding::{BASE32_NOPAD, HEXLOWER};
 use preau_shared::{
+    badge::key_at,
     dice::Dice,
     documents::School,
     ids::{BoxId, ClaimId, Uai},
@@ -391,6 +392,7 @@ impl Enrolment {
         self.seals.admit(granted.box_id, seal);
         let (seal_number, seal_key) = self.seals.newest().map_err(AuthorityError::from)?;
         self.admitted.admit(granted.box_id, Member { uai: uai.clone(), signing_key: row.signing_key });
+        let badge_key = key_at(&uai, &self.authority.badge_key);
         Ok(ClaimGrant {
             box_id: granted.box_id,
             uai,
@@ -404,7 +406,7 @@ impl Enrolment {
             writer_key: HEXLOWER.encode(&self.authority.writer_public()?.0),
             seal_key: HEXLOWER.encode(&seal_key.0),
             seal_number,
-            badge_key: HEXLOWER.encode(&self.authority.badge_key),
+            badge_key: HEXLOWER.encode(&badge_key),
             mqtt: self.terms.mqtt.clone(),
             keep_alive_s: self.terms.keep_alive_s,
         })

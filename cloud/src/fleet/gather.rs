@@ -94,7 +94,9 @@ impl Fleet {
         let mut of_school: BTreeMap<Uai, Vec<BoxFacts>> = BTreeMap::new();
         for row in boxes::all(conn)?.into_iter().filter(|row| row.revoked_at.is_none()) {
             let mut facts = self.of_box(&row, &marks);
+            // In a training room trainees try it out.
             if let Some(void) = voids.get(&row.box_id)
+                && !row.uai.is_training()
                 && is_many_voids(*void, badges(conn, &row.uai)?)
             {
                 facts.troubles.insert(Trouble::ManyVoids);

@@ -209,6 +209,7 @@ pub(crate) fn school_status(facts: &SchoolFacts, now: Now, words: (&Catalogue, L
     SchoolStatus {
         uai: facts.uai.clone(),
         name: facts.name.clone(),
+        training: facts.uai.is_training(),
         state,
         last_contact_age_s: boxes.iter().filter_map(|b| b.last_contact_age_s).min(),
         unsynced_entries: if everybody_in_contact { known } else { None },

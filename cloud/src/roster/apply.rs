@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use preau_shared::{
     animals::Herd,
-    badge::Badge as Payload,
+    badge::{Badge as Payload, key_at},
     documents::{Badge, Class, Edit, Kind, Person, Provisional, Scalar, badge, class, person, provisional},
     ids::{BadgeId, ClassId, PersonId, RosterId, Uai},
     journal::Entry,
@@ -104,14 +104,18 @@ impl Desk {
         Ok(Applied { id, again: false, arrived, changed, left, badges })
     }
 
-    /// Draws a badge: its document; its payload and its short code, told once.
-    pub(super) fn draw_badge(&self, person: PersonId, shorts: &mut Shorts) -> (Badge, String, String) {
+    /// Draws a badge for this shelf: its document; its payload and its short code, told once.
+    pub(super) fn draw_badge(&self, person: PersonId, shelf: &Shelf, shorts: &mut Shorts) -> (Badge, String, String) {
         let payload = Payload::draw(self.dice.as_ref());
         let (short_code, short) = shorts.take().unzip();
+        let key = match shelf {
+            Shelf::School(uai) => key_at(uai, &self.badge_key),
+            Shelf::Territory => self.badge_key,
+        };
         let badge = Badge {
             id: BadgeId::draw(self.dice.as_ref()),
             person,
-            hash: payload.keyed_hash(&self.badge_key),
+            hash: payload.keyed_hash(&key),
             void: false,
             void_reason: String::new(),
             expires: None,
@@ -350,7 +354,7 @@ impl<'a> Work<'a> {
     }
 
     fn new_badge(&mut self, person: PersonId, line: &Line, animal: String) {
-        let (badge, payload, short_code) = self.desk.draw_badge(person, &mut self.shorts);
+        let (badge, payload, short_code) = self.desk.draw_badge(person, &self.shelf, &mut self.shorts);
         self.sheaf.add(badge.edit());
         self.back.badges.push(badge.id);
         self.badges.push(NewBadge {

@@ -35,6 +35,9 @@ pub(crate) enum DeskError {
     /// The file cannot be read.
     #[error(transparent)]
     Unreadable(#[from] RosterError),
+    /// It would bring people into a training room.
+    #[error("a training room takes no people")]
+    Training,
     /// No such school here.
     #[error("no such school")]
     NoSchool,
@@ -173,7 +176,9 @@ impl Desk {
         let here = |ine: &String| standing.people.values().any(|p| p.evidence.ine.as_ref() == Some(ine));
         let mut elsewhere: BTreeMap<String, Elsewhere> = BTreeMap::new();
         for ine in lines.iter().filter_map(|line| line.evidence.ine.as_ref()).filter(|ine| !here(ine)) {
-            if let Some((person, uai)) = people::elsewhere(connection, ine, uai)? {
+            let found = people::elsewhere(connection, ine, uai)?;
+            // Nobody comes from a training room, whatever was proved of whom.
+            if let Some((person, uai)) = found.filter(|(_, uai)| !uai.is_training()) {
                 elsewhere.insert(ine.clone(), Elsewhere { person, uai });
             }
         }

@@ -59,7 +59,7 @@ impl Desk {
         self.store.commit(move |connection| desk.give_documents_in(connection, &uai, &lines)).await
     }
 
-    fn give_documents_in(
+    pub(super) fn give_documents_in(
         &self,
         connection: &Tx,
         uai: &Uai,

@@ -14,6 +14,7 @@ use super::{
     evidence::EvidenceKey,
     plan::{Line, plan},
     preview::{Preview, preview},
+    training::nobody_real,
 };
 use crate::store::{
     Tx,
@@ -34,8 +35,9 @@ impl Desk {
     /// Reads a file and shows what it would do. The same bytes for the same standing give the same roster again.
     ///
     /// # Errors
-    /// [`DeskError::Unreadable`] with line and column; [`DeskError::NoSchool`].
+    /// [`DeskError::Unreadable`] with line and column; [`DeskError::NoSchool`]; [`DeskError::Training`].
     pub(crate) async fn receive(&self, received: Received) -> Result<Preview, DeskError> {
+        nobody_real(&received.uai)?;
         let roster = onde::read(&received.bytes)?;
         let file_hash = sha256(&received.bytes);
         let desk = self.clone();

@@ -17,7 +17,10 @@ use preau_shared::{
 };
 use serde::{Deserialize, Serialize};
 
-use super::desk::{Desk, DeskError, views};
+use super::{
+    desk::{Desk, DeskError, views},
+    training::nobody_real,
+};
 use crate::store::{Tx, boxes, schools};
 
 /// Longest name of a school, in bytes.
@@ -49,6 +52,24 @@ pub(crate) struct NewSchool {
     pub(crate) longitude: Option<f64>,
 }
 
+impl NewSchool {
+    /// Says which member is wrong, but for the number.
+    pub(super) fn check(&self) -> Result<(), DeskError> {
+        let wrong = |what| Err(DeskError::Entry { entry: 1, what });
+        if self.name.trim().is_empty() || self.name.len() > MAX_NAME_BYTES {
+            return wrong("name: 1 to 200 bytes");
+        }
+        if self.slug.as_deref().is_some_and(|slug| !is_slug(slug)) {
+            return wrong("slug: 1 to 40 of a-z, 0-9 and -");
+        }
+        let degrees = |value: Option<f64>, limit: f64| value.is_none_or(|v| v.is_finite() && v.abs() <= limit);
+        if !degrees(self.latitude, 90.0) || !degrees(self.longitude, 180.0) {
+            return wrong("latitude, longitude: degrees");
+        }
+        Ok(())
+    }
+}
+
 /// Answer to [`NewSchool`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub(crate) struct SchoolMade {
@@ -66,22 +87,13 @@ impl Desk {
     /// Adds a school, or brings its name and place up to date. Its slug never changes: certificates name it.
     ///
     /// # Errors
-    /// [`DeskError::Entry`] says which member is wrong.
+    /// [`DeskError::Entry`] says which member is wrong; [`DeskError::Training`] for the number of a training room.
     pub(crate) async fn add_school(&self, new: NewSchool) -> Result<SchoolMade, DeskError> {
-        let wrong = |what| Err(DeskError::Entry { entry: 1, what });
+        nobody_real(&new.uai)?;
         if !new.uai.is_sound() {
-            return wrong("uai: the check letter does not fit the digits");
+            return Err(DeskError::Entry { entry: 1, what: "uai: the check letter does not fit the digits" });
         }
-        if new.name.trim().is_empty() || new.name.len() > MAX_NAME_BYTES {
-            return wrong("name: 1 to 200 bytes");
-        }
-        if new.slug.as_deref().is_some_and(|slug| !is_slug(slug)) {
-            return wrong("slug: 1 to 40 of a-z, 0-9 and -");
-        }
-        let degrees = |value: Option<f64>, limit: f64| value.is_none_or(|v| v.is_finite() && v.abs() <= limit);
-        if !degrees(new.latitude, 90.0) || !degrees(new.longitude, 180.0) {
-            return wrong("latitude, longitude: degrees");
-        }
+        new.check()?;
         let desk = self.clone();
         self.store.commit(move |connection| desk.add_school_in(connection, new)).await
     }
@@ -147,7 +159,7 @@ impl Desk {
         self.store.commit(switch).await
     }
 
-    fn add_school_in(&self, connection: &Tx, new: NewSchool) -> Result<SchoolMade, DeskError> {
+    pub(super) fn add_school_in(&self, connection: &Tx, new: NewSchool) -> Result<SchoolMade, DeskError> {
         let now = self.clock.stamp();
         let (shelf, doc) = (Shelf::School(new.uai.clone()), School::doc(&new.uai));
         let known = shelves::document(connection, &shelf, &doc)?.and_then(|fields| School::from_fields(&doc, &fields));

@@ -25,6 +25,7 @@ use super::{
     evidence::folded,
     preview::NewBadge,
     short::Shorts,
+    training::nobody_real,
 };
 use crate::store::Tx;
 
@@ -94,8 +95,8 @@ pub(crate) struct StaffAnswer {
 }
 
 /// A line after its secrets were hashed.
-struct Ready {
-    line: StaffLine,
+pub(super) struct Ready {
+    pub(super) line: StaffLine,
     credentials: Vec<(CredentialKind, String, String)>,
 }
 
@@ -103,26 +104,22 @@ impl Desk {
     /// Makes these people, or finds them by name and role; they join their classes, and get badge and credentials.
     ///
     /// # Errors
-    /// [`DeskError::Entry`] says which line is wrong; nothing is written then.
+    /// [`DeskError::Entry`] says which line is wrong; nothing is written then. [`DeskError::Training`]: a training room has
+    /// the staff that was invented with it.
     pub(crate) async fn add_staff(&self, uai: Uai, lines: Vec<StaffLine>) -> Result<StaffAnswer, DeskError> {
+        nobody_real(&uai)?;
         if lines.len() > MAX_STAFF {
             return Err(DeskError::Entry { entry: lines.len(), what: "at most 100 people at a time" });
         }
         for (at, line) in lines.iter().enumerate() {
             check(line).map_err(|what| DeskError::Entry { entry: at.saturating_add(1), what })?;
         }
-        let dice = self.dice.clone();
-        // A slow hash takes tens of milliseconds on purpose: not on the runtime's threads.
-        let ready =
-            tokio::task::spawn_blocking(move || lines.into_iter().map(|line| hashed(dice.as_ref(), line)).collect())
-                .await
-                .map_err(|_| DeskError::Stored)?;
-        let ready: Vec<Ready> = Result::<_, SlowError>::map_err(ready, |_| DeskError::Stored)?;
+        let ready = hash_all(self, lines).await?;
         let desk = self.clone();
         self.store.commit(move |connection| desk.add_staff_in(connection, &uai, &ready)).await
     }
 
-    fn add_staff_in(&self, connection: &Tx, uai: &Uai, ready: &[Ready]) -> Result<StaffAnswer, DeskError> {
+    pub(super) fn add_staff_in(&self, connection: &Tx, uai: &Uai, ready: &[Ready]) -> Result<StaffAnswer, DeskError> {
         let (shelf, now) = (Shelf::School(uai.clone()), self.clock.stamp());
         if shelves::document(connection, &shelf, &School::doc(uai))?.is_none() {
             return Err(DeskError::NoSchool);
@@ -228,7 +225,7 @@ impl Desk {
             .any(|badge| badge.person == person && !badge.void && badge.expires.is_none());
         if !has_one {
             // Its holder signs in at a page, too, where a short code is not taken.
-            let (badge, payload, _) = self.draw_badge(person, &mut Shorts::default());
+            let (badge, payload, _) = self.draw_badge(person, shelf, &mut Shorts::default());
             self.edit(connection, shelf, now, &badge.edit())?;
             badges.push(NewBadge {
                 person_id: person,
@@ -265,6 +262,15 @@ fn check(line: &StaffLine) -> Result<(), &'static str> {
         return Err("password: 8 to 128 bytes");
     }
     Ok(())
+}
+
+/// Hashes the secrets of these lines. A slow hash takes tens of milliseconds on purpose: not on the runtime's threads.
+pub(super) async fn hash_all(desk: &Desk, lines: Vec<StaffLine>) -> Result<Vec<Ready>, DeskError> {
+    let dice = desk.dice.clone();
+    let hash = move || lines.into_iter().map(|line| hashed(dice.as_ref(), line)).collect();
+    let ready: Result<Vec<Ready>, SlowError> =
+        tokio::task::spawn_blocking(hash).await.map_err(|_| DeskError::Stored)?;
+    ready.map_err(|_| DeskError::Stored)
 }
 
 fn hashed(dice: &dyn Dice, line: StaffLine) -> Result<Ready, SlowError> {

@@ -1,4 +1,5 @@
 mod paper;
+mod training;
 
 use std::{collections::BTreeSet, path::Path, sync::Arc};
 
@@ -209,7 +210,7 @@ impl Office {
                 pupil.edit(),
                 class::join(class, id),
                 code,
-                desk.draw_badge(id, &mut short::Shorts::default()).0.edit(),
+                desk.draw_badge(id, &shelf, &mut short::Shorts::default()).0.edit(),
             ] {
                 desk.edit(c, &shelf, now, &edit)?;
             }

@@ -40,10 +40,10 @@ pub(super) async fn metrics(State(app): State<App>) -> Result<Response, Problem>
     line(&mut text, "preau_cloud_unsynced_entries", total(&schools, |s| s.unsynced_at_last_contact.unwrap_or(0)));
     head(&mut text, "preau_cloud_entries", "Journal entries held.");
     line(&mut text, "preau_cloud_entries", total(&schools, |s| s.entries));
-    head(&mut text, "preau_cloud_tablets_in_use", "Tablets in use, as last told.");
-    line(&mut text, "preau_cloud_tablets_in_use", total(&schools, |s| s.tablets.in_use.into()));
-    head(&mut text, "preau_cloud_signed_in", "People signed in, as last told.");
-    line(&mut text, "preau_cloud_signed_in", total(&schools, |s| s.signed_in.into()));
+    head(&mut text, "preau_cloud_tablets_in_use", "Tablets in use, as last told; training rooms do not count.");
+    line(&mut text, "preau_cloud_tablets_in_use", total(&schools, |s| real(s, s.tablets.in_use)));
+    head(&mut text, "preau_cloud_signed_in", "People signed in, as last told; training rooms do not count.");
+    line(&mut text, "preau_cloud_signed_in", total(&schools, |s| real(s, s.signed_in)));
     head(&mut text, "preau_cloud_quarantined", "Runs kept aside unread.");
     line(&mut text, "preau_cloud_quarantined", quarantined);
     head(&mut text, "preau_cloud_limit", "Bounds of queues and lists.");
@@ -60,6 +60,11 @@ pub(super) async fn metrics(State(app): State<App>) -> Result<Response, Problem>
         line(&mut text, &format!("preau_cloud_limit{{what=\"{name}\"}}"), limit);
     }
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
+}
+
+/// A figure of people who are real.
+fn real(school: &SchoolStatus, figure: u32) -> u64 {
+    if school.training { 0 } else { figure.into() }
 }
 
 fn total(schools: &[SchoolStatus], of: impl Fn(&SchoolStatus) -> u64) -> u64 {

@@ -24,6 +24,7 @@ pub(super) fn desk(error: DeskError, catalogue: &Catalogue, lang: Lang) -> Probl
             .with("leaving", leaving)
             .with("enrolled", enrolled)
             .with("unread", unread),
+        DeskError::Training => Problem::new(Refusal::TrainingRoom),
         DeskError::Outdated => Problem::new(Refusal::RosterOutdated),
         DeskError::NotLast => Problem::new(Refusal::RosterNotLast),
         DeskError::Entry { entry, what } => Problem::new(Refusal::Malformed).detail(format!("{entry}: {what}")),

@@ -42,6 +42,7 @@ pub(crate) fn router(app: App) -> io::Result<Router> {
         .route("/healthz", get(healthz))
         // Schools and their people.
         .route("/api/v1/schools", get(api::schools::list).post(api::schools::add))
+        .route("/api/v1/training-rooms", post(api::schools::add_training_room))
         .route("/api/v1/schools/{uai}", get(api::schools::one))
         .route("/api/v1/schools/{uai}/retire", post(api::schools::retire))
         .route("/api/v1/schools/{uai}/accounts", put(api::schools::accounts))

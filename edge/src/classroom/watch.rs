@@ -48,6 +48,11 @@ struct Seen {
 pub(crate) struct Watch(Mutex<Seen>);
 
 impl Watch {
+    /// Nothing was odd.
+    pub(crate) fn forget_all(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Seen::default();
+    }
+
     /// A badge was used elsewhere shortly before.
     pub(crate) fn moved(&self, moved: Moved) {
         let mut seen = self.0.lock().unwrap_or_else(PoisonError::into_inner);

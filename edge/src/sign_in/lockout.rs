@@ -104,6 +104,11 @@ impl Tries {
         names.first().and_then(|first| tallies.get(first)).map_or(0, |tally| tally.wrong)
     }
 
+    /// Nobody tried anything.
+    pub(crate) fn forget_all(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// Forgets: the right secret came, or an adult let in.
     pub(crate) fn forget(&self, name: Name) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(&name);

@@ -60,6 +60,15 @@ impl Touched {
         }
         true
     }
+    /// Whether any page was used within [`IDLE`].
+    pub(crate) fn is_anybody(&self, now: Elapsed) -> bool {
+        let used = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        used.values().any(|last| now.since(*last) <= IDLE)
+    }
+    /// Nobody is there.
+    pub(crate) fn forget_all(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
     fn forget(&self, token: &[u8; 32]) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(token);
     }

@@ -42,23 +42,42 @@ pub(crate) async fn code(app: &App) -> Result<Code, Trouble> {
     }
 }
 
+/// A code that was drawn, with what tablets check it by; its number is given when it is kept.
+pub(crate) struct Fresh(Code);
+
+impl Fresh {
+    /// Keeps it in the place of the last.
+    pub(crate) fn keep(self, conn: &Connection) -> Result<Code, StoreError> {
+        let last = unplugged::number(conn)?.unwrap_or(0);
+        let drawn = Code { number: last.saturating_add(1), ..self.0 };
+        unplugged::replace(conn, &drawn)?;
+        Ok(drawn)
+    }
+}
+
+/// Draws a code, which takes a while.
+///
+/// # Errors
+/// `overloaded` when too many secrets are being compared.
+pub(crate) async fn fresh(app: &App) -> Result<Fresh, Trouble> {
+    let (code, mut salt) = (digits(app.dice.as_ref()), [0; 16]);
+    app.dice.fill(&mut salt);
+    let verifier = app.factors.stretch(code.clone(), salt, ROUNDS).await?;
+    Ok(Fresh(Code { number: 0, code, salt, rounds: ROUNDS, verifier }))
+}
+
 /// Draws a new code: tablets that hear of it take no other one any more. Without somebody who asks for it, an old one is
 /// kept.
 ///
 /// # Errors
 /// As [`code`].
 pub(crate) async fn draw(app: &App, by: Option<Pseudonym>) -> Result<Code, Trouble> {
-    let (digits, mut salt) = (digits(app.dice.as_ref()), [0; 16]);
-    app.dice.fill(&mut salt);
-    let verifier = app.factors.stretch(digits.clone(), salt, ROUNDS).await?;
+    let fresh = fresh(app).await?;
     app.commit(move |conn, book| {
-        let last = unplugged::code(conn)?;
-        let number = match last {
-            Some(last) if by.is_none() => return Ok(last),
-            last => last.map_or(0, |last| last.number).saturating_add(1),
-        };
-        let drawn = Code { number, code: digits, salt, rounds: ROUNDS, verifier };
-        unplugged::replace(conn, &drawn)?;
+        if let (Some(last), None) = (unplugged::code(conn)?, by) {
+            return Ok(last);
+        }
+        let drawn = fresh.keep(conn)?;
         book.note(conn, &Entry::Audit { what: "code for a time without the box drawn".into(), by })?;
         Ok(drawn)
     })

@@ -59,6 +59,12 @@ impl Unrecorded {
         stays.values().find(|stay| stay.live && stay.session.id == session).map(|stay| stay.session.clone())
     }
 
+    /// The live sessions.
+    pub(crate) fn live(&self) -> Vec<SessionId> {
+        let stays = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        stays.values().filter(|stay| stay.live).map(|stay| stay.session.id).collect()
+    }
+
     /// The session on this tablet is over; its wipe is still to be written.
     pub(crate) fn end(&self, tablet: TabletId) {
         if let Some(stay) = self.0.lock().unwrap_or_else(PoisonError::into_inner).get_mut(&tablet) {

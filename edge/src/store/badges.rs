@@ -51,6 +51,14 @@ pub(crate) enum Shown {
     Foreign(ShortHash),
 }
 
+/// A badge with what is printed on it, as hashes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Paper {
+    pub(crate) row: BadgeRow,
+    pub(crate) hash: BadgeHash,
+    pub(crate) short: Option<ShortHash>,
+}
+
 /// By what somebody comes in.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Way {
@@ -201,10 +209,11 @@ pub(crate) fn project(conn: &Connection, badge: &Badge) -> Result<(), StoreError
     Ok(())
 }
 
-/// The badge of this hash. Should two documents carry one hash, a void one is found first: revocation wins.
+/// The badge of this hash. Should two documents carry one hash, a void one is found first: revocation wins. In a training
+/// room, where a paper is opened again by another document, the one that is not void is found first.
 pub(crate) fn by_hash(conn: &Connection, hash: &BadgeHash) -> Result<Option<BadgeRow>, StoreError> {
     let sql = "SELECT badge, person, void, expires, series FROM badges WHERE hash = ?1
-               ORDER BY void DESC, badge LIMIT 1";
+               ORDER BY void <> coalesce((SELECT training FROM school), 0) DESC, badge LIMIT 1";
     one(conn, sql, [&hash.0[..]], read)
 }
 
@@ -253,6 +262,14 @@ pub(crate) fn temporary_of(conn: &Connection, person: PersonId) -> Result<Vec<Ba
 pub(crate) fn with_an_end(conn: &Connection) -> Result<Vec<(BadgeId, Stamp)>, StoreError> {
     let sql = "SELECT badge, expires FROM badges WHERE void = 0 AND expires IS NOT NULL ORDER BY badge";
     all(conn, sql, [], |row| Ok((BadgeId::from_bytes(row.get(0)?), Stamp(row.get(1)?))))
+}
+
+/// Every badge, void ones too.
+pub(crate) fn papers(conn: &Connection) -> Result<Vec<Paper>, StoreError> {
+    all(conn, "SELECT badge, person, void, expires, series, hash, short FROM badges ORDER BY badge", [], |row| {
+        let short = row.get::<_, Option<[u8; 32]>>(6)?.map(ShortHash);
+        Ok(Paper { row: read(row)?, hash: BadgeHash(row.get(5)?), short })
+    })
 }
 
 /// Whether some badge, void or not, carries this slow hash.

@@ -25,6 +25,12 @@ pub(crate) fn open(
     Ok(())
 }
 
+/// Closes all.
+pub(crate) fn close_all(conn: &Connection) -> Result<(), StoreError> {
+    change(conn, "DELETE FROM enrolment_windows", [])?;
+    Ok(())
+}
+
 /// How many tablets may still come by this code; `None` when it is wrong or closed.
 pub(crate) fn tablets_left(conn: &Connection, code: &[u8; 32], now: Stamp) -> Result<Option<u32>, StoreError> {
     let sql = "SELECT tablets_left FROM enrolment_windows WHERE code = ?1 AND closes >= ?2";

@@ -22,6 +22,12 @@ pub(crate) fn close(conn: &Connection, class: ClassId) -> Result<(), StoreError>
     Ok(())
 }
 
+/// Closes all.
+pub(crate) fn close_all(conn: &Connection) -> Result<(), StoreError> {
+    change(conn, "DELETE FROM guest_hours", [])?;
+    Ok(())
+}
+
 /// Until when guests of this class may sit down, if they may now.
 pub(crate) fn closes(conn: &Connection, class: ClassId, now: Stamp) -> Result<Option<Stamp>, StoreError> {
     let sql = "SELECT closes FROM guest_hours WHERE class = ?1 AND closes >= ?2";

@@ -214,6 +214,18 @@ pub(crate) fn provisional_count(conn: &Connection) -> Result<u32, StoreError> {
     Ok(one(conn, sql, [], |row| row.get(0))?.unwrap_or(0))
 }
 
+/// Everybody whom no roster names.
+pub(crate) fn provisional(conn: &Connection) -> Result<Vec<Human>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM people p WHERE p.provisional = 1 ORDER BY p.person");
+    all(conn, &sql, [], read)
+}
+
+/// Everybody else.
+pub(crate) fn lasting(conn: &Connection) -> Result<Vec<Human>, StoreError> {
+    let sql = format!("SELECT {COLUMNS} FROM people p WHERE p.provisional = 0 ORDER BY p.person");
+    all(conn, &sql, [], read)
+}
+
 /// Substitutes, by name.
 pub(crate) fn substitutes(conn: &Connection) -> Result<Vec<Human>, StoreError> {
     let sql = format!(

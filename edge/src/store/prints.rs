@@ -36,6 +36,12 @@ pub(crate) fn note(conn: &Connection, print: &Print) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Forgets them.
+pub(crate) fn forget_all(conn: &Connection) -> Result<(), StoreError> {
+    change(conn, "DELETE FROM prints", [])?;
+    Ok(())
+}
+
 /// The last ones, newest first, with the given name of who printed.
 pub(crate) fn last(conn: &Connection, count: u32) -> Result<Vec<(Print, String)>, StoreError> {
     all(

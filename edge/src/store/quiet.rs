@@ -22,6 +22,12 @@ pub(crate) fn end(conn: &Connection, class: ClassId) -> Result<(), StoreError> {
     Ok(())
 }
 
+/// Gives every class its sound back.
+pub(crate) fn end_all(conn: &Connection) -> Result<(), StoreError> {
+    change(conn, "DELETE FROM quiet", [])?;
+    Ok(())
+}
+
 /// Whether a class is silent now.
 pub(crate) fn is_on(conn: &Connection, class: ClassId, now: Stamp) -> Result<bool, StoreError> {
     let sql = "SELECT 1 FROM quiet WHERE class = ?1 AND ends >= ?2";

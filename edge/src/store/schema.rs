@@ -5,8 +5,8 @@ use rusqlite::Connection;
 
 use super::{
     agents, badges, catalogue, classes, credentials, enrolment_windows, factors, guest_hours, offers, people, policies,
-    prints, quiet, safe_codes, school, sessions, staff_secrets, staff_sessions, tablet_life, tablets, terms, unplugged,
-    wipes, work,
+    prints, quiet, safe_codes, school, sessions, staff_secrets, staff_sessions, tablet_life, tablets, terms, training,
+    unplugged, wipes, work,
 };
 
 /// Each entry makes version n + 1 from version n. Never edited once released, only added to.
@@ -36,6 +36,7 @@ const MIGRATIONS: &[&[&str]] = &[
     work::EXCHANGED,
     &[safe_codes::CREATE],
     &[terms::CREATE, quiet::CREATE, agents::CREATE],
+    &[school::ADD_TRAINING, training::CREATE],
 ];
 
 const FIRST: &[&str] = &[

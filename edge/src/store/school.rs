@@ -2,6 +2,7 @@
 
 use preau_shared::{
     documents::school::{Accounts, School},
+    ids::Uai,
     rig::writer::StoreError,
 };
 use rusqlite::{Connection, params};
@@ -17,6 +18,9 @@ pub(super) const ADD_ONE_ACCOUNT: &str = "ALTER TABLE school ADD COLUMN one_acco
 /// Whether the DSI lets this box decode camera frames.
 pub(super) const ADD_FRAMES: &str = "ALTER TABLE school ADD COLUMN frames_on_box INTEGER NOT NULL DEFAULT 0;";
 
+/// Whether it is a training room, which its number says.
+pub(super) const ADD_TRAINING: &str = "ALTER TABLE school ADD COLUMN training INTEGER NOT NULL DEFAULT 0;";
+
 /// Writes what the document says.
 pub(crate) fn project(
     conn: &Connection,
@@ -30,8 +34,9 @@ pub(crate) fn project(
     };
     change(
         conn,
-        "INSERT OR REPLACE INTO school(one, uai, name, slug, one_account, frames_on_box) VALUES (1, ?1, ?2, ?3, ?4, ?5)",
-        params![school.uai.to_string(), school.name, school.slug, one_account, frames_on_box],
+        "INSERT OR REPLACE INTO school(one, uai, name, slug, one_account, frames_on_box, training)
+         VALUES (1, ?1, ?2, ?3, ?4, ?5, ?6)",
+        params![school.uai.to_string(), school.name, school.slug, one_account, frames_on_box, school.uai.is_training()],
     )?;
     Ok(())
 }
@@ -39,6 +44,12 @@ pub(crate) fn project(
 /// The turn in which the school works in one account per tablet; none while it works in many.
 pub(crate) fn one_account(conn: &Connection) -> Result<Option<i64>, StoreError> {
     Ok(one(conn, "SELECT one_account FROM school WHERE one = 1", [], |row| row.get(0))?.flatten())
+}
+
+/// Whose database this is; none before the school's document has come.
+pub(crate) fn uai(conn: &Connection) -> Result<Option<Uai>, StoreError> {
+    let text: Option<String> = one(conn, "SELECT uai FROM school WHERE one = 1", [], |row| row.get(0))?;
+    Ok(text.and_then(|text| text.parse().ok()))
 }
 
 /// The school's name as its document says it.

@@ -34,6 +34,12 @@ pub(crate) fn find(conn: &Connection, token: &[u8; 32]) -> Result<Option<(Person
     })
 }
 
+/// Ends everybody's.
+pub(crate) fn end_all(conn: &Connection) -> Result<(), StoreError> {
+    change(conn, "DELETE FROM staff_sessions", [])?;
+    Ok(())
+}
+
 /// Ends all of somebody's.
 pub(crate) fn end_all_of(conn: &Connection, person: PersonId) -> Result<(), StoreError> {
     change(conn, "DELETE FROM staff_sessions WHERE person = ?1", [&person.as_bytes()[..]])?;

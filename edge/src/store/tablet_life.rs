@@ -77,6 +77,12 @@ pub(crate) fn sat_last(conn: &Connection, tablet: TabletId, classes: &[ClassId])
     Ok(())
 }
 
+/// Nobody sat at any tablet.
+pub(crate) fn forget_classes(conn: &Connection) -> Result<(), StoreError> {
+    change(conn, "UPDATE tablet_life SET classes = x'' WHERE classes <> x''", [])?;
+    Ok(())
+}
+
 /// The classes of whoever left it last.
 pub(crate) fn last_classes(conn: &Connection, tablet: TabletId) -> Result<Vec<ClassId>, StoreError> {
     let sql = "SELECT classes FROM tablet_life WHERE tablet = ?1";

@@ -64,6 +64,12 @@ pub(crate) fn owner(conn: &Connection, tablet: TabletId) -> Result<Option<Human>
     one(conn, &sql, [&tablet.as_bytes()[..]], people::read)
 }
 
+/// Tablets that are somebody's, in whatever turn.
+pub(crate) fn owned(conn: &Connection) -> Result<Vec<TabletId>, StoreError> {
+    let sql = "SELECT tablet FROM tablets WHERE owner IS NOT NULL ORDER BY tablet";
+    all(conn, sql, [], |row| Ok(TabletId::from_bytes(row.get(0)?)))
+}
+
 /// The tablets that are hers now.
 pub(crate) fn owned_by(conn: &Connection, person: PersonId) -> Result<Vec<TabletId>, StoreError> {
     let sql = "SELECT t.tablet FROM tablets t JOIN school s ON s.one_account = t.owner_turn

@@ -58,3 +58,9 @@ pub(crate) fn forget(conn: &Connection, person: [u8; 16]) -> Result<(), StoreErr
     change(conn, "DELETE FROM terms_read WHERE person = ?1", [&person[..]])?;
     Ok(())
 }
+
+/// Nobody has read anything yet.
+pub(crate) fn forget_all(conn: &Connection) -> Result<(), StoreError> {
+    change(conn, "DELETE FROM terms_read", [])?;
+    Ok(())
+}

@@ -229,6 +229,16 @@ pub(crate) fn forget(conn: &Connection, book: &Book, before: Stamp) -> Result<()
     old.into_iter().try_for_each(|(person, file)| bury(conn, book, person, file))
 }
 
+/// Nobody keeps anything; gives every file.
+pub(crate) fn forget_all(conn: &Connection, book: &Book) -> Result<Vec<WorkId>, StoreError> {
+    let files = all(conn, "SELECT DISTINCT file FROM work ORDER BY file", [], file)?;
+    let rows = all(conn, "SELECT person, file FROM work", [], |row| {
+        Ok((PersonId::from_bytes(row.get(0)?), WorkId::from_bytes(row.get(1)?)))
+    })?;
+    rows.into_iter().try_for_each(|(person, file)| bury(conn, book, person, file))?;
+    Ok(files)
+}
+
 /// Nothing of hers is left: first the files that are nobody else's, then the rows, so that an erasure that is committed
 /// has no file behind it.
 pub(super) fn erase(conn: &Connection, person: PersonId) -> Result<(), StoreError> {

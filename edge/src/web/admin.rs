@@ -72,6 +72,7 @@ async fn status(State(plane): State<Plane>) -> Result<Json<Value>, Problem> {
     });
     let sisters: Vec<Value> = sisters.collect();
     Ok(Json(json!({
+        "training": app.shelf.is_training(),
         "origin": app.author.origin.to_string(),
         "people": people,
         "tablets": vitals.tablets.total,

@@ -167,6 +167,7 @@ pub(crate) struct Frame {
     lang: Lang,
     version: Arc<str>,
     keys: &'static [&'static str],
+    training: bool,
 }
 
 impl Frame {
@@ -178,7 +179,17 @@ impl Frame {
         keys: &'static [&'static str],
     ) -> Self {
         let asked = asked.get(header::ACCEPT_LANGUAGE).and_then(|h| h.to_str().ok()).unwrap_or_default();
-        Self { catalogue, lang: Lang::asked(asked), version, keys }
+        Self { catalogue, lang: Lang::asked(asked), version, keys, training: false }
+    }
+
+    /// … of a box that stands in a training room, or of a school's.
+    pub(crate) fn in_training(self, training: bool) -> Self {
+        Self { training, ..self }
+    }
+
+    /// Whether every screen says that nobody is real.
+    pub(crate) fn training(&self) -> bool {
+        self.training
     }
 
     /// The language's tag.

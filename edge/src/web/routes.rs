@@ -27,14 +27,15 @@ static DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 
 /// The box's HTTPS: pages and API.
 pub(crate) fn routes(app: App) -> Router {
+    let training = app.shelf.is_training();
     let (words, recordings) = (Arc::clone(&app.words), app.recordings.clone());
     api()
         .route("/", get(|| std::future::ready(Redirect::to("/tablette"))))
         .fallback(|| std::future::ready(Problem::new(Refusal::NotFound)))
         .method_not_allowed_fallback(|| std::future::ready(Problem::new(Refusal::MethodNotAllowed)))
         .with_state(app.clone())
-        .merge(tablet::routes(Arc::clone(&words)))
-        .merge(teacher::routes(Arc::clone(&words)))
+        .merge(tablet::routes(Arc::clone(&words), training))
+        .merge(teacher::routes(Arc::clone(&words), training))
         .merge(page::routes())
         .merge(shell::routes())
         .merge(sounds::routes(recordings))
@@ -95,6 +96,7 @@ fn api() -> Router<App> {
         .route("/api/v1/enrolment-window", post(staff::enrolment_window))
         .route("/api/v1/unplugged-code", get(staff::unplugged_code).post(staff::new_unplugged_code))
         .route("/api/v1/staff/secret", put(secrets::change))
+        .route("/api/v1/training/begin-again", post(staff::begin_again))
         // The head.
         .route("/api/v1/staff", get(secrets::list))
         .route("/api/v1/staff/activations", post(secrets::reset_many))

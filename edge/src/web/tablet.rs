@@ -170,10 +170,10 @@ struct TabletPage {
 }
 
 /// `GET /tablette`, also `/tablet`.
-pub(crate) fn routes<S: Clone + Send + Sync + 'static>(catalogue: Arc<Catalogue>) -> Router<S> {
+pub(crate) fn routes<S: Clone + Send + Sync + 'static>(catalogue: Arc<Catalogue>, training: bool) -> Router<S> {
     let version: Arc<str> = page::version().into();
     let show = move |asked: HeaderMap| {
-        let frame = Frame::new(Arc::clone(&catalogue), &asked, Arc::clone(&version), KEYS);
+        let frame = Frame::new(Arc::clone(&catalogue), &asked, Arc::clone(&version), KEYS).in_training(training);
         let answer = page::show(&TabletPage { frame }, &version);
         std::future::ready(answer)
     };

@@ -30,6 +30,11 @@ const KEYS: &[&str] = &[
     "teacher-agent-release",
     "teacher-agent-release-help",
     "teacher-agent-release-title",
+    "teacher-again",
+    "teacher-again-help",
+    "teacher-again-help-badges",
+    "teacher-again-title",
+    "teacher-again-yes",
     "teacher-alert-refusals",
     "teacher-alert-twice",
     "teacher-alert-unknown",
@@ -219,10 +224,10 @@ struct TeacherPage {
 }
 
 /// `GET /enseignant`, also `/teacher`.
-pub(crate) fn routes<S: Clone + Send + Sync + 'static>(catalogue: Arc<Catalogue>) -> Router<S> {
+pub(crate) fn routes<S: Clone + Send + Sync + 'static>(catalogue: Arc<Catalogue>, training: bool) -> Router<S> {
     let version: Arc<str> = page::version().into();
     let show = move |asked: HeaderMap| {
-        let frame = Frame::new(Arc::clone(&catalogue), &asked, Arc::clone(&version), KEYS);
+        let frame = Frame::new(Arc::clone(&catalogue), &asked, Arc::clone(&version), KEYS).in_training(training);
         let answer = page::show(&TeacherPage { frame }, &version);
         std::future::ready(answer)
     };

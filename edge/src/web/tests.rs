@@ -14,6 +14,7 @@ mod school;
 mod second_factor;
 mod settings;
 mod staff_secrets;
+mod training;
 mod two_classes;
 mod unplugged;
 mod work;

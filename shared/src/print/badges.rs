@@ -19,6 +19,9 @@ const A4: (f32, f32) = (210.0 * MM, 297.0 * MM);
 /// From the foot of the page to the line that says whose sheet it is.
 const FOOT: f32 = 5.0 * MM;
 
+/// From the head of the page to the line that says that it is of a training room: above the first cards.
+const HEAD: f32 = 9.0 * MM;
+
 /// What one badge says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Card {
@@ -87,6 +90,8 @@ pub struct Style {
     pub used: usize,
     /// In which language.
     pub lang: Lang,
+    /// Of a training room: each page says that nobody is real.
+    pub training: bool,
 }
 
 /// Prints badges; gives the PDF. Equal badges give equal bytes: no time and no machine is named.
@@ -120,6 +125,11 @@ pub fn print(sheets: &[Sheet], style: Style, words: &Catalogue) -> Result<Vec<u8
             let foot = words.say_with(style.lang, "print-foot", &facts);
             let line = (10.0 * MM, A4.1 - FOOT, A4.0 - 20.0 * MM);
             write(&mut surface, &faces.regular, &foot, line, ((8.0, 5.0), Side::Middle));
+            if style.training {
+                let ribbon = words.say(style.lang, "training-ribbon");
+                let line = (10.0 * MM, HEAD, A4.0 - 20.0 * MM);
+                write(&mut surface, &faces.bold, &ribbon, line, ((12.0, 8.0), Side::Middle));
+            }
             surface.finish();
             page.finish();
         }

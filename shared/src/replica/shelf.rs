@@ -59,6 +59,13 @@ impl Shelf {
             Self::School(uai) => uai.as_str(),
         }
     }
+    /// Whether it is a training room's: nobody on it is real.
+    pub fn is_training(&self) -> bool {
+        match self {
+            Self::Territory => false,
+            Self::School(uai) => uai.is_training(),
+        }
+    }
     /// Reads the text back.
     pub fn from_key(key: &str) -> Option<Self> {
         if key == "territory" { Some(Self::Territory) } else { key.parse().ok().map(Self::School) }

@@ -58,6 +58,9 @@ pub struct SchoolStatus {
     pub uai: Uai,
     /// Name.
     pub name: String,
+    /// A training room: nobody there is real, and it counts nowhere.
+    #[serde(default)]
+    pub training: bool,
     /// The first state that applies.
     pub state: SyncState,
     /// Since the last verified message of any of its boxes.

@@ -24,7 +24,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::{
-    roster::{CodesDrawn, For, NewSchool},
+    roster::{CodesDrawn, For, NewRoom, NewSchool, RoomMade},
     store::{Tx, schools},
     web::{
         Web,
@@ -72,6 +72,18 @@ pub(in crate::web) async fn add(
     let made = made.map_err(|error| problem::desk(error, &web.app.catalogue, lang))?;
     let status = if made.created { StatusCode::CREATED } else { StatusCode::OK };
     Ok((status, Json(made)).into_response())
+}
+
+/// `POST /api/v1/training-rooms`: a school of invented people; badges and secrets are told this once.
+pub(in crate::web) async fn add_training_room(
+    _: Administrator,
+    Asked(lang): Asked,
+    State(web): State<Web>,
+    body: Result<Json<NewRoom>, JsonRejection>,
+) -> Result<(StatusCode, Json<RoomMade>), Problem> {
+    let Json(new) = body.map_err(|rejection| problem::json(&rejection))?;
+    let made = web.app.desk.add_training_room(new).await;
+    Ok((StatusCode::CREATED, Json(made.map_err(|error| problem::desk(error, &web.app.catalogue, lang))?)))
 }
 
 /// `POST /api/v1/schools/{uai}/retire`: closes it; tells how many boxes still serve it.

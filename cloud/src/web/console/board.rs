@@ -322,6 +322,8 @@ fn summary(words: Words<'_>, schools: &[SchoolStatus]) -> String {
     let sum = |of: &dyn Fn(&SchoolStatus) -> u64| schools.iter().map(of).fold(0, u64::saturating_add);
     // What was last told by a school out of contact is no figure of now.
     let told = |s: &SchoolStatus| s.unsynced_entries.is_some();
+    // Nobody of a training room is real.
+    let counts = |s: &SchoolStatus| told(s) && !s.training;
     let known = |s: &SchoolStatus| s.unsynced_entries.unwrap_or(0);
     let unknown = |s: &SchoolStatus| u64::from(s.unsynced_entries.is_none() && s.state != SyncState::NeverSeen);
     let summary = Summary {
@@ -329,8 +331,8 @@ fn summary(words: Words<'_>, schools: &[SchoolStatus]) -> String {
         state: schools.first().map_or("never_seen", |school| word(school.state)),
         headline,
         note: count(SyncState::Offline) > 0,
-        in_use: sum(&|s| if told(s) { s.tablets.in_use.into() } else { 0 }),
-        signed_in: sum(&|s| if told(s) { s.signed_in.into() } else { 0 }),
+        in_use: sum(&|s| if counts(s) { s.tablets.in_use.into() } else { 0 }),
+        signed_in: sum(&|s| if counts(s) { s.signed_in.into() } else { 0 }),
         unsynced: sum(&known),
         unknown: sum(&unknown),
         any: all > 0,

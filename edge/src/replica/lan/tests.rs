@@ -76,6 +76,7 @@ impl Boxed {
             health: Arc::new(Health::new(ClockQuality::Synchronised)),
             work_max_bytes: 1_000_000,
             agents: crate::tablets::agent::Ports::default(),
+            night_utc_h: 2,
         };
         let app = App::start(parts, &database, Arc::new(Hand::default()), Arc::new(Seeded::new(1))).expect("alive");
         let replication = Replication {

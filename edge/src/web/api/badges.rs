@@ -166,7 +166,8 @@ pub(crate) async fn print(
     staff::prove_again(&app, &staff.who, &staff.token, ask.second_factor.as_deref()).await?;
     let layout = if ask.labels { Layout::Labels } else { Layout::Cards };
     let lang = Lang::asked(asked.get(header::ACCEPT_LANGUAGE).and_then(|h| h.to_str().ok()).unwrap_or_default());
-    let order = Order { whose, lost: ask.lost, style: Style { layout, used: ask.used, lang } };
+    let training = app.shelf.is_training();
+    let order = Order { whose, lost: ask.lost, style: Style { layout, used: ask.used, lang, training } };
     let printed = printing::print(&app, order, &staff.who).await?;
     let headers = [
         (header::CONTENT_TYPE, HeaderValue::from_static("application/pdf")),

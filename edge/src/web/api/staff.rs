@@ -24,6 +24,7 @@ use crate::{
     sign_in::{guests, leave, let_in, staff, unplugged},
     store::people::Human,
     tablets::{enrol, owner, wipe},
+    training,
     web::{
         body::{Json, MaybeJson},
         caller::{From, Staff, set_cookie},
@@ -226,6 +227,12 @@ pub(crate) async fn enrolment_window(
     let by = Some(staff.who.in_journal());
     let window = enrol::open_window(&app, enrol::WINDOW, enrol::WINDOW_TABLETS, by).await?;
     Ok((StatusCode::CREATED, Answer(window)))
+}
+
+/// `POST /api/v1/training/begin-again`: a training room goes back to its beginning, and everybody leaves, whoever asks too.
+pub(crate) async fn begin_again(State(app): State<App>, staff: Staff) -> Result<(StatusCode, Cookie), Problem> {
+    training::begin_again(&app, Some(staff.who.in_journal())).await?;
+    Ok((StatusCode::NO_CONTENT, cookie("")))
 }
 
 /// `GET /api/v1/unplugged-code`: for whoever is of the staff to note beforehand.

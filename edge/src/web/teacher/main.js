@@ -231,7 +231,7 @@ function draw() {
   const held = /** @type {HTMLElement | null} */ (document.activeElement)?.dataset?.key;
   const open = main.querySelector("details.tablets")?.hasAttribute("open") ?? false;
   const isHead = who?.role === "head";
-  const head = screens.frame({ name: who?.given_name ?? null, classes, current, onClass: choose, onEnrol: openEnrolment, onPrint: printMany, onCodes: isHead ? chooseCodes : null, onStaff: isHead ? () => void doing(secrets.reset) : null, onSubstitute: addSubstitute, onUnplugged: unplugged, onSecret: () => void doing(secrets.change), onLeave: leave });
+  const head = screens.frame({ name: who?.given_name ?? null, classes, current, onClass: choose, onEnrol: openEnrolment, onPrint: printMany, onCodes: isHead ? chooseCodes : null, onStaff: isHead ? () => void doing(secrets.reset) : null, onSubstitute: addSubstitute, onUnplugged: unplugged, onAgain: document.body.dataset.training === undefined ? null : beginAgain, onSecret: () => void doing(secrets.change), onLeave: leave });
   const room = view === null ? [] : screens.classroom(view, { filter, onFilter: setFilter, onLetIn: letIn, onAnswer: answer, onEnd: endSession, onBadgeActs: badgeActs, onNewPupil: addPupil, onGuests: guests, onQuiet: quiet, onLearn: learn, onChecked: checked, onGive: giveTablet, onFree: freeTablet, onRelease: releaseAgent });
   main.replaceChildren(.../** @type {Node[]} */ ([...head, screens.news(news, saw), ...room].filter((n) => n)));
   main.querySelector("details.tablets")?.toggleAttribute("open", open);
@@ -451,6 +451,17 @@ function checked(tablet) {
     const title = say("teacher-checked-title", { tablet: tablet.name });
     const yes = await dialogs.confirm({ title, lines: [steps, say("teacher-checked-help")], yes: say("teacher-checked") });
     if (yes) await ask("POST", `/api/v1/tablets/${tablet.tablet_id}/checked`);
+  });
+}
+
+/** A training room, as at its beginning: everybody leaves, whoever asks too. */
+function beginAgain() {
+  void doing(async () => {
+    const yes = await dialogs.confirm({ title: say("teacher-again-title"), lines: [say("teacher-again-help"), say("teacher-again-help-badges")], yes: say("teacher-again-yes") });
+    if (!yes) return;
+    await ask("POST", "/api/v1/training/begin-again");
+    sessionStorage.clear();
+    showSignIn();
   });
 }
 

@@ -72,9 +72,9 @@ export function news(uses, onSeen) {
 
 /**
  * The page's frame once signed in.
- * @param {{ name: string | null, classes: ClassLine[], current: string | null, onClass: (id: string) => void, onEnrol: () => void, onPrint: () => void, onCodes: (() => void) | null, onStaff: (() => void) | null, onSubstitute: () => void, onUnplugged: () => void, onSecret: () => void, onLeave: () => void }} how
+ * @param {{ name: string | null, classes: ClassLine[], current: string | null, onClass: (id: string) => void, onEnrol: () => void, onPrint: () => void, onCodes: (() => void) | null, onStaff: (() => void) | null, onSubstitute: () => void, onUnplugged: () => void, onAgain: (() => void) | null, onSecret: () => void, onLeave: () => void }} how
  */
-export function frame({ name, classes, current, onClass, onEnrol, onPrint, onCodes, onStaff, onSubstitute, onUnplugged, onSecret, onLeave }) {
+export function frame({ name, classes, current, onClass, onEnrol, onPrint, onCodes, onStaff, onSubstitute, onUnplugged, onAgain, onSecret, onLeave }) {
   const tab = (/** @type {ClassLine} */ c) =>
     el(
       "button",
@@ -96,6 +96,7 @@ export function frame({ name, classes, current, onClass, onEnrol, onPrint, onCod
         onCodes && button("quiet", "lock", say("teacher-codes"), onCodes, { "data-key": "codes" }),
         onStaff && button("quiet", "id-badge-2", say("teacher-staff"), onStaff, { "data-key": "staff" }),
         button("quiet", "device-tablet", say("teacher-enrol"), onEnrol, { "data-key": "enrol" }),
+        onAgain && button("quiet", "refresh", say("teacher-again"), onAgain, { "data-key": "again" }),
         button("quiet", "pencil", say("teacher-secret"), onSecret, { "data-key": "secret" }),
         button("quiet", "logout", say("teacher-leave"), onLeave, { "data-key": "leave" }),
       ),

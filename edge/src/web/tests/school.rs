@@ -14,7 +14,7 @@ use preau_shared::{
     badge::Badge,
     dice::{Dice, Seeded},
     documents::{self, Class, Person, Writer as Side},
-    ids::{BadgeId, BoxId, ClassId, PersonId},
+    ids::{BadgeId, BoxId, ClassId, PersonId, Uai},
     journal::CredentialKind,
     keys::{
         SigningKey,
@@ -42,6 +42,7 @@ use crate::{
     store::{Trouble, credentials, schema},
 };
 
+const UAI: &str = "0900001A";
 pub(super) const BADGE_KEY: [u8; 32] = [7; 32];
 
 #[derive(Default)]
@@ -143,6 +144,15 @@ pub(super) async fn send(at: SocketAddr, method: &str, path: &str, headers: &[(&
 
 impl School {
     pub(super) async fn open() -> Self {
+        Self::open_as(Shelf::School(UAI.parse().expect("uai"))).await
+    }
+
+    /// The same people in a training room.
+    pub(super) async fn open_in_training() -> Self {
+        Self::open_as(Shelf::School(Uai::training(1).expect("a room"))).await
+    }
+
+    async fn open_as(shelf: Shelf) -> Self {
         let dir = tempfile::tempdir().expect("dir");
         let dice = Arc::new(Seeded::new(1));
         let draw_person = || PersonId::draw(dice.as_ref());
@@ -150,14 +160,15 @@ impl School {
         let (lina, noe) = (badge(draw_person()), badge(draw_person()));
         let (teacher, head) = (badge(draw_person()), badge(draw_person()));
         let class = ClassId::draw(dice.as_ref());
-        let (clock, app) = Self::start(dir.path(), &dice, ClockQuality::Synchronised);
+        let (clock, app) = Self::start(dir.path(), &dice, ClockQuality::Synchronised, &shelf);
         let seed = (lina.clone(), noe.clone(), teacher.clone(), head.clone());
         let coordinator = author(9, Side::Coordinator);
+        let Shelf::School(uai) = shelf.clone() else { panic!("a school's shelf") };
         app.writer
             .commit(move |conn| {
-                let put = |edit| shelves::edit(conn, &coordinator, &shelf(), Stamp(0), &edit, &Rows);
+                let put = |edit| shelves::edit(conn, &coordinator, &shelf, Stamp(0), &edit, &Rows);
                 let school = documents::School {
-                    uai: "0900001A".parse().expect("uai"),
+                    uai,
                     name: "Jean Moulin".into(),
                     slug: "jean-moulin".into(),
                     latitude: None,
@@ -220,7 +231,7 @@ impl School {
         Self { dir, clock, dice, app, at, code, class, lina, noe, teacher, head }
     }
 
-    fn start(dir: &std::path::Path, dice: &Arc<Seeded>, quality: ClockQuality) -> (Arc<Hand>, App) {
+    fn start(dir: &std::path::Path, dice: &Arc<Seeded>, quality: ClockQuality, shelf: &Shelf) -> (Arc<Hand>, App) {
         let database = dir.join("box.db");
         let writer = Writer::open(&database, schema::migrate).expect("writer");
         let reader = Reader::open(&database, 2).expect("reader");
@@ -228,13 +239,14 @@ impl School {
             writer,
             reader,
             author: Arc::new(author(1, Side::Box)),
-            shelf: shelf(),
+            shelf: shelf.clone(),
             badge_key: BADGE_KEY,
             school_name: "Jean Moulin".into(),
             words: Arc::new(Catalogue::load()),
             health: Arc::new(Health::new(quality)),
             work_max_bytes: 1_000_000_000,
             agents: crate::tablets::agent::Ports::default(),
+            night_utc_h: 2,
         };
         let clock = Arc::new(Hand::default());
         let app = App::start(parts, &database, clock.clone(), dice.clone()).expect("alive");
@@ -249,17 +261,18 @@ impl School {
     /// … and knows so well what time it is.
     pub(super) async fn restart_with(self, quality: ClockQuality) -> Self {
         let Self { dir, dice, app, code, class, lina, noe, teacher, head, .. } = self;
+        let shelf = app.shelf.clone();
         drop(app);
-        let (clock, app) = Self::start(dir.path(), &dice, quality);
+        let (clock, app) = Self::start(dir.path(), &dice, quality, &shelf);
         let at = serve(&app).await;
         Self { dir, clock, dice, app, at, code, class, lina, noe, teacher, head }
     }
 
     /// What comes from the coordinator.
     pub(super) async fn coordinator_writes(&self, edit: documents::Edit) {
-        let coordinator = author(9, Side::Coordinator);
+        let (coordinator, shelf) = (author(9, Side::Coordinator), self.app.shelf.clone());
         let told = self.app.writer.commit(move |conn| {
-            shelves::edit(conn, &coordinator, &shelf(), Stamp(0), &edit, &Rows)?;
+            shelves::edit(conn, &coordinator, &shelf, Stamp(0), &edit, &Rows)?;
             Ok::<_, Trouble>(())
         });
         told.await.expect("told");
@@ -374,7 +387,7 @@ impl Device {
 }
 
 pub(super) fn shelf() -> Shelf {
-    Shelf::School("0900001A".parse().expect("uai"))
+    Shelf::School(UAI.parse().expect("uai"))
 }
 
 pub(super) fn author(n: u8, writer: Side) -> Author {

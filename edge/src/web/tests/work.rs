@@ -27,7 +27,7 @@ impl Device {
         opened.text("token")
     }
 
-    async fn keeps(&mut self, session: &str, name: &str, kind: &str, bytes: &[u8]) -> Answer {
+    pub(super) async fn keeps(&mut self, session: &str, name: &str, kind: &str, bytes: &[u8]) -> Answer {
         let path = format!("/api/v1/work/{name}");
         loop {
             let answer = self.send_once(Some(session), ("PUT", &path), &[("Content-Type", kind)], bytes).await;
@@ -43,7 +43,7 @@ impl Device {
     }
 
     /// Names of what she finds, and of what she can have back.
-    async fn finds_works(&mut self, session: &str) -> (Vec<String>, Vec<String>) {
+    pub(super) async fn finds_works(&mut self, session: &str) -> (Vec<String>, Vec<String>) {
         let list = self.ask(Some(session), "GET", "/api/v1/work", Value::Null).await;
         assert_eq!(list.status, 200, "{}", list.body);
         let works = list.body["works"].as_array().expect("works").iter();
@@ -54,7 +54,7 @@ impl Device {
 }
 
 impl School {
-    fn files(&self) -> Vec<PathBuf> {
+    pub(super) fn files(&self) -> Vec<PathBuf> {
         let entries = fs::read_dir(self.dir.path().join("work")).expect("the folder");
         let mut files: Vec<_> = entries.map(|entry| entry.expect("entry").path()).collect();
         files.sort();

@@ -29,7 +29,7 @@ fn class(cards: Vec<Card>) -> Sheet {
 }
 
 fn style(layout: Layout, used: usize) -> Style {
-    Style { layout, used, lang: Lang::Fr }
+    Style { layout, used, lang: Lang::Fr, training: false }
 }
 
 /// Pages of a PDF: its tree says how many.
@@ -71,6 +71,17 @@ fn equal_badges_give_equal_bytes_and_a_class_is_small() {
     let one = print(&[class(cards(28))], style(Layout::Cards, 0), &words).expect("pdf");
     assert_eq!(print(&[class(cards(28))], style(Layout::Cards, 0), &words).expect("pdf"), one);
     assert!(one.len() < 300_000, "{} bytes", one.len());
+}
+
+#[test]
+fn each_page_of_a_training_room_says_so() {
+    let words = Catalogue::load();
+    for layout in [Layout::Cards, Layout::Labels] {
+        let real = print(&[class(cards(28))], style(layout, 0), &words).expect("pdf");
+        let training = print(&[class(cards(28))], Style { training: true, ..style(layout, 0) }, &words).expect("pdf");
+        assert_eq!(count_pages(&training), count_pages(&real));
+        assert_ne!(training, real);
+    }
 }
 
 #[test]

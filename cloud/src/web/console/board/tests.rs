@@ -11,6 +11,7 @@ fn school(uai: &str, name: &str, state: SyncState) -> SchoolStatus {
     SchoolStatus {
         uai: uai.parse().expect("uai"),
         name: name.into(),
+        training: false,
         state,
         last_contact_age_s: known.then_some(if contact { 1 } else { 190 }),
         unsynced_entries: contact.then_some(if state == SyncState::CatchingUp { 143 } else { 0 }),
@@ -97,6 +98,26 @@ fn a_change_travels_once_and_an_age_alone_waits_for_the_beat() {
     assert!(!changes.of(words, older.clone(), true).expect("beat").contains("<tbody"));
     older[0].signed_in += 1;
     assert_eq!(changes.of(words, older, false).expect("change").matches("<tbody").count(), 1);
+}
+
+#[test]
+fn a_training_room_says_what_it_is_and_its_people_do_not_count() {
+    let catalogue = Catalogue::load();
+    let words = words(&catalogue, Lang::Fr);
+    let real = five();
+    let mut room = school("0000001Q", "Salle 12", SyncState::InSync);
+    room.training = true;
+    assert!(row(words, &room, true).contains("Salle de formation"));
+    assert!(!row(words, &real[0], true).contains("Salle de formation"));
+    let with_room = [real.clone(), vec![room]].concat();
+    let figure = |schools: &[SchoolStatus], key: &str| {
+        let said = summary(words, schools);
+        let label = words.say(key);
+        said.split(&label).nth(1).and_then(|rest| rest.split("</dd>").next()).map(str::to_owned).expect("a figure")
+    };
+    for key in ["dsi-fact-signed-in", "dsi-fact-in-use"] {
+        assert_eq!(figure(&with_room, key), figure(&real, key), "{key}");
+    }
 }
 
 #[test]
