@@ -33,7 +33,10 @@ use crate::{
     },
     store::{self, Trouble, journal::Book, offers::Offers, seal::Seal, seats::Seats, sessions, tablet_life},
     tablets::enrol,
-    web::nonces::{Nonces, Replays},
+    web::{
+        nonces::{Nonces, Replays},
+        session_host::Hosts,
+    },
     work,
 };
 
@@ -65,6 +68,8 @@ pub(crate) struct Parts {
     pub(crate) health: Arc<Health>,
     /// Bound of what pupils keep on this disk, in bytes.
     pub(crate) work_max_bytes: u64,
+    /// Where sessions have hosts of their own.
+    pub(crate) hosts: Hosts,
 }
 
 /// The box. Cheap to clone.
@@ -131,6 +136,8 @@ pub(crate) struct Handles {
     pub(crate) offers: Arc<Offers>,
     /// What pupils keep.
     pub(crate) work: work::Room,
+    /// Where sessions have hosts of their own.
+    pub(crate) hosts: Hosts,
 }
 
 impl App {
@@ -156,7 +163,8 @@ impl App {
             seal.make()?;
         }
         let nonces = Nonces::draw(dice.as_ref());
-        let Parts { writer, reader, author, shelf, badge_key, school_name, words, health, work_max_bytes } = parts;
+        let Parts { writer, reader, author, shelf, badge_key, school_name, words, health, work_max_bytes, hosts } =
+            parts;
         let app = Self(Arc::new(Handles {
             writer,
             reader,
@@ -184,6 +192,7 @@ impl App {
             recordings: database.with_file_name("sounds"),
             offers: Arc::default(),
             work: work::Room::open(database, work_max_bytes)?,
+            hosts,
         }));
         app.reseat()?;
         Ok(app)

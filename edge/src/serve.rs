@@ -50,7 +50,7 @@ use crate::{
     identity::{FOLDER, Identity, seals::SEAL_KEYS},
     replica::{Ties, lan, project::Rows, pump, seals, vitals::Health},
     store,
-    web::{admin, routes::routes},
+    web::{admin, routes::routes, session_host::Hosts},
 };
 
 type Status = watch::Receiver<LinkStatus>;
@@ -163,6 +163,7 @@ async fn bring_to_life(
         words: Arc::new(Catalogue::load()),
         health: Arc::new(Health::new(ClockQuality::Carried)),
         work_max_bytes: config.work_mb.saturating_mul(1_000_000),
+        hosts: Hosts::under(tls::host_above_others(&identity.grant.lan_certificate)?),
     };
     App::start(parts, &database, Arc::clone(clock), Arc::clone(dice)).map_err(|e| anyhow!(e))
 }
@@ -265,7 +266,8 @@ fn keys_of(app: &App, identity: &Identity) -> Keys {
 async fn filter_names(app: &App, config: &Config, identity: &Identity, tasks: &Tasks) -> anyhow::Result<Arc<Filter>> {
     let (folder, dice) = (config.lists.clone(), Arc::clone(&app.dice));
     let lists = tokio::task::spawn_blocking(move || filter::load_lists(folder.as_deref(), dice.as_ref())).await?;
-    let own = Own::new([format!("{}.box.preau", identity.grant.slug)], &[config.listen.ip()]);
+    let names = [Some(format!("{}.box.preau", identity.grant.slug)), app.hosts.above().map(str::to_owned)];
+    let own = Own::new(names.into_iter().flatten(), &[config.listen.ip()]);
     let filter = Arc::new(Filter::new(Arc::clone(&app.seats), lists, own, Arc::clone(&app.clock)));
     app.health.set_blocklist(filter.blocklist_version());
     if filter.lists_lost() {

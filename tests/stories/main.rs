@@ -27,6 +27,7 @@ mod replication;
 mod roster;
 mod scaled;
 mod screens;
+mod session_hosts;
 mod siblings;
 mod silent_box;
 mod staff_secrets;

@@ -32,6 +32,7 @@ const MIGRATIONS: &[&[&str]] = &[
         staff_secrets::CREATE,
         school::ADD_FRAMES,
     ],
+    &[sessions::ADD_HOST],
 ];
 
 const FIRST: &[&str] = &[

@@ -80,6 +80,7 @@ async fn status(State(plane): State<Plane>) -> Result<Json<Value>, Problem> {
         "works": { "files_on_one_disk": works.files, "bytes_on_one_disk": works.bytes, "missing": works.missing },
         "lag_ms": vitals.lag_ms,
         "wan": { "connected": link.in_contact, "last_contact_age_s": age(link.last_message) },
+        "session_hosts": { "fresh": app.hosts.above().is_some(), "under": app.hosts.above() },
         "sisters": sisters,
         "last_error": vitals.last_error,
         "alerts": words(&link.alerts),

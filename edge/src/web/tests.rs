@@ -8,6 +8,7 @@ mod printed;
 mod revocation;
 mod school;
 mod second_factor;
+mod session_hosts;
 mod settings;
 mod staff_secrets;
 mod two_classes;

@@ -40,6 +40,7 @@ use crate::{
     app::{App, Parts},
     replica::{project::Rows, vitals::Health},
     store::{Trouble, credentials, schema},
+    web::session_host::Hosts,
 };
 
 pub(super) const BADGE_KEY: [u8; 32] = [7; 32];
@@ -106,9 +107,19 @@ impl Answer {
 }
 
 pub(super) async fn send(at: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+    let headers = [&[("Host", "box")], headers].concat();
+    send_as(at, (method, path), &headers, body).await
+}
+
+/// … to a host that the headers name.
+pub(super) async fn send_as(
+    at: SocketAddr,
+    (method, path): (&str, &str),
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Answer {
     let mut stream = TcpStream::connect(at).await.expect("connect");
-    let mut head =
-        format!("{method} {path} HTTP/1.1\r\nHost: box\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
+    let mut head = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
     for (name, value) in headers {
         head.push_str(&format!("{name}: {value}\r\n"));
     }
@@ -226,6 +237,7 @@ impl School {
             words: Arc::new(Catalogue::load()),
             health: Arc::new(Health::new(quality)),
             work_max_bytes: 1_000_000_000,
+            hosts: Hosts::under(Some("box".into())),
         };
         let clock = Arc::new(Hand::default());
         let app = App::start(parts, &database, clock.clone(), dice.clone()).expect("alive");
