@@ -34,7 +34,10 @@ use crate::{
     store::{self, Trouble, journal::Book, offers::Offers, seal::Seal, seats::Seats, sessions, tablet_life},
     tablets::{agent, enrol},
     training::{self, night::Night},
-    web::nonces::{Nonces, Replays},
+    web::{
+        nonces::{Nonces, Replays},
+        session_host::Hosts,
+    },
     work,
 };
 
@@ -70,6 +73,8 @@ pub(crate) struct Parts {
     pub(crate) agents: agent::Ports,
     /// The hour (UTC) of the night at which a training room goes back to its beginning.
     pub(crate) night_utc_h: u8,
+    /// Where sessions have hosts of their own.
+    pub(crate) hosts: Hosts,
 }
 
 /// The box. Cheap to clone.
@@ -140,6 +145,8 @@ pub(crate) struct Handles {
     pub(crate) work: work::Room,
     /// How agents of tablets are told what to clear.
     pub(crate) agents: agent::Ports,
+    /// Where sessions have hosts of their own.
+    pub(crate) hosts: Hosts,
 }
 
 impl App {
@@ -177,6 +184,7 @@ impl App {
             work_max_bytes,
             agents,
             night_utc_h,
+            hosts,
         } = parts;
         let offers = Arc::new(Offers::new(&words));
         let app = Self(Arc::new(Handles {
@@ -208,6 +216,7 @@ impl App {
             night: Night::at(night_utc_h),
             work: work::Room::open(database, work_max_bytes)?,
             agents,
+            hosts,
         }));
         app.reseat()?;
         Ok(app)

@@ -51,7 +51,7 @@ use crate::{
     replica::{Ties, lan, project::Rows, pump, seals, vitals::Health},
     store,
     tablets::agent::Ports,
-    web::{admin, routes::routes},
+    web::{admin, routes::routes, session_host::Hosts},
 };
 
 type Status = watch::Receiver<LinkStatus>;
@@ -172,6 +172,7 @@ async fn bring_to_life(
         work_max_bytes: config.work_mb.saturating_mul(1_000_000),
         agents: Ports::default(),
         night_utc_h: config.training_night_utc_h,
+        hosts: Hosts::under(tls::host_above_others(&identity.grant.lan_certificate)?),
     };
     App::start(parts, &database, Arc::clone(clock), Arc::clone(dice)).map_err(|e| anyhow!(e))
 }
@@ -274,7 +275,8 @@ fn keys_of(app: &App, identity: &Identity) -> Keys {
 async fn filter_names(app: &App, config: &Config, identity: &Identity, tasks: &Tasks) -> anyhow::Result<Arc<Filter>> {
     let (folder, dice) = (config.lists.clone(), Arc::clone(&app.dice));
     let lists = tokio::task::spawn_blocking(move || filter::load_lists(folder.as_deref(), dice.as_ref())).await?;
-    let own = Own::new([format!("{}.box.preau", identity.grant.slug)], &[config.listen.ip()]);
+    let names = [Some(format!("{}.box.preau", identity.grant.slug)), app.hosts.above().map(str::to_owned)];
+    let own = Own::new(names.into_iter().flatten(), &[config.listen.ip()]);
     let filter = Arc::new(Filter::new(Arc::clone(&app.seats), lists, own, Arc::clone(&app.clock)));
     app.health.set_blocklist(filter.blocklist_version());
     if filter.lists_lost() {

@@ -7,6 +7,7 @@ pub(crate) mod caller;
 pub(crate) mod nonces;
 pub(crate) mod page;
 pub(crate) mod routes;
+pub(crate) mod session_host;
 pub(crate) mod shell;
 pub(crate) mod sounds;
 pub(crate) mod tablet;

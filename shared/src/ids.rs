@@ -97,6 +97,8 @@ random_ids! {
     BadgeId;
     /// One stay of one person (or pair, or guest) on one tablet.
     SessionId;
+    /// The host name on which the pages of one session run; never used again.
+    SessionHostId;
     /// One clearing of one tablet.
     WipeId;
     /// The bytes of a kept work (*travail*).

@@ -28,7 +28,7 @@ pub use self::{
     work::{Delivery, Work, WorkKept, Works},
 };
 use crate::{
-    ids::{CaseId, ClassId, PersonId, SessionId, TabletId, WipeId},
+    ids::{CaseId, ClassId, PersonId, SessionHostId, SessionId, TabletId, WipeId},
     keys::dpop::Jwk,
     messages::Lang,
     settings::{Settings, TextSize},
@@ -370,6 +370,9 @@ pub struct PolicyView {
     pub blocked: Vec<String>,
 }
 
+/// How the host name of a session begins; its random number follows.
+pub const SESSION_HOST: &str = "s-";
+
 /// Answer to [`SignIn`].
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionOpened {
@@ -388,6 +391,9 @@ pub struct SessionOpened {
     pub expires_in_s: u32,
     /// Whether it is on disk (false only while the disk fails).
     pub recorded: bool,
+    /// Its own host is `s-<this>.` before the box's name; absent while the disk fails.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host: Option<SessionHostId>,
 }
 
 /// Answer to a heartbeat.

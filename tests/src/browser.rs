@@ -18,6 +18,8 @@ use tokio::{
     time::{sleep, timeout},
 };
 
+/// Boxes of the pilot are called `<slug>.` and this.
+pub const BOXES: &str = "box.preau.internal";
 /// The driver is at hand within this time, or it never is.
 const START: Duration = Duration::from_secs(30);
 /// Anything that a page waits for happens within this time on a busy machine.
@@ -32,7 +34,7 @@ const AXE_RUN: &str = "
     const done = arguments[arguments.length - 1];
     const moving = document.getAnimations().filter((a) => a.effect.getComputedTiming().endTime < 5000);
     Promise.allSettled(moving.map((a) => a.finished))
-        .then(() => axe.run(document, { runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'] }))
+        .then(() => axe.run(document, { iframes: false, runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa'] }))
         .then((found) => done(found.violations.map((v) => v.id + ': ' + v.nodes.map((n) => n.html + ' ' + n.failureSummary).join(' | '))))
         .catch((cause) => done([String(cause)]));";
 /// Lets seconds go by for the tablet's page, which counts them one by one.
@@ -41,6 +43,9 @@ const SECONDS: &str = "
     import(document.querySelector('script[type=module]').src)
         .then((page) => { for (let n = 0; n < count; n += 1) page.second(); done(null); })
         .catch((cause) => done(String(cause)));";
+
+/// What a child opens and makes: on a host of its own, in a frame of the tablet's page. Elements of both are looked for.
+const CONTENT: &str = "iframe.within";
 
 /// How a browser is opened.
 #[derive(Debug, Clone, Default)]
@@ -53,6 +58,8 @@ pub struct Opening<'a> {
     pub without_wasm: bool,
     /// The language it asks for, `fr` when none is said.
     pub lang: Option<&'a str>,
+    /// It resolves names elsewhere than at the box: names of boxes lead there, those of sessions nowhere.
+    pub sessions_nowhere: bool,
 }
 
 /// A browser with one page, its driver and its profile, which vanish together.
@@ -73,6 +80,7 @@ impl Browser {
         let driver = Driver::start().await?;
         let lang = how.lang.unwrap_or("fr");
         let internet = how.internet.map_or("~NOTFOUND".to_owned(), |address| address.to_string());
+        let sessions = if how.sessions_nowhere { format!("MAP s-*.{BOXES} ~NOTFOUND, ") } else { String::new() };
         let mut flags = vec![
             "--headless".to_owned(),
             "--no-sandbox".to_owned(),
@@ -84,7 +92,10 @@ impl Browser {
             "--disable-dev-shm-usage".to_owned(),
             // The driver's own leniency does not reach service workers.
             "--ignore-certificate-errors".to_owned(),
-            format!("--host-resolver-rules=MAP * {internet}, EXCLUDE 127.0.0.1, EXCLUDE localhost"),
+            // Boxes and their sessions have names, as in a school, whose resolver is the box.
+            format!(
+                "--host-resolver-rules={sessions}MAP *.{BOXES} 127.0.0.1, MAP * {internet}, EXCLUDE 127.0.0.1, EXCLUDE localhost"
+            ),
             format!("--accept-lang={lang}"),
             format!("--lang={lang}"),
             format!("--user-data-dir={}", profile.path().display()),
@@ -126,6 +137,7 @@ impl Browser {
     /// # Errors
     /// When the browser does not.
     pub async fn resize(&self, width: u32, height: u32) -> Result<()> {
+        self.around().await?;
         self.client.set_window_rect(0, 0, width, height).await?;
         let script = "return [outerWidth - innerWidth, outerHeight - innerHeight]";
         let frame = self.client.execute(script, Vec::new()).await?;
@@ -133,16 +145,44 @@ impl Browser {
         Ok(self.client.set_window_rect(0, 0, width + side(0), height + side(1)).await?)
     }
 
-    /// The first element that fits and can be seen; waits for it.
+    /// Looks at the page itself from now on, not into the frame of a session.
+    ///
+    /// # Errors
+    /// When the browser does not answer.
+    pub async fn around(&self) -> Result<()> {
+        if self.client.enter_parent_frame().await.is_err() {
+            // The frame was taken away.
+            self.client.switch_to_window(self.client.window().await?).await?;
+        }
+        Ok(())
+    }
+
+    /// Looks into the frame of a session from now on; false where there is none, or when it is looked into already.
+    ///
+    /// # Errors
+    /// When the browser does not answer.
+    pub async fn within(&self) -> Result<bool> {
+        let Ok(frame) = self.client.find(Locator::Css(CONTENT)).await else { return Ok(false) };
+        Ok(frame.enter_frame().await.is_ok())
+    }
+
+    /// The first element that fits and can be seen, on the page or in the frame of a session, which is looked into then;
+    /// waits for it.
     ///
     /// # Errors
     /// When none is seen in time; names the selector and what the page shows instead.
     pub async fn see(&self, css: &str) -> Result<Element> {
         let end = Instant::now() + PATIENCE;
         while Instant::now() < end {
-            for element in self.client.find_all(Locator::Css(css)).await.unwrap_or_default() {
-                if element.is_displayed().await.unwrap_or(false) {
-                    return Ok(element);
+            self.around().await?;
+            loop {
+                for element in self.client.find_all(Locator::Css(css)).await.unwrap_or_default() {
+                    if element.is_displayed().await.unwrap_or(false) {
+                        return Ok(element);
+                    }
+                }
+                if !self.within().await? {
+                    break;
                 }
             }
             sleep(LOOK).await;
@@ -157,7 +197,10 @@ impl Browser {
     pub async fn gone(&self, css: &str) -> Result<()> {
         let end = Instant::now() + PATIENCE;
         while Instant::now() < end {
-            if self.client.find_all(Locator::Css(css)).await?.is_empty() {
+            self.around().await?;
+            let here = self.client.find_all(Locator::Css(css)).await?.len();
+            let within = if self.within().await? { self.client.find_all(Locator::Css(css)).await?.len() } else { 0 };
+            if here + within == 0 {
                 return Ok(());
             }
             sleep(LOOK).await;
@@ -189,13 +232,23 @@ impl Browser {
         Ok(field.send_keys(text).await?)
     }
 
-    /// All text of the page.
+    /// All text of the page, and of the frame of a session.
     ///
     /// # Errors
     /// When the browser does not answer.
     pub async fn text(&self) -> Result<String> {
-        let text = self.client.execute("return document.body.innerText", Vec::new()).await?;
-        Ok(text.as_str().unwrap_or_default().to_owned())
+        const ALL: &str = "return document.body.innerText";
+        self.around().await?;
+        let mut text = self.client.execute(ALL, Vec::new()).await?.as_str().unwrap_or_default().to_owned();
+        if self.within().await? {
+            // Between two pages there is none.
+            if let Ok(more) = self.client.execute(ALL, Vec::new()).await {
+                text.push('\n');
+                text.push_str(more.as_str().unwrap_or_default());
+            }
+            self.around().await?;
+        }
+        Ok(text)
     }
 
     /// Waits until the page says something at least so often.
@@ -235,8 +288,18 @@ impl Browser {
     /// # Errors
     /// When the browser does not answer.
     pub async fn barriers(&self) -> Result<Vec<String>> {
-        self.client.execute(AXE, Vec::new()).await?;
-        Ok(serde_json::from_value(self.client.execute_async(AXE_RUN, Vec::new()).await?)?)
+        self.around().await?;
+        let mut barriers = Vec::new();
+        loop {
+            self.client.execute(AXE, Vec::new()).await?;
+            let broken: Vec<String> = serde_json::from_value(self.client.execute_async(AXE_RUN, Vec::new()).await?)?;
+            barriers.extend(broken);
+            if !self.within().await? {
+                break;
+            }
+        }
+        self.around().await?;
+        Ok(barriers)
     }
 
     /// Lets so many seconds go by for the tablet's page, at once.
@@ -244,6 +307,7 @@ impl Browser {
     /// # Errors
     /// When this is not that page.
     pub async fn seconds(&self, count: u32) -> Result<()> {
+        self.around().await?;
         let failed = self.client.execute_async(SECONDS, vec![count.into()]).await?;
         anyhow::ensure!(failed.is_null(), "the page counts no seconds: {failed}");
         Ok(())

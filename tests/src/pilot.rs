@@ -14,6 +14,8 @@ use tokio::{
     time::timeout,
 };
 
+use crate::browser::BOXES;
+
 /// A pilot has its schools, boxes and badges ready within this time on a busy machine.
 const READY: Duration = Duration::from_secs(120);
 
@@ -72,6 +74,16 @@ impl Pilot {
     /// A text of the first line.
     pub fn text(&self, pointer: &str) -> &str {
         self.ready.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+    }
+
+    /// Where tablets reach the first school's box: at its name, below which sessions have hosts of their own.
+    pub fn page(&self) -> String {
+        self.named(self.text("/schools/0/box/url"))
+    }
+
+    /// An address of that box, at its name.
+    pub fn named(&self, url: &str) -> String {
+        url.replace("127.0.0.1", &format!("{}.{BOXES}", self.text("/schools/0/slug")))
     }
 
     /// The story's folder; the pilot's own is inside.

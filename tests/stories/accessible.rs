@@ -29,7 +29,7 @@ async fn the_tablet_is_open_to_all() -> Result<()> {
     let tablet = Browser::open(Opening::default()).await?;
     let look = async |screen: &str| open_to_all(&tablet, &sizes, &pictures, screen).await;
 
-    tablet.goto(&format!("{}/tablette", cable.url())).await?;
+    tablet.goto(&format!("{}/tablette", morning.named(cable.url()))).await?;
     tablet.write("#code", morning.text("/schools/0/enrolment_code")).await?;
     tablet.write("#name", "Tablette 01").await?;
     look("enrol").await?;
@@ -45,7 +45,7 @@ async fn the_tablet_is_open_to_all() -> Result<()> {
     look("problem").await?;
     tablet.touch(".problem .main").await?;
     tablet.write("#badge", &pupil.payload).await?;
-    tablet.see("#given-name").await?;
+    tablet.see(".shelves .shortcut").await?;
     look("environment").await?;
     tablet.touch(".settings").await?;
     look("settings").await?;

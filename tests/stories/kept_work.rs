@@ -10,7 +10,7 @@ use preau_tests::{
 use crate::screens::{DESK, UPRIGHT, enrol_tablet, morning, photograph_at, pictures, sign_in, sign_out};
 
 /// A small picture of one colour (PNG).
-const DRAWING: &str = "
+pub(crate) const DRAWING: &str = "
     const canvas = document.createElement('canvas');
     canvas.width = canvas.height = 64;
     canvas.getContext('2d').fillRect(8, 8, 48, 48);
@@ -37,8 +37,8 @@ async fn a_drawing_is_kept_with_the_wan_cut_and_found_on_another_tablet_by_her_a
     let (hers, his) = (pupils.next().context("a pupil")?, pupils.next().context("another")?);
     let (url, code) = (morning.text("/schools/0/box/url"), morning.text("/schools/0/enrolment_code"));
     let (one, two) = (Browser::open(Opening::default()).await?, Browser::open(Opening::default()).await?);
-    enrol_tablet(&one, url, code, "Tablette 01").await?;
-    enrol_tablet(&two, url, code, "Tablette 02").await?;
+    enrol_tablet(&one, &morning.page(), code, "Tablette 01").await?;
+    enrol_tablet(&two, &morning.page(), code, "Tablette 02").await?;
     let before = one.client().execute_async(LEFT, Vec::new()).await?;
     morning.tell(&["wan", "down", morning.text("/schools/0/uai")]).await?;
 
@@ -51,6 +51,7 @@ async fn a_drawing_is_kept_with_the_wan_cut_and_found_on_another_tablet_by_her_a
     ensure!(!one.text().await?.contains("false"), "a part of the shelf that is not there is written out");
     one.touch(".works .work").await?;
     one.see(".work-sheet canvas").await?;
+    photograph_at(&one, &[DESK, UPRIGHT], &pictures()?, "work-opened").await?;
     one.touch(".work-sheet .main").await?;
     photograph_at(&one, &[DESK, UPRIGHT], &pictures()?, "works").await?;
     let barriers = one.barriers().await?;

@@ -32,6 +32,7 @@ mod roster;
 mod safe_code;
 mod scaled;
 mod screens;
+mod session_hosts;
 mod siblings;
 mod silent_box;
 mod staff_secrets;

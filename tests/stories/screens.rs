@@ -34,12 +34,14 @@ async fn a_badge_opens_a_tablet_and_leaving_clears_it() -> Result<()> {
     let pictures = pictures()?;
 
     let tablet = Browser::open(Opening::default()).await?;
-    let shown = open_tablet_page_and_sign_in(&tablet, url, code, &pupil.payload).await?;
+    let shown = open_tablet_page_and_sign_in(&tablet, &morning.page(), code, &pupil.payload).await?;
     ensure!(shown == pupil.given_name, "the screen says {shown}");
+    tablet.see(".shelves .shortcut").await?;
     photograph_at(&tablet, &[DESK, UPRIGHT], &pictures, "environment").await?;
     // A child who reloads the page, or whose browser was short of memory, is still there.
     tablet.client().refresh().await?;
     ensure!(tablet.see("#given-name").await?.text().await? == pupil.given_name);
+    tablet.see(".shelves .shortcut").await?;
 
     let teacher = morning.people("teacher")?.remove(0);
     let desk = Browser::open(Opening::default()).await?;

@@ -10,9 +10,9 @@ use crate::screens::{enrol_tablet, morning, sign_in, sign_out};
 async fn who_forgets_to_leave_is_asked_and_then_signed_out() -> Result<()> {
     let morning = morning().await?;
     let pupil = morning.people("pupil")?.remove(0);
-    let (url, code) = (morning.text("/schools/0/box/url"), morning.text("/schools/0/enrolment_code"));
+    let code = morning.text("/schools/0/enrolment_code");
     let tablet = Browser::open(Opening::default()).await?;
-    enrol_tablet(&tablet, url, code, "Tablette 01").await?;
+    enrol_tablet(&tablet, &morning.page(), code, "Tablette 01").await?;
     let asked =
         async || Ok::<_, anyhow::Error>(!tablet.client().find_all(Locator::Css(".still-there")).await?.is_empty());
 
@@ -55,9 +55,9 @@ const FILM: &str = "
 async fn a_dark_screen_ends_a_stay_and_an_application_in_front_does_not() -> Result<()> {
     let morning = morning().await?;
     let pupil = morning.people("pupil")?.remove(0);
-    let (url, code) = (morning.text("/schools/0/box/url"), morning.text("/schools/0/enrolment_code"));
+    let code = morning.text("/schools/0/enrolment_code");
     let tablet = Browser::open(Opening::default()).await?;
-    enrol_tablet(&tablet, url, code, "Tablette 01").await?;
+    enrol_tablet(&tablet, &morning.page(), code, "Tablette 01").await?;
     let page = tablet.client().window().await?;
 
     // Her application is in front for the whole lesson: her stay goes on.

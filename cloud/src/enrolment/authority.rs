@@ -213,7 +213,8 @@ impl Authority {
         self.issue(request, client_params(box_id, MQTT_LIFE, now, dice), now.after(MQTT_LIFE))
     }
 
-    /// A box's certificate for its local network, for `localhost`, `127.0.0.1` and `host`.
+    /// A box's certificate for its local network, for `localhost`, `127.0.0.1`, `host` and the names below it, on which
+    /// sessions have an origin of their own.
     ///
     /// # Errors
     /// As for [`Self::issue_mqtt`].
@@ -225,7 +226,7 @@ impl Authority {
         now: Stamp,
         dice: &dyn Dice,
     ) -> Result<Issued, AuthorityError> {
-        let names = ["localhost".to_owned(), "127.0.0.1".to_owned(), host.to_owned()];
+        let names = ["localhost".to_owned(), "127.0.0.1".to_owned(), host.to_owned(), format!("*.{host}")];
         let params = server_params(&box_id.to_string(), &names, now, dice)?;
         self.issue(request, params, now.after(SERVER_LIFE))
     }

@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, net::IpAddr};
 
-use preau_shared::{policy::scope::suffixes, rig::dns_front::Ruling};
+use preau_shared::{ids::SessionHostId, policy::scope::suffixes, rig::dns_front::Ruling, wire::SESSION_HOST};
 
 /// Zones without an answer from outside: special-use names (RFC 6761, 6762, 7686, 8375, 9476), reverse zones of private
 /// networks (RFC 6303), discovery of designated resolvers (RFC 9462), and the name by which Firefox asks whether it may
@@ -40,10 +40,17 @@ impl Own {
 
     /// What is answered at once, whoever asks.
     pub(super) fn ruling(&self, name: &str) -> Option<Ruling> {
-        if let Some(addresses) = self.0.get(name) {
+        if let Some(addresses) = self.0.get(name).or_else(|| self.of_a_session(name)) {
             return Some(Ruling::Own(addresses.clone()));
         }
         suffixes(name).any(|suffix| ABSENT.contains(&suffix)).then_some(Ruling::Absent)
+    }
+
+    /// The addresses of a name on which one session's pages run. Whether that session is live, the box's door says.
+    fn of_a_session(&self, name: &str) -> Option<&Vec<IpAddr>> {
+        let (label, host) = name.split_once('.')?;
+        label.strip_prefix(SESSION_HOST)?.parse::<SessionHostId>().ok()?;
+        self.0.get(host)
     }
 }
 
@@ -58,6 +65,11 @@ mod tests {
         for (name, ruling) in [
             ("moulin.box.example", Some(Ruling::Own(vec![address]))),
             ("other.box.example", None),
+            ("s-000102030405060708090a0b0c0d0e0f.moulin.box.example", Some(Ruling::Own(vec![address]))),
+            ("s-0001.moulin.box.example", None),
+            ("000102030405060708090a0b0c0d0e0f.moulin.box.example", None),
+            ("a.s-000102030405060708090a0b0c0d0e0f.moulin.box.example", None),
+            ("s-000102030405060708090a0b0c0d0e0f.other.box.example", None),
             ("printer.local", Some(Ruling::Absent)),
             ("use-application-dns.net", Some(Ruling::Absent)),
             ("_dns.resolver.arpa", Some(Ruling::Absent)),

@@ -3,7 +3,7 @@
 use std::{net::IpAddr, sync::Arc};
 
 use preau_shared::{
-    ids::{ClassId, PersonId, SessionId, TabletId},
+    ids::{ClassId, PersonId, SessionHostId, SessionId, TabletId},
     keys::{draw_token, sha256},
     refusal::Refusal,
     wire::SessionOpened,
@@ -56,6 +56,7 @@ pub(crate) async fn let_in(
                 taken: false,
                 chooses: new_code,
                 works_with: None,
+                host: Some(SessionHostId::draw(book.dice.as_ref())),
             };
             let ended = scan::write(conn, book, &session, &opening, None)?;
             Ok((session, opening, ended))

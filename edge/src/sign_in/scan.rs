@@ -6,7 +6,7 @@ use std::{net::IpAddr, sync::Arc};
 use preau_shared::{
     badge::{Badge, StandIn},
     documents::badge,
-    ids::{SessionId, TabletId},
+    ids::{SessionHostId, SessionId, TabletId},
     journal::{Entry, Why},
     keys::{draw_token, sha256},
     refusal::Refusal,
@@ -287,6 +287,7 @@ struct Attempt {
     said: Vec<Said>,
     /// Names of the session to come, and the token that will be told.
     session: SessionId,
+    host: SessionHostId,
     token: String,
     opened: Stamp,
     trusted: Option<Stamp>,
@@ -309,6 +310,7 @@ impl Attempt {
             way: way.clone(),
             said,
             session: SessionId::draw(app.dice.as_ref()),
+            host: SessionHostId::draw(app.dice.as_ref()),
             token: draw_token(app.dice.as_ref()),
             opened: app.clock.stamp(),
             trusted: app.trusted_now(),
@@ -342,6 +344,7 @@ impl Attempt {
             taken: false,
             chooses: false,
             works_with: None,
+            host: Some(self.host),
         };
         let party = Party { people: opening.people.clone(), class: opening.class.clone() };
         let welcome = Welcome::read(conn, (&self.offers, self.opened), &session, party)?;
@@ -410,7 +413,8 @@ fn from_memory(
     trouble: &Trouble,
 ) -> Result<SessionOpened, Trouble> {
     app.disk_failed(trouble);
-    let seated = app.reader.read(|conn| attempt.judge(conn))?;
+    let mut seated = app.reader.read(|conn| attempt.judge(conn))?;
+    seated.session.host = None;
     let Seated { session, opening, .. } = &seated;
     if !app.unrecorded.open(session.clone(), attempt.token_hash()) {
         return Err(Refusal::TabletNotFree.into());

@@ -128,6 +128,7 @@ impl Welcome {
             environment,
             expires_in_s: u32::try_from(SESSION_LASTS.as_secs()).unwrap_or(u32::MAX),
             recorded: true,
+            host: session.host,
         }
     }
 }

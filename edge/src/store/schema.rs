@@ -37,6 +37,7 @@ const MIGRATIONS: &[&[&str]] = &[
     &[safe_codes::CREATE],
     &[terms::CREATE, quiet::CREATE, agents::CREATE],
     &[school::ADD_TRAINING, training::CREATE],
+    &[sessions::ADD_HOST],
 ];
 
 const FIRST: &[&str] = &[

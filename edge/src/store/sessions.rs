@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use preau_shared::{
-    ids::{ClassId, PersonId, SessionId, TabletId},
+    ids::{ClassId, PersonId, SessionHostId, SessionId, TabletId},
     journal::{How, Why},
     rig::writer::StoreError,
     time::Stamp,
@@ -32,7 +32,12 @@ pub(super) const ADD_CHOICE: &str = "ALTER TABLE sessions ADD COLUMN chooses INT
 
 pub(super) const ADD_CLASS: &str = "ALTER TABLE sessions ADD COLUMN works_with BLOB;";
 
-const COLUMNS: &str = "s.session, s.tablet, s.how, s.people, s.class, s.opened, s.taken, s.chooses, s.works_with";
+pub(super) const ADD_HOST: &str = "
+    ALTER TABLE sessions ADD COLUMN host BLOB;
+    CREATE UNIQUE INDEX sessions_by_host ON sessions(host) WHERE host IS NOT NULL;";
+
+const COLUMNS: &str =
+    "s.session, s.tablet, s.how, s.people, s.class, s.opened, s.taken, s.chooses, s.works_with, s.host";
 
 /// A stay on a tablet.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -51,6 +56,8 @@ pub(crate) struct Session {
     pub(crate) chooses: bool,
     /// The class that a pupil of several said she works with.
     pub(crate) works_with: Option<ClassId>,
+    /// The host name of its own; none of what memory alone knows, nor of what an older program opened.
+    pub(crate) host: Option<SessionHostId>,
 }
 
 /// A new live session. `token` is the SHA-256 of the session token, absent when an adult opened it.
@@ -58,8 +65,8 @@ pub(crate) fn open(conn: &Connection, session: &Session, token: Option<&[u8; 32]
     let people: Vec<u8> = session.people.iter().flat_map(|p| *p.as_bytes()).collect();
     change(
         conn,
-        "INSERT INTO sessions(session, tablet, how, people, class, opened, taken, token, chooses)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        "INSERT INTO sessions(session, tablet, how, people, class, opened, taken, token, chooses, host)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
         params![
             &session.id.as_bytes()[..],
             &session.tablet.as_bytes()[..],
@@ -70,6 +77,7 @@ pub(crate) fn open(conn: &Connection, session: &Session, token: Option<&[u8; 32]
             session.taken,
             token.map(|t| &t[..]),
             session.chooses,
+            session.host.map(|h| *h.as_bytes()),
         ],
     )?;
     for person in &session.people {
@@ -111,13 +119,13 @@ pub(crate) fn work_with(conn: &Connection, session: SessionId, class: ClassId) -
     Ok(())
 }
 
-/// Ends a session; false when it was over.
+/// Ends a session; false when it was over. Its host is forgotten with it: nobody is served there again.
 pub(crate) fn end(conn: &Connection, session: SessionId, now: Stamp, why: Why) -> Result<bool, StoreError> {
     let id = &session.as_bytes()[..];
     change(conn, "DELETE FROM session_people WHERE session = ?1", [id])?;
     let ended = change(
         conn,
-        "UPDATE sessions SET ended = ?2, why = ?3, token = NULL, token_again = NULL
+        "UPDATE sessions SET ended = ?2, why = ?3, token = NULL, token_again = NULL, host = NULL
          WHERE session = ?1 AND ended IS NULL",
         params![id, now.0, why_word(why)],
     )?;
@@ -139,6 +147,12 @@ pub(crate) fn by_token(conn: &Connection, token: &[u8; 32]) -> Result<Option<Ses
 pub(crate) fn find_live(conn: &Connection, session: SessionId) -> Result<Option<Session>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM sessions s WHERE s.session = ?1 AND s.ended IS NULL");
     one(conn, &sql, [&session.as_bytes()[..]], read)
+}
+
+/// Whether a live session has this host.
+pub(crate) fn has_host(conn: &Connection, host: SessionHostId) -> Result<bool, StoreError> {
+    let sql = "SELECT 1 FROM sessions WHERE host = ?1 AND ended IS NULL";
+    Ok(one(conn, sql, [&host.as_bytes()[..]], |_| Ok(()))?.is_some())
 }
 
 /// The live session on a tablet.
@@ -186,6 +200,7 @@ fn read(row: &Row<'_>) -> rusqlite::Result<Session> {
         taken: row.get(6)?,
         chooses: row.get(7)?,
         works_with: row.get::<_, Option<[u8; 16]>>(8)?.map(ClassId::from_bytes),
+        host: row.get::<_, Option<[u8; 16]>>(9)?.map(SessionHostId::from_bytes),
     })
 }
 

@@ -84,6 +84,7 @@ async fn status(State(plane): State<Plane>) -> Result<Json<Value>, Problem> {
             "arriving": works.arriving },
         "lag_ms": vitals.lag_ms,
         "wan": { "connected": link.in_contact, "last_contact_age_s": age(link.last_message) },
+        "session_hosts": { "fresh": app.hosts.above().is_some(), "under": app.hosts.above() },
         "sisters": sisters,
         "last_error": vitals.last_error,
         "alerts": words(&link.alerts),

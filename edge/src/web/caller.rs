@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 
 use axum::{
     extract::{ConnectInfo, FromRequestParts},
-    http::{HeaderMap, HeaderValue, Method, header, request::Parts},
+    http::{HeaderMap, HeaderValue, Method, Uri, header, request::Parts},
 };
 use preau_shared::{
     ids::TabletId,
@@ -272,8 +272,13 @@ fn url_of(parts: &Parts) -> Option<String> {
 
 /// HTTP/2 carries the host in the URI, HTTP/1.1 in its header.
 fn host_of(parts: &Parts) -> Option<&str> {
-    match parts.uri.authority() {
+    host_in(&parts.uri, &parts.headers)
+}
+
+/// Host and port, as the browser named them.
+pub(crate) fn host_in<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a str> {
+    match uri.authority() {
         Some(authority) => Some(authority.as_str()),
-        None => parts.headers.get(header::HOST)?.to_str().ok(),
+        None => headers.get(header::HOST)?.to_str().ok(),
     }
 }

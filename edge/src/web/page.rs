@@ -36,11 +36,13 @@ const ARGUMENTS: [(&str, &str); 11] = [
     ("days", "{days}"),
 ];
 /// Scripts that a page may run: ours only, never inline. Workers read badges with WebAssembly under the same rule.
-const SECURITY: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; media-src 'self' blob:; object-src 'none'; \
+pub(crate) const SECURITY: &str = "default-src 'self'; script-src 'self' 'wasm-unsafe-eval'; media-src 'self' blob:; object-src 'none'; \
                         base-uri 'none'; \
                         form-action 'self'; frame-ancestors 'none'; worker-src 'self'; manifest-src 'self'";
 /// What browsers may use on our pages: the camera, for badges.
 const PERMISSIONS: &str = "camera=(self), microphone=(), geolocation=(), payment=(), usb=()";
+
+static RESOURCE_POLICY: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 
 /// One file of the pages.
 struct Asset {
@@ -80,19 +82,27 @@ const FILES: &[Asset] = assets![
     "static/vendor/zxing-wasm/reader/index.js" is "text/javascript; charset=utf-8",
     "static/vendor/zxing-wasm/reader/zxing_reader.wasm" is "application/wasm",
     "tablet/tablet.css" is "text/css; charset=utf-8",
+    "tablet/asked.js" is "text/javascript; charset=utf-8",
     "tablet/box.js" is "text/javascript; charset=utf-8",
     "tablet/charter.css" is "text/css; charset=utf-8",
     "tablet/charter.js" is "text/javascript; charset=utf-8",
+    "tablet/content.js" is "text/javascript; charset=utf-8",
+    "tablet/courier.js" is "text/javascript; charset=utf-8",
     "tablet/drawer.js" is "text/javascript; charset=utf-8",
     "tablet/entry.js" is "text/javascript; charset=utf-8",
+    "tablet/hosts.js" is "text/javascript; charset=utf-8",
     "tablet/idle.js" is "text/javascript; charset=utf-8",
+    "tablet/inside.js" is "text/javascript; charset=utf-8",
     "tablet/keep.js" is "text/javascript; charset=utf-8",
+    "tablet/lodging.js" is "text/javascript; charset=utf-8",
     "tablet/main.js" is "text/javascript; charset=utf-8",
+    "tablet/mute.js" is "text/javascript; charset=utf-8",
     "tablet/pages.js" is "text/javascript; charset=utf-8",
     "tablet/quiet.js" is "text/javascript; charset=utf-8",
     "tablet/screens.js" is "text/javascript; charset=utf-8",
     "tablet/secret.js" is "text/javascript; charset=utf-8",
     "tablet/settings.js" is "text/javascript; charset=utf-8",
+    "tablet/shelf.js" is "text/javascript; charset=utf-8",
     "tablet/stage.js" is "text/javascript; charset=utf-8",
     "tablet/stay.js" is "text/javascript; charset=utf-8",
     "tablet/told.js" is "text/javascript; charset=utf-8",
@@ -144,7 +154,15 @@ fn asset(name: &str, keep: bool) -> Response {
     for (header, value) in [(header::CONTENT_TYPE, kind), (header::CACHE_CONTROL, cache)] {
         response.headers_mut().insert(header, HeaderValue::from_static(value));
     }
+    for_session_hosts(response.headers_mut());
     response
+}
+
+/// Parts of the program, the same for everybody: the pages of a session, on a host of their own, use them too, and a
+/// browser fetches them once.
+pub(crate) fn for_session_hosts(headers: &mut HeaderMap) {
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    headers.insert(RESOURCE_POLICY.clone(), HeaderValue::from_static("same-site"));
 }
 
 /// The picture of one animal: its `symbol`, shown.
@@ -248,10 +266,15 @@ pub(crate) fn secure(headers: &mut HeaderMap) {
         (HeaderName::from_static("permissions-policy"), PERMISSIONS),
         (header::REFERRER_POLICY, "no-referrer"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),
+        (RESOURCE_POLICY.clone(), "same-origin"),
     ] {
         headers.insert(name, HeaderValue::from_static(value));
     }
+}
+
+/// The icons, to stand inside a page: other hosts' files of drawings are closed to it.
+pub(crate) fn icons() -> &'static str {
+    include_str!("static/vendor/tabler-icons/icons.svg")
 }
 
 /// For tests: the sentences that a module says, by reading it.

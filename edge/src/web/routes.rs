@@ -19,7 +19,7 @@ use preau_shared::{
 
 use super::{
     api::{agents, badges, charter, events, frames, head, newcomers, safe, secrets, sessions, staff, tablets, work},
-    body, page, shell, sounds, tablet, teacher,
+    body, page, session_host, shell, sounds, tablet, teacher,
 };
 use crate::app::App;
 
@@ -34,13 +34,14 @@ pub(crate) fn routes(app: App) -> Router {
         .fallback(|| std::future::ready(Problem::new(Refusal::NotFound)))
         .method_not_allowed_fallback(|| std::future::ready(Problem::new(Refusal::MethodNotAllowed)))
         .with_state(app.clone())
-        .merge(tablet::routes(Arc::clone(&words), training))
+        .merge(tablet::routes(Arc::clone(&words), (training, app.hosts.above())))
         .merge(teacher::routes(Arc::clone(&words), training))
         .merge(page::routes())
         .merge(shell::routes())
         .merge(sounds::routes(recordings))
-        .layer(middleware::from_fn_with_state(app, door))
+        .layer(middleware::from_fn_with_state(app.clone(), door))
         .layer(middleware::from_fn(move |request, next| reply::localise(Arc::clone(&words), request, next)))
+        .layer(middleware::from_fn_with_state(session_host::Site::of(app), session_host::door))
 }
 
 /// The contract of ARCHITECTURE §5.2. Who calls is settled by each handler's first argument ([`super::caller`]).

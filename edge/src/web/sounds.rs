@@ -137,6 +137,7 @@ fn told(bytes: impl axum::response::IntoResponse, kind: &'static str) -> Respons
     page::secure(headers);
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(kind));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("max-age=3600"));
+    page::for_session_hosts(headers);
     response
 }
 
@@ -176,6 +177,7 @@ mod tests {
     #[test]
     fn every_recording_is_asked_for_by_its_name() {
         let modules = concat!(
+            include_str!("tablet/content.js"),
             include_str!("tablet/main.js"),
             include_str!("tablet/screens.js"),
             include_str!("tablet/secret.js"),

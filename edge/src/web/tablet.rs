@@ -5,7 +5,11 @@
 use std::sync::Arc;
 
 use askama::Template;
-use axum::{Router, http::HeaderMap, routing::get};
+use axum::{
+    Router,
+    http::{HeaderMap, HeaderValue, header},
+    routing::get,
+};
 use preau_shared::messages::Catalogue;
 
 use super::page::{self, Frame};
@@ -47,6 +51,7 @@ const KEYS: &[&str] = &[
     "tablet-choose-other",
     "tablet-choose-pictures",
     "tablet-choose-simple",
+    "tablet-content",
     "tablet-documents",
     "tablet-enrol-code",
     "tablet-enrol-example",
@@ -167,17 +172,34 @@ const KEYS: &[&str] = &[
 #[template(path = "tablet/tablet.html")]
 struct TabletPage {
     frame: Frame,
+    /// The name below which sessions have hosts of their own (`session_host.rs`); empty where they have none.
+    hosts: Arc<str>,
 }
 
-/// `GET /tablette`, also `/tablet`.
-pub(crate) fn routes<S: Clone + Send + Sync + 'static>(catalogue: Arc<Catalogue>, training: bool) -> Router<S> {
+/// `GET /tablette`, also `/tablet`, of a training room or a school. Sessions have hosts of their own below the name `hosts`.
+pub(crate) fn routes<S: Clone + Send + Sync + 'static>(
+    catalogue: Arc<Catalogue>,
+    (training, hosts): (bool, Option<&str>),
+) -> Router<S> {
     let version: Arc<str> = page::version().into();
+    let rules = HeaderValue::from_str(&rules(hosts)).unwrap_or(HeaderValue::from_static(page::SECURITY));
+    let hosts: Arc<str> = hosts.unwrap_or_default().into();
     let show = move |asked: HeaderMap| {
         let frame = Frame::new(Arc::clone(&catalogue), &asked, Arc::clone(&version), KEYS).in_training(training);
-        let answer = page::show(&TabletPage { frame }, &version);
+        let mut answer = page::show(&TabletPage { frame, hosts: Arc::clone(&hosts) }, &version);
+        answer.headers_mut().insert(header::CONTENT_SECURITY_POLICY, rules.clone());
         std::future::ready(answer)
     };
     Router::new().route("/tablette", get(show.clone())).route("/tablet", get(show))
+}
+
+/// Frames are those of sessions alone, and only they are told to clear; the port is whichever the box is reached by.
+fn rules(hosts: Option<&str>) -> String {
+    let common = page::SECURITY;
+    match hosts {
+        Some(name) => format!("{common}; frame-src https://*.{name}:*; connect-src 'self' https://*.{name}:*"),
+        None => format!("{common}; frame-src 'none'"),
+    }
 }
 
 #[cfg(test)]
@@ -200,7 +222,7 @@ mod tests {
     #[test]
     fn the_first_load_is_small() {
         let frame = Frame::new(Arc::new(Catalogue::load()), &HeaderMap::new(), "0123".into(), KEYS);
-        let html = TabletPage { frame }.render().expect("the page");
+        let html = TabletPage { frame, hosts: "jean-moulin.box.example".into() }.render().expect("the page");
         let named = html.split("/static/0123/").skip(1).filter_map(|rest| rest.split('"').next());
         let mut files: BTreeSet<String> = named.chain(SHOWN).map(str::to_owned).collect();
         let mut modules: Vec<String> = files.iter().filter(|name| name.ends_with("main.js")).cloned().collect();

@@ -12,6 +12,7 @@ mod revocation;
 mod safe;
 mod school;
 mod second_factor;
+mod session_hosts;
 mod settings;
 mod staff_secrets;
 mod training;

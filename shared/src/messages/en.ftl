@@ -307,6 +307,7 @@ tablet-work-elsewhere = This work is safe. It opens elsewhere than on this table
 tablet-work-ent = the ENT
 tablet-work-gone = “{ $name }” was taken away.
 tablet-work-keep = Keep a work
+tablet-content = What you can open, and your work
 tablet-work-keeping = Keeping it…
 tablet-work-large = This work is too big for the box. Try a shorter one, or a photo.
 tablet-work-later = The box does not answer yet. Try once more.

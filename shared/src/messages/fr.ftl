@@ -307,6 +307,7 @@ tablet-work-elsewhere = Ce travail est bien gardé. Il s'ouvre ailleurs que sur 
 tablet-work-ent = l'ENT
 tablet-work-gone = « { $name } » est enlevé.
 tablet-work-keep = Garder un travail
+tablet-content = Ce que tu peux ouvrir, et tes travaux
 tablet-work-keeping = On le garde…
 tablet-work-large = Ce travail est trop gros pour la boîte. Essaie plus court, ou une photo.
 tablet-work-later = La boîte ne répond pas encore. Essaie encore une fois.

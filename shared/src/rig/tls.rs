@@ -124,6 +124,23 @@ pub fn box_of(chain: Option<&[CertificateDer<'_>]>) -> Option<BoxId> {
     name.parse().ok().filter(|id: &BoxId| id.to_string() == name)
 }
 
+/// The host under which a certificate of a box also holds for every name one label longer (`*.host`), if there is one.
+///
+/// # Errors
+/// [`TlsError::Pem`] when the chain is not readable.
+pub fn host_above_others(chain: &str) -> Result<Option<String>, TlsError> {
+    let of = |der: &CertificateDer<'_>| {
+        let (_, certificate) = X509Certificate::from_der(der).ok()?;
+        let names = &certificate.subject_alternative_name().ok()??.value.general_names;
+        let held = |host: &str| names.iter().any(|name| matches!(name, GeneralName::DNSName(name) if *name == host));
+        names.iter().find_map(|name| {
+            let GeneralName::DNSName(name) = name else { return None };
+            name.strip_prefix("*.").filter(|host| held(host)).map(str::to_ascii_lowercase)
+        })
+    };
+    Ok(certificates("certificate", chain)?.first().and_then(of))
+}
+
 /// The host name in a certificate of a box: its first name that is not this machine's for itself.
 ///
 /// # Errors

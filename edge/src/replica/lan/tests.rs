@@ -19,7 +19,7 @@ use preau_shared::{
 use rcgen::{CertificateParams, KeyPair};
 
 use super::*;
-use crate::{app::Parts, replica::vitals::Health, store::schema};
+use crate::{app::Parts, replica::vitals::Health, store::schema, web::session_host::Hosts};
 
 const OWN: u8 = 5;
 const COORDINATOR: u8 = 99;
@@ -77,6 +77,7 @@ impl Boxed {
             work_max_bytes: 1_000_000,
             agents: crate::tablets::agent::Ports::default(),
             night_utc_h: 2,
+            hosts: Hosts::default(),
         };
         let app = App::start(parts, &database, Arc::new(Hand::default()), Arc::new(Seeded::new(1))).expect("alive");
         let replication = Replication {

@@ -139,6 +139,7 @@ fn a_pair_is_two_people_and_ends_what_they_left_elsewhere() {
         taken: true,
         chooses: false,
         works_with: None,
+        host: None,
     };
     let sat = |n| Holder { elsewhere: vec![session.clone()], ..holder(n, Role::Pupil) };
     let said = [Said::Nothing, Said::Nothing];
@@ -166,6 +167,7 @@ fn accounts_float_and_guests_leave_no_name() {
         taken: true,
         chooses: false,
         works_with: None,
+        host: None,
     };
     let sitting = |tablets: usize| Holder { elsewhere: (0..tablets).map(stay).collect(), ..account.clone() };
     assert_eq!(ask(sitting(MAX_FLOATING - 1), Said::Right), Ok((How::Account, 0)));

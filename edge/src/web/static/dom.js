@@ -1,7 +1,8 @@
 // Small makers of elements: text is always text, never markup.
 
 const SVG = "http://www.w3.org/2000/svg";
-const ICONS = new URL("./vendor/tabler-icons/icons.svg", import.meta.url).pathname;
+/** The page of a session has the icons inside: a browser draws none out of another host's file. */
+const ICONS = document.getElementById("icons") ? "" : new URL("./vendor/tabler-icons/icons.svg", import.meta.url).pathname;
 
 /**
  * @typedef {Node | string | null | undefined | false} Child

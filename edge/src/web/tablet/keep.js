@@ -82,6 +82,16 @@ export async function saveNotes(notes) {
   await within("readwrite", (shelf) => shelf.put(notes, "stays"));
 }
 
+/** Origins on which pages of sessions ran and that are still to be cleared (`hosts.js`). @returns {Promise<string[]>} */
+export async function loadHosts() {
+  return (await within("readonly", (shelf) => shelf.get("hosts"))) ?? [];
+}
+
+/** @param {string[]} origins */
+export async function saveHosts(origins) {
+  await within("readwrite", (shelf) => shelf.put(origins, "hosts"));
+}
+
 /** A new key. Its private half can sign and cannot be read, by this page either. */
 export function drawKey() {
   const pair = crypto.subtle.generateKey({ name: "ECDSA", namedCurve: "P-256" }, false, ["sign", "verify"]);

@@ -59,6 +59,8 @@ let beat_s = BEAT_S;
 let sinceAsk = ASK_S;
 let sinceBeat = 0;
 let sinceAnswer = 0;
+/** Hosts of sessions that an earlier page could not clear were tried again. */
+let madeUp = false;
 /** The DSI lets the box read frames. */
 let framesOnBox = false;
 
@@ -198,8 +200,17 @@ async function ask() {
   if (me.session?.token) return open(me.session);
   if (me.state === "in_use") return resume(me);
   dropSession();
-  if (me.state === "free") entry.open(me);
-  else showResting(me.state);
+  if (me.state === "free") {
+    makeUp();
+    entry.open(me);
+  } else showResting(me.state);
+}
+
+/** What an earlier page could not clear, while nobody sits here. */
+function makeUp() {
+  if (madeUp) return;
+  madeUp = true;
+  import("./hosts.js").then(({ clearHosts }) => clearHosts()).catch(() => undefined);
 }
 
 /** A request of the tablet itself. @param {string} method @param {string} path @param {unknown} [body] */
@@ -375,6 +386,8 @@ export function second() {
   apart?.second();
   sinceStart += 1;
   if (sinceStart >= LATER_S && !comes) loadApart().catch(() => (comes = null));
+  // What a sign-in shows first is at hand then.
+  if (sinceStart === LATER_S) Promise.all([import("./lodging.js"), import("./content.js")]).catch(() => undefined);
   const every = silence.cover || stage.shows("wiping", "call", "") ? ASK_SOON_S : ASK_S;
   if (stay && sinceBeat >= beat_s) quietly(beat);
   else if (sinceAsk >= every) {

@@ -2,26 +2,25 @@
 
 import { listen } from "../static/live.js";
 import { Problem, read } from "../static/problem.js";
-import { hush } from "./voice.js";
+import { Mute } from "./mute.js";
 
 const PATH = "/api/v1/events";
-const PAGE = document.documentElement;
 /** A proof is made again so often with a fresh nonce. */
 const PROOFS_COUNT = 3;
 
 export class Quiet {
   /**
-   * @param {{ sign: HTMLElement, prove: (method: string, path: string) => Promise<Record<string, string>>, heard: (nonce: string | null) => void, now: boolean }} how
-   * `sign` shows that it is so; `now` is what the session was opened with
+   * @param {{ sign: HTMLElement, prove: (method: string, path: string) => Promise<Record<string, string>>, heard: (nonce: string | null) => void, now: boolean, onChange: (quiet: boolean) => void }} how
+   * `sign` shows that it is so; `now` is what the session was opened with; `onChange` tells what stands in a frame
    */
-  constructor({ sign, prove, heard, now }) {
+  constructor({ sign, prove, heard, now, onChange }) {
     this.sign = sign;
     this.prove = prove;
     this.heard = heard;
+    this.onChange = onChange;
+    this.on = now;
+    this.mute = new Mute();
     this.stop = new AbortController();
-    /** What plays without being heard, to be heard again. @type {Set<HTMLMediaElement>} */
-    this.muted = new Set();
-    document.addEventListener("play", (event) => PAGE.hasAttribute("data-quiet") && this.#mute(event.target), { capture: true, signal: this.stop.signal });
     this.set(now);
     void listen({
       stop: this.stop.signal,
@@ -33,27 +32,16 @@ export class Quiet {
 
   /** @param {boolean} quiet */
   set(quiet) {
-    PAGE.toggleAttribute("data-quiet", quiet);
+    this.on = quiet;
     this.sign.hidden = !quiet;
-    if (quiet) {
-      hush();
-      document.querySelectorAll("audio, video").forEach((media) => this.#mute(media));
-    } else {
-      this.muted.forEach((media) => (media.muted = false));
-      this.muted.clear();
-    }
+    this.mute.set(quiet);
+    this.onChange(quiet);
   }
 
   end() {
     this.stop.abort();
-    this.set(false);
-  }
-
-  /** @param {EventTarget | null} media */
-  #mute(media) {
-    if (!(media instanceof HTMLMediaElement) || media.muted) return;
-    media.muted = true;
-    this.muted.add(media);
+    this.mute.end();
+    this.sign.hidden = true;
   }
 
   /** @param {AbortSignal} signal */

@@ -1,17 +1,11 @@
 // The tablet's screens: what a child or an adult sees. They show and report touches; `main.js` decides.
 
-import { animal, tint } from "../static/animals.js";
-import { button, drawing, el, icon } from "../static/dom.js";
+import { animal } from "../static/animals.js";
+import { button, el, icon } from "../static/dom.js";
 import { inWords } from "../static/steps.js";
 import { say } from "../static/words.js";
-import * as pages from "./pages.js";
 import { isRecorded, listen, spoken } from "./voice.js";
 
-const ICONS = new URL("../static/vendor/tabler-icons/icons.svg", import.meta.url).pathname;
-/** Icons that a catalogue may name; another name shows the first letter of the title. */
-const SHORTCUT_ICONS = new Set(
-  "abc apps book brush calculator camera file-text film home language library link map math music palette pencil photo puzzle school sparkles video world".split(" "),
-);
 /** A badge has 32 characters and begins so (its first byte is the format's version, which ends within the second letter);
  * the letters of a card are eight and never begin so. */
 const BADGE_CHARS = 32;
@@ -26,7 +20,7 @@ const LONG_CHARS = 10;
 /** @typedef {{ title: string, url: string, icon: string }} Shortcut */
 /** @typedef {{ person_id: string, given_name: string, animal: string, level: string }} Person */
 /** @typedef {{ class_id: string, name: string, picture: string, teacher?: Person }} ClassChoice */
-/** @typedef {{ session_id: string, token?: string, person: Person, people: Person[], environment: { apps: Shortcut[], links: Shortcut[], documents: Shortcut[], choose_code?: string, classes?: ClassChoice[], class_id?: string, quiet?: boolean, charter?: { version: string, first: boolean }, idle_s?: number, settings?: import("./settings.js").Settings }, recorded: boolean }} Session */
+/** @typedef {{ session_id: string, token?: string, person: Person, people: Person[], environment: { apps: Shortcut[], links: Shortcut[], documents: Shortcut[], choose_code?: string, classes?: ClassChoice[], class_id?: string, quiet?: boolean, charter?: { version: string, first: boolean }, idle_s?: number, settings?: import("./settings.js").Settings }, recorded: boolean, host?: string }} Session */
 
 /** Who sits here. @param {Session} session */
 export const peopleOf = (session) => (session.people.length > 0 ? session.people : [session.person]);
@@ -212,13 +206,11 @@ export function account({ onGiven, onLeave }) {
   return form;
 }
 
-/** The environment of whoever sits here. @param {Session} session @param {{ locker: HTMLElement, beside: HTMLElement, quiet: HTMLElement, onDone: () => void, onNotMe: () => void, onSettings: () => void, onTold: () => void, onClass: () => void }} how */
-export function environment(session, { locker, beside, quiet, onDone, onNotMe, onSettings, onTold, onClass }) {
+/** The environment of whoever sits here, around what she may open and keep. @param {Session} session @param {{ content: HTMLElement, beside: HTMLElement, quiet: HTMLElement, onDone: () => void, onNotMe: () => void, onSettings: () => void, onTold: () => void, onClass: () => void }} how */
+export function environment(session, { content, beside, quiet, onDone, onNotMe, onSettings, onTold, onClass }) {
   const [people, names] = [peopleOf(session), namesOf(session)];
-  const { apps, links, documents } = session.environment;
   const [classes, chosen] = [session.environment.classes ?? [], session.environment.class_id];
   const withWhom = classes.find((c) => c.class_id === chosen) ?? { name: say("tablet-which-all"), picture: "users" };
-  const empty = apps.length + links.length + documents.length === 0;
   return el(
     "section",
     { class: "environment" },
@@ -238,30 +230,9 @@ export function environment(session, { locker, beside, quiet, onDone, onNotMe, o
     ),
     !session.recorded && el("p", { class: "gentle" }, icon("alert-triangle"), say("tablet-not-recorded")),
     beside,
-    el(
-      "div",
-      { class: "shelves" },
-      shelf(say("tablet-apps"), "tiles", apps),
-      shelf(say("tablet-documents"), "rows", documents),
-      shelf(say("tablet-links"), "rows", links),
-      empty && el("p", { class: "nothing" }, say("tablet-nothing-yet"), listen("nothing-yet")),
-      locker,
-    ),
+    content,
     el("footer", { class: "leave" }, button("quiet not-me", "user-off", say("tablet-not-me"), onNotMe), button("main sign-out", "door-exit", say("tablet-sign-out"), onDone)),
   );
-}
-
-/** @param {string} title @param {string} kind @param {Shortcut[]} shortcuts */
-export function shelf(title, kind, shortcuts) {
-  if (shortcuts.length === 0) return null;
-  const entry = (/** @type {Shortcut} */ s) =>
-    el(
-      "button",
-      { type: "button", class: "shortcut", onclick: () => pages.open(s.url) },
-      el("span", { class: `picture tint${tint(s.title)}` }, SHORTCUT_ICONS.has(s.icon) ? drawing(ICONS, s.icon, "icon") : (s.title[0] ?? "?").toUpperCase()),
-      el("span", { class: "title" }, s.title),
-    );
-  return el("section", { class: "shelf" }, el("h2", {}, title), el("div", { class: kind }, ...shortcuts.map(entry)));
 }
 
 /**

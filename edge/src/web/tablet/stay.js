@@ -25,10 +25,12 @@ export class Stay {
     this.prove = prove;
     this.heard = heard;
     this.leave = leave;
-    /** What she keeps, once its module is here. @type {import("./work.js").Works | null} */
-    this.works = null;
+    /** What she may open and what she keeps, once its module is here. @type {import("./lodging.js").Lodging | null} */
+    this.lodging = null;
     /** Where it stands on the screen. */
-    this.locker = el("div", { class: "locker" });
+    this.content = el("div", { class: "lodging" });
+    /** Her screen, around it. @type {HTMLElement | null} */
+    this.around = null;
     /** What she is told beside it: the charter. */
     this.beside = el("aside", { class: "beside", hidden: true });
     /** Draws that again. @type {(() => void) | null} */
@@ -102,7 +104,7 @@ export class Stay {
     this.over = true;
     this.question?.close();
     this.sheet?.close();
-    this.works?.end();
+    this.lodging?.end();
     this.quiet?.end();
     apply(PLAIN);
   }
@@ -126,11 +128,12 @@ export class Stay {
 
   second() {
     const dark = document.hidden && this.#isDark();
-    const active = isPlaying() || (document.hidden && (this.outside || pages.cover()));
+    const active = isPlaying() || this.lodging?.playing || (document.hidden && (this.outside || pages.cover()));
     const presence = this.idle.second({ dark, active });
     if (presence === "gone") this.leave("done");
     else if (presence === "asked") this.#askWhether();
     else this.question?.close();
+    if (this.around && !this.lodging) this.#lodge().catch(() => null);
     if (this.untold && !this.telling) void this.#tellSettings();
   }
 
@@ -179,25 +182,35 @@ export class Stay {
     }
   }
 
-  /** What she keeps is fetched once she is there; without it the rest of her screen stands all the same. */
-  async #openLocker() {
-    const { Works } = await import("./work.js");
-    if (this.over || this.works) return;
-    const style = new URL("./work.css", import.meta.url).pathname;
-    if (!document.querySelector(`link[href="${style}"]`)) document.head.append(el("link", { rel: "stylesheet", href: style }));
-    this.works = new Works({ prove: this.prove, heard: this.heard, ent: screens.entOf(this.session) });
-    this.locker.replaceChildren(this.works.root);
-    await this.works.load();
+  /** What she may open comes once she is there; without it the rest of her screen stands all the same. */
+  async #lodge() {
+    const { Lodging } = await import("./lodging.js");
+    if (this.over || this.lodging) return;
+    this.lodging = new Lodging({ root: this.content, session: this.session, settings: () => this.settings, prove: this.prove, heard: this.heard, touched: () => this.touched() });
+    this.lodging.hush(this.quiet?.on ?? this.session.environment.quiet === true);
+    await this.lodging.open();
   }
 
-  /** @param {boolean} [fresh] */
-  #showEnvironment(fresh = false) {
-    if (this.works) this.works.draw();
-    else this.#openLocker().catch(() => null);
-    const how = { locker: this.locker, beside: this.beside, quiet: this.quietSign, onDone: () => this.leave("done"), onNotMe: () => this.leave("not_me"), onSettings: () => void this.#openSettings(), onTold: () => void this.#openTold(), onClass: () => void this.#askClass().catch(() => null) };
-    this.stage.show(`environment ${this.session.session_id}`, () => screens.environment(this.session, how), { fresh });
+  #showEnvironment() {
+    if (this.lodging) this.lodging.show(this.session);
+    else this.#lodge().catch(() => null);
+    this.stage.show(`environment ${this.session.session_id}`, () => (this.around = this.#environment(this.content, this.beside)));
     void this.#tellCharter().catch(() => null);
     void this.#listen().catch(() => null);
+  }
+
+  /** @param {HTMLElement} content @param {HTMLElement} beside */
+  #environment(content, beside) {
+    return screens.environment(this.session, { content, beside, quiet: this.quietSign, onDone: () => this.leave("done"), onNotMe: () => this.leave("not_me"), onSettings: () => void this.#openSettings(), onTold: () => void this.#openTold(), onClass: () => void this.#askClass().catch(() => null) });
+  }
+
+  /** Says everything anew around the content, which stays where it is: a frame that is moved loads again. */
+  #sayAnew() {
+    this.quietSign.setAttribute("aria-label", say("tablet-quiet"));
+    const stays = [this.content, this.beside];
+    const anew = [...this.#environment(el("div"), el("aside")).children];
+    [...(this.around?.children ?? [])].forEach((part, at) => stays.some((kept) => kept === part) || part.replaceWith(anew[at] ?? ""));
+    this.drawBeside?.();
   }
 
   /** Whether the class is to be silent is heard from when she is there. */
@@ -205,7 +218,8 @@ export class Stay {
     if (this.quiet) return;
     const { Quiet } = await import("./quiet.js");
     if (this.over || this.quiet) return;
-    this.quiet = new Quiet({ sign: this.quietSign, prove: this.prove, heard: this.heard, now: this.session.environment.quiet === true });
+    this.quiet = new Quiet({ sign: this.quietSign, prove: this.prove, heard: this.heard, now: this.session.environment.quiet === true, onChange: (quiet) => this.lodging?.hush(quiet) });
+  }
   }
 
   /** Fetched when it is asked for. */
@@ -238,7 +252,8 @@ export class Stay {
       onChange: (settings) => {
         this.settings = this.untold = settings;
         apply(settings);
-        this.#showEnvironment(true);
+        this.#sayAnew();
+        this.lodging?.suit();
         if (!this.telling) void this.#tellSettings();
       },
     });

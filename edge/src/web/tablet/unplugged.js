@@ -7,7 +7,7 @@ import { say } from "../static/words.js";
 import { Idle } from "./idle.js";
 import * as keep from "./keep.js";
 import * as pages from "./pages.js";
-import { shelf } from "./screens.js";
+import { shelf } from "./shelf.js";
 import { digitKeys } from "./secret.js";
 import { CAPABILITIES, wipe } from "./wipe.js";
 
@@ -160,7 +160,7 @@ export class Unplugged {
       { class: "environment" },
       el("header", { class: "hello" }, el("div", { class: "emblem" }, icon("plug")), el("div", { class: "who" }, el("p", {}, say("tablet-hello")), el("h1", { id: "given-name" }, say("tablet-unplugged-guest")))),
       el("p", { class: "gentle" }, icon("alert-triangle"), say("tablet-unplugged-kept")),
-      el("div", { class: "shelves" }, documents.length > 0 ? shelf(say("tablet-documents"), "rows", documents) : el("p", { class: "nothing" }, say("tablet-nothing-yet"))),
+      el("div", { class: "shelves" }, documents.length > 0 ? shelf(say("tablet-documents"), "rows", documents, (at) => pages.open(documents[at].url)) : el("p", { class: "nothing" }, say("tablet-nothing-yet"))),
       el("footer", { class: "leave" }, button("main sign-out", "door-exit", say("tablet-sign-out"), () => void this.leave())),
     );
   }

@@ -37,7 +37,7 @@ export function spoken(heading, name) {
 /** @param {string} name @param {HTMLElement} button */
 async function play(name, button) {
   hush();
-  const audio = new Audio(`/sounds/${PAGE.lang}/${name}`);
+  const audio = new Audio(new URL(`/sounds/${PAGE.lang}/${name}`, import.meta.url).href);
   voice = audio;
   audio.addEventListener("ended", () => button.classList.remove("speaking"));
   audio.addEventListener("pause", () => button.classList.remove("speaking"));

@@ -24,6 +24,8 @@ async function pages() {
 
 /** @returns {Promise<Outcome>} */
 async function storage() {
+  // What ran on hosts of their own no later page can read; here it is cleared as well, as soon as the box answers.
+  await import("./hosts.js").then(({ clearHosts }) => clearHosts()).catch(() => undefined);
   sessionStorage.clear();
   localStorage.clear();
   for (const cookie of document.cookie.split(";")) {

@@ -1,23 +1,16 @@
 // What she keeps (« Mes travaux »): a shelf with pictures by kind, a picker, and one work opened. Two truths stand apart:
-// kept here, and waiting for the ENT. Fetched when somebody sits down, not before.
+// kept here, and waiting for the ENT.
 
 import { tint } from "../static/animals.js";
 import { button, el, icon } from "../static/dom.js";
-import { Problem, Unreachable, read } from "../static/problem.js";
+import { Problem, Unreachable } from "../static/problem.js";
 import { say } from "../static/words.js";
-import * as pages from "./pages.js";
+import { MAX_BYTES } from "./asked.js";
 
 /** @typedef {{ name: string, kind: string, media_type: string, size_bytes: number, kept_age_s: number, delivery: string, arriving?: boolean }} Work */
 
-const ADDRESS = "/api/v1/work";
-/** What the box takes, in bytes. */
-const MAX_BYTES = 10 * 1024 * 1024;
 /** Longest name, in characters. */
 const MAX_NAME_CHARS = 80;
-/** A proof is made again so often with a fresh nonce. */
-const PROOFS_COUNT = 3;
-/** A case of fifteen tablets sends slowly. */
-const WAIT_MS = 300_000;
 /** What comes from another building is looked for so often. */
 const LOOK_MS = 10_000;
 const TAKES = "image/*,application/pdf,text/plain,audio/*,video/*";
@@ -26,12 +19,12 @@ const PICTURES = { image: "photo", pdf: "file-text", text: "pencil", audio: "mus
 
 export class Works {
   /**
-   * @param {{ prove: (method: string, path: string) => Promise<Record<string, string>>, heard: (nonce: string | null) => void, ent: string | null }} how
-   * `ent` is the ENT's own name, where the catalogue has one
+   * @param {{ around: import("./content.js").Around, root: HTMLElement, ent: string | null }} how `around` brings and keeps
+   * works; an opened one lies in `root`; `ent` is the ENT's own name, where the catalogue has one
    */
-  constructor({ prove, heard, ent }) {
-    this.prove = prove;
-    this.heard = heard;
+  constructor({ around, root, ent }) {
+    this.around = around;
+    this.lies = root;
     this.ent = ent;
     this.root = el("section", { class: "shelf works", hidden: true });
     /** @type {Work[]} */
@@ -42,8 +35,6 @@ export class Works {
     this.sent = null;
     /** @type {string | null} */
     this.trouble = null;
-    /** @type {XMLHttpRequest | null} */
-    this.asking = null;
     /** @type {HTMLDialogElement | null} */
     this.opened = null;
     this.over = false;
@@ -55,8 +46,7 @@ export class Works {
   async load(looks = false) {
     const before = looks && JSON.stringify(this.works.map(told));
     try {
-      // One request at a time can be broken off.
-      if (!looks || this.sent === null) this.works = JSON.parse(await (await this.#send("GET", ADDRESS)).text()).works;
+      this.works = await this.around.ask("works");
       this.root.hidden = false;
     } catch (cause) {
       if (!looks) this.#told(cause);
@@ -69,9 +59,7 @@ export class Works {
   end() {
     clearTimeout(this.looking);
     this.over = true;
-    this.asking?.abort();
     this.opened?.close();
-    pages.away(false);
     this.works = [];
     this.root.replaceChildren();
   }
@@ -103,14 +91,27 @@ export class Works {
     }
     const input = /** @type {HTMLInputElement} */ (el("input", { type: "file", accept: TAKES, id: "keep-work", class: "unseen" }));
     // A camera or a gallery covers the page: she has not gone.
-    input.addEventListener("click", () => pages.away(true));
-    input.addEventListener("cancel", () => pages.away(false));
+    input.addEventListener("click", () => this.#choosing(true));
+    input.addEventListener("cancel", () => this.#choosing(false));
     input.addEventListener("change", () => {
-      pages.away(false);
+      this.#choosing(false);
       const file = input.files?.[0];
       if (file) void this.#keep(file);
     });
     return el("label", { class: "shortcut keep", for: "keep-work" }, el("span", { class: "picture tint1" }, icon("camera")), el("span", { class: "title" }, say("tablet-work-keep")), input);
+  }
+
+  /** A camera or a gallery covers the page from now on, or no more. @param {boolean} on */
+  #choosing(on) {
+    this.around.tell("choosing", { on });
+  }
+
+  /** How much of a work is gone. @param {number} part */
+  #part(part) {
+    this.sent = part;
+    /** @type {HTMLProgressElement | null} */
+    const bar = this.root.querySelector("progress");
+    if (bar) bar.value = part * 100;
   }
 
   /** @param {Work} work */
@@ -132,7 +133,7 @@ export class Works {
       this.sent = 0;
       this.draw();
       try {
-        await this.#send("PUT", address(this.#freeName(file.name)), file);
+        await this.around.ask("keep", { name: this.#freeName(file.name), file }, (part) => this.#part(part));
         this.gone = null;
       } catch (cause) {
         this.#told(cause);
@@ -176,10 +177,10 @@ export class Works {
       )
     );
     this.opened = sheet;
-    document.body.append(sheet);
+    this.lies.append(sheet);
     sheet.showModal();
     try {
-      const blob = await this.#send("GET", address(work.name));
+      const blob = await this.around.ask("read", { name: work.name });
       if (this.over || this.opened !== sheet) return;
       if (work.kind === "image") held.replaceChildren(await drawn(blob, work.name));
       else if (work.kind === "text") held.replaceChildren(el("pre", {}, await blob.text()));
@@ -197,7 +198,7 @@ export class Works {
     this.opened?.close();
     this.trouble = null;
     try {
-      await this.#send("DELETE", address(work.name));
+      await this.around.ask("remove", { name: work.name });
       this.gone = work.name;
     } catch (cause) {
       this.#told(cause);
@@ -209,7 +210,7 @@ export class Works {
   async #bringBack(name) {
     this.gone = null;
     try {
-      await this.#send("POST", `${address(name)}/restore`);
+      await this.around.ask("restore", { name });
     } catch (cause) {
       this.#told(cause);
     }
@@ -221,53 +222,6 @@ export class Works {
     if (cause instanceof Problem && cause.code !== "guest_keeps_nothing") this.trouble = `${cause.sentence} ${cause.next}`;
     else if (cause instanceof Unreachable) this.trouble = say("tablet-work-later");
   }
-
-  /**
-   * One proved request whose body and answer are bytes; how much of it is gone is shown.
-   * @param {string} method @param {string} path @param {File} [file]
-   * @returns {Promise<Blob>}
-   */
-  async #send(method, path, file) {
-    for (let left = PROOFS_COUNT; ; left -= 1) {
-      const answer = await this.#once(method, path, await this.prove(method, path), file);
-      try {
-        if (!answer.ok) await read(answer);
-        return await answer.blob();
-      } catch (problem) {
-        if (!(problem instanceof Problem) || problem.code !== "use_dpop_nonce" || left <= 1) throw problem;
-      }
-    }
-  }
-
-  /** @param {string} method @param {string} path @param {Record<string, string>} headers @param {File} [file] @returns {Promise<Response>} */
-  #once(method, path, headers, file) {
-    return new Promise((answered, failed) => {
-      const asking = new XMLHttpRequest();
-      this.asking = asking;
-      asking.open(method, path);
-      asking.responseType = "blob";
-      asking.timeout = WAIT_MS;
-      for (const [name, value] of Object.entries({ "Accept-Language": document.documentElement.lang, ...headers })) asking.setRequestHeader(name, value);
-      if (file) asking.setRequestHeader("Content-Type", file.type || "application/octet-stream");
-      asking.upload.onprogress = ({ loaded, total }) => {
-        this.sent = total > 0 ? loaded / total : this.sent;
-        /** @type {HTMLProgressElement | null} */
-        const bar = this.root.querySelector("progress");
-        if (bar) bar.value = (this.sent ?? 0) * 100;
-      };
-      asking.onload = () => {
-        this.heard(asking.getResponseHeader("DPoP-Nonce"));
-        answered(new Response(asking.status === 204 ? null : asking.response, { status: asking.status }));
-      };
-      asking.onerror = asking.onabort = asking.ontimeout = () => failed(new Unreachable("work"));
-      asking.send(file ?? null);
-    });
-  }
-}
-
-/** @param {string} name */
-function address(name) {
-  return `${ADDRESS}/${encodeURIComponent(name)}`;
 }
 
 /** What the shelf shows of a work. @param {Work} work */

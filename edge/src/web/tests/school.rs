@@ -40,6 +40,7 @@ use crate::{
     app::{App, Parts},
     replica::{project::Rows, vitals::Health},
     store::{Trouble, credentials, schema},
+    web::session_host::Hosts,
 };
 
 const UAI: &str = "0900001A";
@@ -115,9 +116,19 @@ impl Answer {
 }
 
 pub(super) async fn send(at: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+    let headers = [&[("Host", "box")], headers].concat();
+    send_as(at, (method, path), &headers, body).await
+}
+
+/// … to a host that the headers name.
+pub(super) async fn send_as(
+    at: SocketAddr,
+    (method, path): (&str, &str),
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Answer {
     let mut stream = TcpStream::connect(at).await.expect("connect");
-    let mut head =
-        format!("{method} {path} HTTP/1.1\r\nHost: box\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
+    let mut head = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
     for (name, value) in headers {
         head.push_str(&format!("{name}: {value}\r\n"));
     }
@@ -247,6 +258,7 @@ impl School {
             work_max_bytes: 1_000_000_000,
             agents: crate::tablets::agent::Ports::default(),
             night_utc_h: 2,
+            hosts: Hosts::under(Some("box".into())),
         };
         let clock = Arc::new(Hand::default());
         let app = App::start(parts, &database, clock.clone(), dice.clone()).expect("alive");
