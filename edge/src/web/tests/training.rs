@@ -42,7 +42,7 @@ impl School {
             said.push(format!("{:?}", crate::store::factors::by_level(conn)?));
             said.push(format!("{:?}", crate::store::guest_hours::every(conn, self.app.clock.stamp())?));
             said.push(format!("{:?}", prints::last(conn, 9)?));
-            said.push(format!("{:?}", crate::store::work::standing(conn)?));
+            said.push(format!("{:?}", crate::store::work::disk::standing(conn)?));
             for class in crate::store::classes::every(conn)? {
                 said.push(format!("{class:?} {:?}", crate::store::classes::pupils(conn, class.id)?));
             }
