@@ -3,11 +3,13 @@
 
 use preau_shared::{
     documents::DocId,
+    ids::{BoxId, PersonId, WorkId},
     replica::{
         Hello, Item, Kept, Knowledge, Lacking, Loose, Mark, Message, Page, Pull, Reason, Run, Sheet, Shelf, Side,
         Wanted, batch,
     },
     rig::shelves::{self, pages},
+    wire::locker::{About, Line, Page as LockerPage, Said, State},
 };
 
 use crate::{
@@ -320,7 +322,7 @@ impl Smith {
 /// Real bytes for each reader.
 pub(crate) fn corpus(world: &World) -> Vec<(&'static str, Vec<u8>)> {
     let link = Link::new(&world.coordinator, Side::Coordinator);
-    let mut corpus = Vec::new();
+    let mut corpus: Vec<(&str, Vec<u8>)> = lockers().map(|bytes| ("locker", bytes)).collect();
     for side in [Side::Coordinator, Side::Sibling, Side::Box] {
         let speaker = Speaker::new(world, side);
         for (_, message) in &speaker.real {
@@ -347,6 +349,31 @@ pub(crate) fn corpus(world: &World) -> Vec<(&'static str, Vec<u8>)> {
         }
     }
     corpus
+}
+
+/// What boxes say of kept works.
+fn lockers() -> impl Iterator<Item = Vec<u8>> {
+    let file = WorkId::from_bytes([7; 16]);
+    let about = About {
+        name: "mon chat.png".into(),
+        media: "image/png".into(),
+        size_bytes: 70_000,
+        sha256: [8; 32],
+        age_ms: 3_600_000,
+        here: true,
+    };
+    let line = |state| Line {
+        person: PersonId::from_bytes([5; 16]),
+        file,
+        turn: 3,
+        author: BoxId::from_bytes([6; 16]),
+        state,
+    };
+    let lines = vec![line(State::Now(about.clone())), line(State::Former(about, 60_000)), line(State::Gone)];
+    let page = Said::Page(LockerPage { lines, last: 40, more: true, full: false });
+    let said =
+        [Said::Since(37), page, Said::From { file, at: 1_000 }, Said::Piece { file, at: 9, bytes: vec![1; 300] }];
+    said.into_iter().map(|said| said.encode().expect("real"))
 }
 
 /// Leaves them in a folder, for a fuzzer to begin with.

@@ -13,14 +13,29 @@ use preau_shared::{
         Shelf, Side, Timings, Wanted, batch, peer::Config,
     },
     time::Elapsed,
+    wire::locker::Said,
 };
 
 /// A reader, by its name.
 pub(crate) type Reader = (&'static str, fn(&[u8]));
 
 /// All of them.
-pub(crate) const READERS: &[Reader] =
-    &[("batch", batch), ("hello", hello), ("run", run), ("page", page), ("change", change), ("seal", seal)];
+pub(crate) const READERS: &[Reader] = &[
+    ("batch", batch),
+    ("hello", hello),
+    ("run", run),
+    ("page", page),
+    ("change", change),
+    ("seal", seal),
+    ("locker", locker),
+];
+
+/// What boxes say of kept works.
+pub(crate) fn locker(bytes: &[u8]) {
+    let Ok(said) = Said::decode(bytes) else { return };
+    let again = said.encode().expect("what was read can be written");
+    assert_eq!(Said::decode(&again), Ok(said));
+}
 
 /// The body of a batch that was opened.
 pub(crate) fn batch(bytes: &[u8]) {

@@ -10,11 +10,18 @@ use preau_shared::{
     wire::{SessionOpened, Works},
 };
 use preau_tests::{
+    browser::{Browser, Opening},
     mosquitto::until,
     tablet::{Tablet, code},
 };
 
-use crate::siblings::{Boxed, PATIENCE, PREAU, Territory};
+use crate::{
+    screens::{DESK, UPRIGHT, enrol_tablet, photograph_at, pictures, sign_in},
+    siblings::{Boxed, PATIENCE, PREAU, Territory},
+};
+
+/// Takes seconds to come.
+const FILM_BYTES: usize = 9_000_000;
 
 /// A tablet with somebody signed in.
 struct Stay<'a> {
@@ -156,48 +163,58 @@ async fn what_she_keeps_in_one_building_is_hers_in_the_other() -> Result<()> {
     Ok(())
 }
 
-/// A film is on its way when the cable is pulled, and again when the second box loses its power.
+/// A film is on its way when the cable is pulled: the screen in the other building says so, and opens it once it has come.
+/// Another one is on its way when the second building loses its power.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_film_on_its_way_is_shown_as_such_and_comes_whole_or_not_at_all() -> Result<()> {
     let mut world = Territory::with("").await?;
     let [a, b] = &world.boxes;
-    let (mut at_a, mut at_b) = (world.tablet(a).await?, world.tablet(b).await?);
+    let mut at_a = world.tablet(a).await?;
+    let screen = Browser::open(Opening::default()).await?;
+    enrol_tablet(&screen, &b.school.url, &b.school.enrolment_code()?, "Tablette 02").await?;
     let lina = a.school.badges[0].clone();
-    let film = drawing(9_000_000);
+    let [first, second] = [(), ()].map(|()| drawing(FILM_BYTES));
     let mut hers = Stay::begin(&mut at_a, &lina.payload).await?;
-    hers.keep("film.mp4", &film).await?;
+    hers.keep("film.mp4", &first).await?;
     hers.leave().await?;
     until("it is on its way", PATIENCE, async || Ok(!files(b, Some("fetched"))?.is_empty())).await?;
     b.cable.cut();
-    let mut hers = Stay::begin(&mut at_b, &lina.payload).await?;
-    let works = hers.works().await?.works;
-    ensure!(works.len() == 1 && works[0].arriving && !works[0].on_one_disk, "{works:?}");
-    ensure!(hers.opens("film.mp4").await? == Err("work_arriving".into()));
-    hers.leave().await?;
+    sign_in(&screen, &lina.payload).await?;
+    ensure!(screen.see(".works .arriving").await?.text().await? == "il arrive");
+    ensure!(screen.see(".works .work").await?.attr("disabled").await?.is_some());
+    photograph_at(&screen, &[DESK, UPRIGHT], &pictures()?, "work-arriving").await?;
+    let barriers = screen.barriers().await?;
+    ensure!(barriers.is_empty(), "{barriers:#?}");
     ensure!(b.status().await?["works"]["arriving"] == 1);
     ensure!(files(b, None)?.is_empty(), "half a film has a name");
     let part = files(b, Some("fetched"))?.pop().context("what came is kept")?;
     let before = std::fs::metadata(&part)?.len();
-    ensure!(before > 0 && before < 9_000_000, "{before}");
+    ensure!((1..u64::try_from(FILM_BYTES)?).contains(&before), "{before}");
     b.cable.mend();
-    until("it goes on where it broke", PATIENCE, async || {
-        Ok(std::fs::metadata(&part).map_or(true, |part| part.len() > before))
-    })
-    .await?;
+    // By itself, without a touch.
+    screen.see(".works .work:not([disabled])").await?;
+    screen.gone(".works .arriving").await?;
+    ensure!(holds(b, &first)?, "whole");
+    screen.close().await?;
 
-    // The power of the second building.
+    let mut hers = Stay::begin(&mut at_a, &lina.payload).await?;
+    hers.keep("encore.mp4", &second).await?;
+    hers.leave().await?;
+    until("the second one is on its way", PATIENCE, async || Ok(!files(b, Some("fetched"))?.is_empty())).await?;
     let school = &mut world.boxes[1].school;
     school.program.take().context("it runs")?.kill().await?;
-    school.serve(PREAU)?;
+    ensure!(!holds(&world.boxes[1], &second)?, "it came before the power went");
+    world.boxes[1].school.serve(PREAU)?;
     let [a, b] = &world.boxes;
     until("it is here, durably, and both know", PATIENCE, async || {
-        Ok(holds(b, &film)? && a.status().await?["works"]["files_on_one_disk"] == 0)
+        Ok(holds(b, &second)? && a.status().await?["works"]["files_on_one_disk"] == 0)
     })
     .await?;
-    ensure!(files(b, None)?.len() == 1 && files(b, Some("fetched"))?.is_empty());
+    ensure!(files(b, None)?.len() == 2 && files(b, Some("fetched"))?.is_empty());
+    let mut at_b = world.tablet(b).await?;
     let mut hers = Stay::begin(&mut at_b, &lina.payload).await?;
-    hers.finds(1).await?;
-    ensure!(hers.opens("film.mp4").await?.as_deref() == Ok(film.as_slice()));
+    hers.finds(2).await?;
+    ensure!(hers.opens("encore.mp4").await?.as_deref() == Ok(second.as_slice()));
     hers.leave().await
 }
 

@@ -3,12 +3,14 @@
 use std::{fs, path::PathBuf};
 
 use preau_shared::{
-    documents::Person,
+    documents::{Edit, Person},
     ids::{PersonId, WorkId},
     replica::Tombstone,
     rig::shelves::Project as _,
     time::Stamp,
+    wire::Role,
 };
+use rusqlite::Connection;
 use serde_json::{Value, json};
 
 use super::school::{Answer, Device, School, shelf};
@@ -276,6 +278,51 @@ async fn an_erased_child_leaves_no_work_on_the_disk() {
     assert_eq!(one.work(&hers, "GET", "a").await.code(), (403, "not_enrolled_here"));
     assert_eq!(one.keeps(&hers, "a", "text/plain", b"x").await.code(), (403, "not_enrolled_here"));
     assert_eq!(school.files().len(), 1);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_leaves_reaches_nothing_and_loses_nothing_until_she_is_erased() {
+    let school = School::open().await;
+    let mut tablet = school.tablet("T01").await;
+    let hers = tablet.opens(json!({"badge": school.lina.2})).await;
+    assert_eq!(tablet.keeps(&hers, "chat", "image/png", DRAWING).await.status, 201);
+    let gone = |deleted| Edit::of(Person::doc(school.lina.0)).with_flag("deleted", deleted);
+    school.coordinator_writes(gone(true)).await;
+    assert_eq!(tablet.work(&hers, "GET", "chat").await.code(), (403, "not_enrolled_here"));
+    school.clock.pass(30 * 24 * 3_600);
+    tidy(&school.app).await.expect("tidy");
+    assert_eq!(school.files().len(), 1, "the roster may be wrong, or taken back");
+    school.coordinator_writes(gone(false)).await;
+    let find = |conn: &Connection| work::find(conn, school.lina.0, "chat");
+    assert!(school.app.reader.read(find).expect("read").is_some_and(|found| found.here));
+    school.coordinator_writes(gone(true)).await;
+    erase(&school, school.lina.0).await;
+    assert_eq!(school.files().len(), 0);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_new_pupil_keeps_her_works_when_a_roster_names_her() {
+    let school = School::open().await;
+    let (mut tablet, teacher) = (school.tablet("T01").await, school.staff().await.cookie);
+    let path = format!("/api/v1/classes/{}/pupils", school.class);
+    let made = school.by_staff(&teacher, "POST", &path, json!({"given_name": "Zoé"})).await.text("person_id");
+    let badges = format!("/api/v1/people/{made}/badges");
+    let badge = school.by_staff(&teacher, "POST", &badges, json!({})).await.text("payload");
+    let session = tablet.opens(json!({"badge": badge})).await;
+    assert_eq!(tablet.keeps(&session, "chat", "image/png", DRAWING).await.status, 201);
+    let id: PersonId = made.parse().expect("an identifier");
+    let rostered = Person {
+        id,
+        pseudonym: *id.as_bytes(),
+        given_name: "Zoé".into(),
+        family_name: "GRIS".into(),
+        role: Role::Pupil,
+        level: "CP".into(),
+        animal: "renard".into(),
+        deleted: false,
+    };
+    school.coordinator_writes(rostered.edit()).await;
+    assert_eq!(tablet.work(&session, "GET", "chat").await.bytes, DRAWING);
 }
 
 async fn erase(school: &School, person: PersonId) {
