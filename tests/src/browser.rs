@@ -101,7 +101,8 @@ impl Browser {
             format!("--user-data-dir={}", profile.path().display()),
         ];
         if how.without_wasm {
-            flags.push("--js-flags=--noexpose-wasm".to_owned());
+            // Without a compiler, the engine offers none.
+            flags.push("--js-flags=--jitless".to_owned());
         }
         if let Some(film) = how.camera {
             flags.push("--use-fake-device-for-media-stream".to_owned());

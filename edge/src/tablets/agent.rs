@@ -165,10 +165,9 @@ pub(crate) async fn tend(app: &App) -> Result<(), Trouble> {
             continue;
         }
         app.agents.tell(&agent, wipe, elapsed);
-        if now.since(ordered) >= PATIENCE && !silent.iter().all(|step| unconfirmed.contains(step)) {
-            let mut steps = unconfirmed;
-            steps.extend(silent);
-            steps.dedup();
+        let news: Vec<String> = silent.into_iter().filter(|step| !unconfirmed.contains(step)).collect();
+        if now.since(ordered) >= PATIENCE && !news.is_empty() {
+            let steps = [unconfirmed, news].concat();
             app.commit(move |conn, _| Ok(wipes::lacks(conn, wipe, &steps)?)).await?;
             app.live.tell(Change::Tablet { tablet: agent.tablet, state: TabletState::Wiping });
         }

@@ -5,9 +5,11 @@ use crate::messages::{Catalogue, Lang};
 
 fn check(text: &str, expected: Result<&[&str], (usize, usize, CharterFault)>) {
     let read = Charter::parse(text.as_bytes());
-    let read = read.as_ref().map(|charter| charter.paragraphs().iter().map(String::as_str).collect::<Vec<_>>());
-    let expected = expected.map(<[&str]>::to_vec).map_err(|(line, column, what)| CharterError { line, column, what });
-    assert_eq!(read, expected.as_ref().map(Clone::clone), "{text:?}");
+    let read = read.map(|charter| charter.paragraphs().to_vec());
+    let expected = expected
+        .map(|all| all.iter().map(|p| (*p).to_owned()).collect())
+        .map_err(|(line, column, what)| CharterError { line, column, what });
+    assert_eq!(read, expected, "{text:?}");
 }
 
 #[test]

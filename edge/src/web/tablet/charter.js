@@ -30,7 +30,7 @@ function tellUnderstood(ask, version) {
 
 /** @param {string} id @param {string} picture @param {string} title @param {HTMLElement | null} [voice] */
 function heading(id, picture, title, voice = null) {
-  return el("div", { class: "heading" }, el("h2", { id }, icon(picture), title), voice);
+  return el("div", { class: "told-heading" }, el("h2", { id }, icon(picture), title), voice);
 }
 
 /** @param {Charter} charter @param {string} id */
@@ -57,10 +57,10 @@ export function beside(root, { ask, first, framesOnBox, onDone }) {
   const lay = () => root.parentElement?.classList.toggle("telling", !root.hidden);
   const later = () => el("button", { type: "button", class: "round later", "aria-label": say("tablet-choose-later"), onclick: close }, icon("x"));
   /** @param {(Node | null)[]} content @param {HTMLElement} next */
-  const show = (content, next) => {
+  const show = ([heading, ...content], next) => {
     if (over) return;
     hush();
-    root.replaceChildren(later(), el("div", { class: "told", tabindex: "0", role: "group", "aria-labelledby": "beside" }, ...content), next);
+    root.replaceChildren(el("div", { class: "top" }, heading, later()), el("div", { class: "told", tabindex: "0", role: "group", "aria-labelledby": "beside" }, ...content), next);
     root.hidden = false;
     lay();
   };

@@ -1,5 +1,7 @@
 //! The school's charter: told once a version and person, in the words of her level, and in nobody's way.
 
+use std::collections::BTreeSet;
+
 use preau_shared::{
     documents::terms::write_charter,
     ids::Uai,
@@ -42,21 +44,18 @@ impl School {
 
     fn understood(&self) -> Vec<(Pseudonym, [u8; 8])> {
         let noted = self.app.reader.read(|conn| {
-            let mut entries = Vec::new();
-            for (origin, _) in shelves::entry_ids(conn, &self.app.shelf)? {
+            let ids = shelves::entry_ids(conn, &self.app.shelf)?;
+            let (origins, mut noted): (BTreeSet<_>, _) = (ids.into_iter().map(|(origin, _)| origin).collect(), vec![]);
+            for origin in origins {
                 for (_, _, entry) in shelves::entries(conn, &self.app.shelf, &origin, 0, 1_000)? {
-                    entries.extend(if let Entry::TermsRead { person, version } = entry {
-                        Some((person, version))
-                    } else {
-                        None
-                    });
+                    if let Entry::TermsRead { person, version } = entry {
+                        noted.push((person, version));
+                    }
                 }
             }
-            Ok::<_, Trouble>(entries)
+            Ok::<_, Trouble>(noted)
         });
-        let mut noted = noted.expect("the journal");
-        noted.dedup();
-        noted
+        noted.expect("the journal")
     }
 }
 

@@ -36,9 +36,9 @@ async fn a_class_is_silent_until_the_sound_is_given_back_or_the_evening_comes() 
     assert!(!noe.is_quiet(&opened.text("token")).await);
 
     // Nobody gives it back: by the next morning it is.
+    let mut morning = school.tablet("T04").await;
     assert_eq!(school.by_staff(&teacher, "POST", &path, Value::Null).await.status, 204);
     assert!(noe.is_quiet(&opened.text("token")).await);
     school.clock.pass(13 * 3_600);
-    let mut morning = school.tablet("T04").await;
     assert_eq!(morning.scan(&school.lina.2).await.body["environment"]["quiet"], false);
 }
