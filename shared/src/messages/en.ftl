@@ -141,6 +141,7 @@ roster-doubt-column-twice = Line { $line }: two columns mean “{ $column }”; 
     .next = Remove the extra column.
 
 # Pages of the box: what they share.
+training-label = Training · { $name }
 training-ribbon = Training room · nothing here is real
 page-noscript = This page needs JavaScript.
 step-pages = open pages

@@ -141,6 +141,7 @@ roster-doubt-column-twice = Ligne { $line } : deux colonnes veulent dire « { $c
     .next = Enlever la colonne en trop.
 
 # Pages de la boîte : ce qui est commun.
+training-label = Formation · { $name }
 training-ribbon = Salle de formation · rien n'est réel ici
 page-noscript = Cette page a besoin de JavaScript.
 step-pages = pages ouvertes

@@ -175,7 +175,8 @@ fn draw(
             }
             write(surface, &faces.regular, &whose(card), (beside, y + 40.0 * MM, room), middle((11.0, 6.0)));
             write(surface, &faces.bold, &card.short_code, (beside, y + 46.0 * MM, room), middle((12.0, 8.0)));
-            let found = words.say(style.lang, "print-found");
+            // A card that was cut out says it, too.
+            let found = words.say(style.lang, if style.training { "training-ribbon" } else { "print-found" });
             let line = (x + 4.0 * MM, y + 51.0 * MM, grid.wide - 8.0 * MM);
             write(surface, &faces.regular, &found, line, ((7.0, 5.0), Side::Middle));
         }
@@ -191,8 +192,13 @@ fn draw(
                 (beside, y + grid.high - 6.5 * MM, room),
                 ((15.0, 7.0), Side::Left),
             );
-            let small = if card.short_code.is_empty() { &whose(card) } else { &card.short_code };
-            write(surface, &faces.regular, small, (beside, y + grid.high - 2.5 * MM, room), ((8.0, 5.0), Side::Left));
+            let small = if card.short_code.is_empty() { whose(card) } else { card.short_code.clone() };
+            let small = if style.training {
+                words.say_with(style.lang, "training-label", &[("name", &small)]).into_owned()
+            } else {
+                small
+            };
+            write(surface, &faces.regular, &small, (beside, y + grid.high - 2.5 * MM, room), ((8.0, 5.0), Side::Left));
         }
     }
     Ok(())
