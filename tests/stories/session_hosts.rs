@@ -1,6 +1,6 @@
 //! Each session has a host of its own: what one child leaves there, no later child's page can find, wiped or not.
 
-use std::{path::Path, time::Duration};
+use std::path::Path;
 
 use anyhow::{Context as _, Result, ensure};
 use preau_tests::{
@@ -235,64 +235,4 @@ async fn keeps_a_drawing(tablet: &Browser) -> Result<()> {
     tablet.touch(".works .work").await?;
     tablet.see(".work-sheet canvas").await?;
     tablet.touch(".work-sheet .main").await
-}
-
-/// When the shelves were painted first, and when her screen came, in milliseconds of the machine's clock.
-const PAINTED: &str = "
-    const paint = performance.getEntriesByName('first-contentful-paint')[0];
-    return performance.timeOrigin + (paint ? paint.startTime : 0);";
-/// Notes when a badge is given, and when the shelves stand on this page.
-const WATCH: &str = "
-    addEventListener('submit', () => (window.given = performance.timeOrigin + performance.now()), { capture: true });
-    document.querySelector('#badge').addEventListener('input', () => (window.given = performance.timeOrigin + performance.now()), { capture: true });
-    window.stands = 0;
-    window.watch = new MutationObserver(() => {
-        if (!document.querySelector('.shelves .shortcut') || window.stands) return;
-        requestAnimationFrame(() => requestAnimationFrame(() => (window.stands = performance.timeOrigin + performance.now())));
-    });
-    window.watch.observe(document.body, { childList: true, subtree: true });";
-
-/// From the badge to the shelves, a few times, in milliseconds, sorted.
-async fn times(morning: &Pilot, url: &str, name: &str) -> Result<Vec<f64>> {
-    let pupil = morning.people("pupil")?.remove(0);
-    let tablet = Browser::open(Opening::default()).await?;
-    enrol_tablet(&tablet, url, morning.text("/schools/0/enrolment_code"), name).await?;
-    // What a tablet loads for later, once its first screen stands, is there.
-    tablet.seconds(5).await?;
-    tokio::time::sleep(Duration::from_secs(2)).await;
-    let mut all = Vec::new();
-    for _ in 0..9 {
-        tablet.see("#badge").await?;
-        tablet.client().execute(WATCH, Vec::new()).await?;
-        sign_in(&tablet, &pupil.payload).await?;
-        tablet.see(".shelves .shortcut").await?;
-        let number = async |script: &str| {
-            Ok::<_, anyhow::Error>(tablet.client().execute(script, Vec::new()).await?.as_f64().unwrap_or_default())
-        };
-        let painted = number(PAINTED).await?;
-        let framed = number("return window === top ? 0 : 1").await? > 0.0;
-        tablet.around().await?;
-        tokio::time::sleep(Duration::from_millis(100)).await;
-        let stands = if framed { painted } else { number("return window.stands").await? };
-        all.push(stands - number("return window.given").await?);
-        sign_out(&tablet).await?;
-    }
-    tablet.close().await?;
-    all.sort_by(f64::total_cmp);
-    Ok(all)
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-#[ignore = "figures, not a promise"]
-async fn from_badge_to_shelves() -> Result<()> {
-    let morning = morning().await?;
-    let here = times(&morning, morning.text("/schools/0/box/url"), "Tablette 01").await?;
-    let framed = times(&morning, &morning.page(), "Tablette 02").await?;
-    println!(
-        "ms from badge to shelves, median of {}: one page {:.0}, frame {:.0}\n{here:.0?}\n{framed:.0?}",
-        here.len(),
-        here[4],
-        framed[4]
-    );
-    Ok(())
 }

@@ -59,7 +59,7 @@ export class Lodging {
     if (this.over) return;
     const how = { class: "within", title: say("tablet-content"), sandbox: "allow-scripts allow-same-origin", referrerpolicy: "no-referrer", src: `${origin}/`, onload: () => this.#loaded() };
     this.frame = /** @type {HTMLIFrameElement} */ (el("iframe", how));
-    this.bell = setTimeout(() => void this.#missed(), COMES_MS);
+    this.#await(COMES_MS);
     this.root.replaceChildren(this.frame);
   }
 
@@ -106,7 +106,13 @@ export class Lodging {
 
   #loaded() {
     if (this.spoke) this.spoke = false;
-    else this.bell = setTimeout(() => void this.#missed(), SPEAKS_MS);
+    else this.#await(SPEAKS_MS);
+  }
+
+  /** It speaks within this time, or the content comes without it. @param {number} most_ms */
+  #await(most_ms) {
+    clearTimeout(this.bell);
+    this.bell = setTimeout(() => void this.#missed(), most_ms);
   }
 
   #missed() {
