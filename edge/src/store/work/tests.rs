@@ -28,6 +28,9 @@ use crate::{
 const BOXES: usize = 3;
 const NAMES: [&str; 2] = ["fleur.png", "chat.png"];
 
+/// Person, file, turn, author; name and whether it is former, unless it is gone.
+type Says = (Vec<u8>, Vec<u8>, i64, Vec<u8>, Option<(String, bool)>);
+
 /// A box with an empty locker.
 struct Boxed {
     conn: Connection,
@@ -115,7 +118,7 @@ impl Boxed {
     }
 
     /// All that is to be alike at every box.
-    fn says(&self) -> Vec<(Vec<u8>, Vec<u8>, i64, Vec<u8>, Option<(String, bool)>)> {
+    fn says(&self) -> Vec<Says> {
         let sql = "SELECT person, file, turn, author, name, former IS NOT NULL FROM work";
         let row = |row: &rusqlite::Row<'_>| {
             Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, Some((row.get(4)?, row.get(5)?))))

@@ -3,7 +3,7 @@
 use std::{fs, path::PathBuf};
 
 use preau_shared::{
-    documents::{Edit, Person},
+    documents::{Edit, Person, Scalar},
     ids::{PersonId, WorkId},
     replica::Tombstone,
     rig::shelves::Project as _,
@@ -286,7 +286,7 @@ async fn who_leaves_reaches_nothing_and_loses_nothing_until_she_is_erased() {
     let mut tablet = school.tablet("T01").await;
     let hers = tablet.opens(json!({"badge": school.lina.2})).await;
     assert_eq!(tablet.keeps(&hers, "chat", "image/png", DRAWING).await.status, 201);
-    let gone = |deleted| Edit::of(Person::doc(school.lina.0)).with_flag("deleted", deleted);
+    let gone = |deleted| Edit::of(Person::doc(school.lina.0)).with("deleted", Scalar::Flag(deleted));
     school.coordinator_writes(gone(true)).await;
     assert_eq!(tablet.work(&hers, "GET", "chat").await.code(), (403, "not_enrolled_here"));
     school.clock.pass(30 * 24 * 3_600);
