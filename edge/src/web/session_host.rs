@@ -45,6 +45,21 @@ const KEYS: &[&str] = &[
     "tablet-work-unnamed",
     "tablet-work-waiting",
 ];
+/// What [`MAIN`] imports, and its imports: asked for at once, not one after the other.
+const IMPORTED: &[&str] = &[
+    "static/animals.js",
+    "static/dom.js",
+    "static/problem.js",
+    "static/words.js",
+    "tablet/asked.js",
+    "tablet/content.js",
+    "tablet/settings.js",
+    "tablet/shelf.js",
+    "tablet/voice.js",
+    "tablet/work.js",
+];
+/// The page's own module.
+const MAIN: &str = "tablet/inside.js";
 /// Clears what pages of this host left, and cookies of the names above it. The page itself is kept by no cache.
 const CLEAR: HeaderName = HeaderName::from_static("clear-site-data");
 
@@ -115,6 +130,8 @@ struct SessionPage<'a> {
     /// The tablet's page, whose files this one uses.
     origin: &'a str,
     icons: &'static str,
+    main: &'static str,
+    imported: &'static [&'static str],
 }
 
 /// Answers what is asked of a session's host; everything else goes on to the box's own pages and API.
@@ -142,7 +159,8 @@ fn page(site: &Site, host: SessionHostId, asked: &HeaderMap, origin: &str) -> Re
         }
     }
     let frame = Frame::new(Arc::clone(&site.app.words), asked, Arc::clone(&site.version), KEYS);
-    let mut response = page::show(&SessionPage { frame, origin, icons: page::icons() }, &site.version);
+    let mut response =
+        page::show(&SessionPage { frame, origin, icons: page::icons(), main: MAIN, imported: IMPORTED }, &site.version);
     let headers = response.headers_mut();
     if let Ok(rules) = HeaderValue::from_str(&rules(origin)) {
         headers.insert(header::CONTENT_SECURITY_POLICY, rules);
@@ -242,13 +260,15 @@ mod tests {
     }
 
     #[test]
-    fn the_modules_say_what_the_page_hands_over() {
-        let (mut modules, mut found) = (vec!["tablet/inside.js".to_owned()], BTreeSet::new());
+    fn the_modules_are_those_the_page_asks_for_and_say_what_it_hands_over() {
+        let (mut modules, mut found) = (vec![MAIN.to_owned()], BTreeSet::new());
         while let Some(module) = modules.pop() {
             if found.insert(module.clone()) {
                 modules.extend(page::imports(&module));
             }
         }
+        let asked = IMPORTED.iter().chain([&MAIN]).map(|name| (*name).to_owned());
+        assert_eq!(asked.collect::<BTreeSet<_>>(), found);
         let names: Vec<&str> = found.iter().map(String::as_str).collect();
         assert_eq!(page::said_by(&names), KEYS.iter().map(|k| (*k).to_owned()).collect());
     }

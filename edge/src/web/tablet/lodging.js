@@ -45,22 +45,24 @@ export class Lodging {
     this.bell = undefined;
     /** Ends what stands in this page; a frame ends by being taken away. @type {() => void} */
     this.clear = () => undefined;
+    /** @type {Promise<void>} */
+    this.noted = Promise.resolve();
     /** The frame spoke before it was loaded whole. */
     this.spoke = false;
     this.onMessage = (/** @type {MessageEvent} */ event) => this.#greet(event);
   }
 
-  async open() {
+  open() {
     const { origin } = this;
     if (origin === null || performance.now() - failedAt_ms < AGAIN_MS) return this.#here();
     window.addEventListener("message", this.onMessage);
-    // Noted first: what is used and not noted would not be cleared after a power cut.
-    await note(origin).catch(() => undefined);
-    if (this.over) return;
+    // It is told nothing before its host is noted: what is used and not noted would not be cleared after a power cut.
+    this.noted = note(origin).catch(() => undefined);
     const how = { class: "within", title: say("tablet-content"), sandbox: "allow-scripts allow-same-origin", referrerpolicy: "no-referrer", src: `${origin}/`, onload: () => this.#loaded() };
     this.frame = /** @type {HTMLIFrameElement} */ (el("iframe", how));
     this.#await(COMES_MS);
     this.root.replaceChildren(this.frame);
+    return Promise.resolve();
   }
 
   /** Other shelves, of another class. @param {screens.Session} session */
@@ -126,6 +128,12 @@ export class Lodging {
     if (!page || source !== page || origin !== this.origin || data !== "ready") return;
     clearTimeout(this.bell);
     this.spoke = true;
+    void this.noted.then(() => this.#welcome(page, origin));
+  }
+
+  /** @param {Window} page @param {string} origin */
+  #welcome(page, origin) {
+    if (this.over || page !== this.frame?.contentWindow) return;
     const { port1, port2 } = new MessageChannel();
     page.postMessage("port", origin, [port2]);
     this.#serve(port1);
