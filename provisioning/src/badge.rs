@@ -26,7 +26,7 @@ use crate::{
 /// Badges.
 #[derive(Debug, Args)]
 #[command(
-    after_help = "Examples:\n  preau badge sheet badges.csv --out badges.pdf\n  preau badge void 000102030405060708090a0b0c0d0e0f --dir .pilot"
+    after_help = "Examples:\n  preau badge sheet badges.csv --out badges.pdf\n  preau badge import ent.csv --school 0900915F --dir .pilot\n  preau badge void 000102030405060708090a0b0c0d0e0f --dir .pilot"
 )]
 pub struct BadgeArgs {
     #[command(subcommand)]

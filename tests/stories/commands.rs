@@ -67,8 +67,12 @@ async fn a_school_joins_imports_takes_back_and_closes() -> Result<()> {
         ensure!(!refused.status.success() && why.contains(told), "{words:?}: {why}");
     }
     let animals = std::fs::read_to_string(csv)?;
-    let animals: std::collections::BTreeSet<_> = animals.lines().skip(1).filter_map(|l| l.rsplit(',').next()).collect();
+    let animals: std::collections::BTreeSet<_> = animals.lines().skip(1).filter_map(|l| l.rsplit(',').nth(1)).collect();
     ensure!(animals.len() == 2 && !animals.contains(""), "each child of a class has an animal of her own: {animals:?}");
+    let codes = std::fs::read_to_string(csv)?;
+    let codes: Vec<_> = codes.lines().skip(1).filter_map(|l| l.rsplit(',').next()).collect();
+    ensure!(codes.iter().all(|code| code.len() == 9), "each badge has eight letters in two groups: {codes:?}");
+    codes_of_the_ent(&pilot, &uai).await?;
     let again = say(&pilot, &["roster", "import", &uai, path, "--apply"]).await?;
     ensure!(again[0]["empty"] == true, "the same file again changes nothing: {}", again[0]);
     let id = applied[1]["applied"].as_str().context("its name")?;
@@ -82,6 +86,28 @@ async fn a_school_joins_imports_takes_back_and_closes() -> Result<()> {
     listed(&pilot, &uai, false).await?;
     say(&pilot, &["school", "add", &uai, "La Savoureuse"]).await?;
     listed(&pilot, &uai, true).await
+}
+
+/// The ENT's own QR codes come in by a file: shown, given, taken back.
+async fn codes_of_the_ent(pilot: &Pilot, uai: &str) -> Result<()> {
+    let file = pilot.folder().join("ent.csv");
+    let path = file.to_str().context("a path")?;
+    let import = ["badge", "import", path, "--school", uai];
+    std::fs::write(&file, "INE;QR\n1111111111A;jeton-de-lina\n2222222222B;jeton-de-noe\n9999999999C;jeton\n;perdu\n")?;
+    let shown = say(pilot, &import).await?;
+    ensure!(shown[0]["gives"] == 2 && shown[0]["import"].is_null(), "{}", shown[0]);
+    ensure!(shown[0]["refused"][0]["line"] == 4 && shown[0]["refused"][1]["line"] == 5, "{}", shown[0]);
+    let given = say(pilot, &[&import[..], &["--apply"]].concat()).await?;
+    let id = given[0]["import"].as_str().context("its name")?;
+    let again = say(pilot, &[&import[..], &["--apply"]].concat()).await?;
+    ensure!(again[0]["gives"] == 0 && again[0]["known"] == 2, "{}", again[0]);
+    let undone = say(pilot, &["badge", "take-back", id, "--school", uai]).await?;
+    ensure!(undone[0]["voided"] == 2, "{}", undone[0]);
+    std::fs::write(&file, "name;QR\nLina;jeton\n")?;
+    let refused = Command::new(PREAU).args(import).args(["--dir", "/nowhere"]).output().await?;
+    let why = String::from_utf8_lossy(&refused.stderr).into_owned();
+    ensure!(!refused.status.success() && why.contains("line 1: no column id"), "{why}");
+    Ok(())
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

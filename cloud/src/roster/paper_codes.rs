@@ -6,7 +6,7 @@ use std::collections::BTreeSet;
 use preau_shared::{
     dice::Dice,
     documents::{
-        Edit, Kind, Person, School, safe,
+        DocId, Edit, Kind, Person, School, safe,
         staff::{self, Kept, Number, Standing},
     },
     ids::{PersonId, Uai},
@@ -74,7 +74,7 @@ pub(crate) enum For {
 #[derive(Debug, Clone, Copy)]
 struct Sort {
     draw: fn(&dyn Dice) -> String,
-    edit: fn(preau_shared::documents::DocId, &Kept) -> Edit,
+    edit: fn(DocId, &Kept) -> Edit,
     what: &'static str,
     lasts: bool,
 }

@@ -135,18 +135,18 @@ fn draw(surface: &mut Surface<'_>, faces: &Faces, slip: &Said, top: f32) {
     cut_line(surface, (MARGIN, top, wide, HIGH));
     let (x, room) = (MARGIN + INSIDE, wide - 2.0 * INSIDE);
     let mut y = top + 9.0 * MM;
-    write(surface, &faces.bold, &slip.title, (x, y, room), ((15.0, 9.0), Side::Left));
+    write(surface, &faces.bold, &slip.title, (x, y, room), ((17.0, 9.0), Side::Left));
     y += 5.5 * MM;
-    write(surface, &faces.regular, &slip.whose, (x, y, room), ((10.0, 7.0), Side::Left));
-    y += 7.0 * MM;
+    write(surface, &faces.regular, &slip.whose, (x, y, room), ((11.0, 7.0), Side::Left));
+    y += 8.0 * MM;
     for (number, step) in (1_u8..).zip(&slip.steps) {
-        write(surface, &faces.bold, &format!("{number}."), (x, y, 6.0 * MM), ((10.0, 10.0), Side::Left));
-        y = wrapped(surface, &faces.regular, step, ((x + 6.0 * MM, y, room - 6.0 * MM), 10.0));
+        write(surface, &faces.bold, &format!("{number}."), (x, y, 6.0 * MM), ((11.0, 11.0), Side::Left));
+        y = wrapped(surface, &faces.regular, step, ((x + 6.0 * MM, y, room - 6.0 * MM), 11.0));
     }
     y += 6.0 * MM;
-    write(surface, &faces.bold, &slip.code, (x, y, room), ((24.0, 14.0), Side::Middle));
-    y += 7.0 * MM;
-    wrapped(surface, &faces.regular, &slip.last, ((x, y, room), 9.0));
+    write(surface, &faces.bold, &slip.code, (x, y, room), ((28.0, 14.0), Side::Middle));
+    y += 8.0 * MM;
+    wrapped(surface, &faces.regular, &slip.last, ((x, y, room), 10.0));
 }
 
 #[cfg(test)]

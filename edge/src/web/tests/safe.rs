@@ -39,10 +39,9 @@ impl School {
         let origin = self.app.author.origin;
         let entries = self.app.reader.read(|conn| shelves::entries(conn, &shelf(), &origin, 0, 1_000));
         let entries = entries.expect("entries");
-        let said = entries.into_iter().filter_map(|(_, _, entry)| match entry {
-            Entry::Audit { what, .. } => Some(what),
-            _ => None,
-        });
+        let said = entries
+            .into_iter()
+            .filter_map(|(_, _, entry)| if let Entry::Audit { what, .. } = entry { Some(what) } else { None });
         said.collect()
     }
 }

@@ -240,7 +240,7 @@ async fn codes_for_several_stand_on_paper_alone_and_what_they_knew_is_void() {
     let of = |people: &[String]| json!({ "person_ids": people });
     let her = school.teacher.0.to_string();
     for (who, ask, expected) in [
-        (&teacher, of(&[her.clone()]), (403, "forbidden")),
+        (&teacher, of(std::slice::from_ref(&her)), (403, "forbidden")),
         (&head, of(&[]), (400, "malformed")),
         (&head, of(&["x".into()]), (400, "malformed")),
         (&head, of(&[her.clone(), school.head.0.to_string()]), (403, "forbidden")),
