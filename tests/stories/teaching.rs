@@ -151,13 +151,22 @@ async fn guests_sit_down_while_an_adult_lets_them() -> Result<()> {
 
 /// Turns the page to the class of this child.
 async fn look_at_class(desk: &Browser, pupil: &Somebody) -> Result<()> {
-    for tab in desk.client().find_all(Locator::Css(".classes [role=tab]")).await? {
-        if tab.text().await?.starts_with(&pupil.class) {
-            tab.click().await?;
-            break;
-        }
+    // The page draws itself again when something happened in the class: a tab that was found may be gone.
+    let mut left = 5;
+    while let Err(error) = touch_tab(desk, &pupil.class).await {
+        left -= 1;
+        ensure!(left > 0, "{error:#}");
     }
     desk.see(&format!("[data-key=\"badge {}\"]", pupil.person_id)).await?;
+    Ok(())
+}
+
+async fn touch_tab(desk: &Browser, class: &str) -> Result<()> {
+    for tab in desk.client().find_all(Locator::Css(".classes [role=tab]")).await? {
+        if tab.text().await?.starts_with(class) {
+            return Ok(tab.click().await?);
+        }
+    }
     Ok(())
 }
 
