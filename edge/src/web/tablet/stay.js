@@ -220,7 +220,6 @@ export class Stay {
     if (this.over || this.quiet) return;
     this.quiet = new Quiet({ sign: this.quietSign, prove: this.prove, heard: this.heard, now: this.session.environment.quiet === true, onChange: (quiet) => this.lodging?.hush(quiet) });
   }
-  }
 
   /** Fetched when it is asked for. */
   async #openTold() {
