@@ -53,6 +53,7 @@ const IMPORTED: &[&str] = &[
     "static/words.js",
     "tablet/asked.js",
     "tablet/content.js",
+    "tablet/mute.js",
     "tablet/settings.js",
     "tablet/shelf.js",
     "tablet/voice.js",

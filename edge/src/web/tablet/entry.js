@@ -3,7 +3,6 @@
 
 import { Scanner } from "../static/scan.js";
 import * as screens from "./screens.js";
-import { askSecret } from "./secret.js";
 
 /** Badges at one tablet at most. */
 const MOST_TOGETHER = 3;
@@ -153,10 +152,10 @@ export class Entry {
     switch (problem.code) {
       case "second_factor_required":
         // Of two who sit down together, each who has a secret gives hers, in the order of their badges.
-        this.#askSecret(how, problem, false);
+        void this.#askSecret(how, problem, false);
         return true;
       case "second_factor_wrong":
-        this.#askSecret({ ...how, second_factor: undefined }, problem, true);
+        void this.#askSecret({ ...how, second_factor: undefined }, problem, true);
         return true;
       case "adult_called":
         this.#call({ ...how, second_factor: undefined }, problem);
@@ -167,7 +166,9 @@ export class Entry {
   }
 
   /** @param {How} how @param {Problem} problem @param {boolean} wrong */
-  #askSecret(how, problem, wrong) {
+  async #askSecret(how, problem, wrong) {
+    const pad = await import("./secret.js").catch(() => null);
+    if (!pad) return this.back();
     const { factor, pictures } = problem.body;
     const asked = {
       kind: factor === "digits" || factor === "pictures" ? factor : null,
@@ -176,12 +177,12 @@ export class Entry {
       onGiven: (/** @type {string} */ secret) => this.#enter({ ...how, second_factor: how.badges && how.second_factor ? `${how.second_factor} ${secret}` : secret }),
       onLeave: () => this.back(),
     };
-    this.#form("secret", () => askSecret(asked));
+    this.#form("secret", () => pad.askSecret(asked));
   }
 
   /** An adult comes; the badge is remembered meanwhile. @param {How} how @param {Problem} problem */
   #call(how, problem) {
-    this.#form("call", () => screens.call({ onAgain: () => this.#askSecret(how, problem, false), onLeave: () => this.back() }));
+    this.#form("call", () => screens.call({ onAgain: () => void this.#askSecret(how, problem, false), onLeave: () => this.back() }));
   }
 
   /** @param {string} name @param {() => HTMLElement} build */

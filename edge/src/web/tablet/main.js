@@ -387,7 +387,7 @@ export function second() {
   sinceStart += 1;
   if (sinceStart >= LATER_S && !comes) loadApart().catch(() => (comes = null));
   // What a sign-in shows first is at hand then.
-  if (sinceStart === LATER_S) Promise.all([import("./lodging.js"), import("./content.js")]).catch(() => undefined);
+  if (sinceStart === LATER_S) Promise.all([import("./secret.js"), import("./lodging.js"), import("./content.js")]).catch(() => undefined);
   const every = silence.cover || stage.shows("wiping", "call", "") ? ASK_SOON_S : ASK_S;
   if (stay && sinceBeat >= beat_s) quietly(beat);
   else if (sinceAsk >= every) {

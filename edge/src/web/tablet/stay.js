@@ -7,7 +7,6 @@ import { say } from "../static/words.js";
 import { Idle } from "./idle.js";
 import * as pages from "./pages.js";
 import * as screens from "./screens.js";
-import { chooseCode } from "./secret.js";
 import { PLAIN, apply, chime } from "./settings.js";
 
 /** @typedef {import("./screens.js").Session} Session */
@@ -61,7 +60,7 @@ export class Stay {
   show() {
     apply(this.settings);
     const kind = this.session.environment.choose_code;
-    if (kind === "pictures" || kind === "digits") this.#choose(kind);
+    if (kind === "pictures" || kind === "digits") void this.#choose(kind);
     else this.#begin();
   }
 
@@ -154,7 +153,10 @@ export class Stay {
   }
 
   /** @param {"pictures" | "digits"} kind */
-  #choose(kind) {
+  async #choose(kind) {
+    const pad = await import("./secret.js").catch(() => null);
+    if (this.over) return;
+    if (!pad) return this.#begin();
     const how = {
       kind,
       people: screens.peopleOf(this.session),
@@ -165,7 +167,7 @@ export class Stay {
         if (!this.over) this.#begin();
       },
     };
-    this.stage.show(`choose ${this.session.session_id}`, () => chooseCode(how));
+    this.stage.show(`choose ${this.session.session_id}`, () => pad.chooseCode(how));
   }
 
   /**
