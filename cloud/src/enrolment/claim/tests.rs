@@ -186,6 +186,6 @@ async fn certificates_carry_our_names_and_only_their_purpose() {
         let purpose = certificate.extended_key_usage().expect("readable").expect("there").value;
         assert_eq!((purpose.client_auth, purpose.server_auth, purpose.any), (client, server, false));
         let names = certificate.subject_alternative_name().expect("readable").map(|n| n.value.general_names.len());
-        assert_eq!(names, server.then_some(3), "localhost, 127.0.0.1 and its own host name");
+        assert_eq!(names, server.then_some(4), "localhost, 127.0.0.1, its own host name and those below it");
     }
 }
