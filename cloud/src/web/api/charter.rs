@@ -21,7 +21,7 @@ use crate::web::{
     problem,
 };
 
-/// `PUT` body of [`write`].
+/// `PUT` body of [`write()`].
 #[derive(Debug, Deserialize)]
 pub(in crate::web) struct WriteCharter {
     /// For whom: `cycle2`, `cycle3`, `adults`.
