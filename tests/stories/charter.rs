@@ -49,7 +49,7 @@ async fn a_child_reads_the_charter_once_and_whoever_does_not_works_all_the_same(
     tablet.gone(".beside:not([hidden])").await?;
     sign_out(&tablet).await?;
     sign_in(&tablet, &lina.payload).await?;
-    tablet.see(".locker").await?;
+    tablet.see(".lodging").await?;
     ensure!(tablet.client().find_all(Locator::Css(".beside:not([hidden])")).await?.is_empty(), "told twice");
     // From the pictogram always.
     tablet.touch(".about").await?;
@@ -77,7 +77,7 @@ async fn a_child_reads_the_charter_once_and_whoever_does_not_works_all_the_same(
     for tries in 0.. {
         ensure!(tries < 50, "the school's own charter does not arrive");
         sign_in(&tablet, &lina.payload).await?;
-        tablet.see(".locker").await?;
+        tablet.see(".lodging").await?;
         if !tablet.client().find_all(Locator::Css(".beside:not([hidden])")).await?.is_empty() {
             break;
         }
