@@ -83,6 +83,8 @@ impl Browser {
         let sessions = if how.sessions_nowhere { format!("MAP s-*.{BOXES} ~NOTFOUND, ") } else { String::new() };
         let mut flags = vec![
             "--headless".to_owned(),
+            // As large as a tablet, until a story says otherwise.
+            "--window-size=1280,800".to_owned(),
             "--no-sandbox".to_owned(),
             "--disable-gpu".to_owned(),
             "--no-first-run".to_owned(),

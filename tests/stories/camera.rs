@@ -15,7 +15,7 @@ use preau_tests::{
 use qrcode::{EcLevel, QrCode, Version};
 use serde_json::{Value, json};
 
-use crate::screens::{DESK, enrol_tablet, sign_out};
+use crate::screens::{enrol_tablet, sign_out};
 
 const PREAU: &str = env!("CARGO_BIN_EXE_preau-under-test");
 /// Two seconds of a film.
@@ -98,7 +98,6 @@ async fn a_first_grader_signs_in_by_badge_and_the_next_one_finds_nothing() -> Re
     // A site of the Internet that answers, whatever its name: the coordinator stands in for it.
     let internet = Some(morning.text("/cloud/url").trim_start_matches("https://").parse()?);
     let tablet = Browser::open(Opening { camera: Some(&film), internet, ..Opening::default() }).await?;
-    tablet.resize(DESK.0, DESK.1).await?;
     let client = tablet.client();
     enrol_tablet(&tablet, &morning.page(), morning.text("/schools/0/enrolment_code"), "T 01").await?;
 
