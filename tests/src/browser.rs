@@ -216,13 +216,15 @@ impl Browser {
     /// # Errors
     /// When it is not seen in time or cannot be touched.
     pub async fn touch(&self, css: &str) -> Result<()> {
+        let mut said = String::new();
         for _ in 0..5 {
-            if self.see(css).await?.click().await.is_ok() {
-                return Ok(());
+            match self.see(css).await?.click().await {
+                Ok(()) => return Ok(()),
+                Err(why) => said = why.to_string(),
             }
             sleep(LOOK).await;
         }
-        bail!("`{css}` cannot be touched")
+        bail!("`{css}` cannot be touched: {said}")
     }
 
     /// Types into a field, whose former text goes.
