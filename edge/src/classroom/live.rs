@@ -14,8 +14,19 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore, broadcast};
 
 /// Changes kept for a listener that is slow.
 pub(crate) const KEPT_CHANGES: usize = 256;
-/// Screens that may listen at once: every tablet and every teacher of a large school.
-pub(crate) const MAX_LISTENERS: usize = 512;
+/// Staff's pages that may listen at once. Tablets have places of their own: no crowd of them keeps a teacher out.
+pub(crate) const MAX_STAFF: usize = 256;
+/// Tablets that may: those of a large school, one and a half times over.
+pub(crate) const MAX_TABLETS: usize = 512;
+
+/// Who listens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Audience {
+    /// Pages of the staff: every change.
+    Staff,
+    /// Tablets at which somebody sits: ends of sessions, silence, the line. What happens at other tablets does not wake them.
+    Tablets,
+}
 
 /// Something that a screen shows changed. Names are not in it: a screen asks for them with its own rights.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -60,21 +71,40 @@ pub(crate) enum Change {
     Wan(bool),
 }
 
-/// The loudspeaker.
+impl Change {
+    /// Whether it may concern a tablet at which somebody sits.
+    const fn is_for_tablets(&self) -> bool {
+        match self {
+            Self::Ended { .. } | Self::Quiet | Self::Wan(_) => true,
+            Self::Opened { .. } | Self::Tablet { .. } | Self::Called { .. } | Self::Badges => false,
+        }
+    }
+}
+
+/// One audience's loudspeaker, and the places before it.
+#[derive(Debug, Clone)]
+struct Hall {
+    changes: broadcast::Sender<Change>,
+    places: Arc<Semaphore>,
+}
+
+impl Hall {
+    fn of(places: usize) -> Self {
+        Self { changes: broadcast::Sender::new(KEPT_CHANGES), places: Arc::new(Semaphore::new(places)) }
+    }
+}
+
+/// The loudspeakers.
 #[derive(Debug, Clone)]
 pub(crate) struct Live {
-    changes: broadcast::Sender<Change>,
-    listeners: Arc<Semaphore>,
+    staff: Hall,
+    tablets: Hall,
     wan: Arc<AtomicBool>,
 }
 
 impl Default for Live {
     fn default() -> Self {
-        Self {
-            changes: broadcast::Sender::new(KEPT_CHANGES),
-            listeners: Arc::new(Semaphore::new(MAX_LISTENERS)),
-            wan: Arc::default(),
-        }
+        Self { staff: Hall::of(MAX_STAFF), tablets: Hall::of(MAX_TABLETS), wan: Arc::default() }
     }
 }
 
@@ -87,10 +117,13 @@ pub(crate) struct Listener {
 }
 
 impl Live {
-    /// Tells every screen that listens.
+    /// Tells every screen that it may concern.
     pub(crate) fn tell(&self, change: Change) {
         // Nobody listening is no mistake.
-        drop(self.changes.send(change));
+        if change.is_for_tablets() {
+            drop(self.tablets.changes.send(change.clone()));
+        }
+        drop(self.staff.changes.send(change));
     }
 
     /// Tells whether the coordinator is in contact; said once per change.
@@ -105,9 +138,41 @@ impl Live {
         self.wan.load(Ordering::Relaxed)
     }
 
-    /// A place to listen; none when [`MAX_LISTENERS`] listen.
-    pub(crate) fn listen(&self) -> Option<Listener> {
-        let place = Arc::clone(&self.listeners).try_acquire_owned().ok()?;
-        Some(Listener { changes: self.changes.subscribe(), _place: place })
+    /// A place to listen; none when all of this audience are taken.
+    pub(crate) fn listen(&self, audience: Audience) -> Option<Listener> {
+        let hall = match audience {
+            Audience::Staff => &self.staff,
+            Audience::Tablets => &self.tablets,
+        };
+        let place = Arc::clone(&hall.places).try_acquire_owned().ok()?;
+        Some(Listener { changes: hall.changes.subscribe(), _place: place })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_crowd_of_tablets_takes_no_place_of_a_teacher() {
+        let live = Live::default();
+        let crowd: Vec<_> = (0..MAX_TABLETS).map(|_| live.listen(Audience::Tablets).expect("a place")).collect();
+        assert!(live.listen(Audience::Tablets).is_none());
+        assert!(live.listen(Audience::Staff).is_some(), "a teacher comes in");
+        drop(crowd);
+        assert!(live.listen(Audience::Tablets).is_some(), "a place is free when its screen is gone");
+    }
+
+    #[test]
+    fn a_tablet_is_not_woken_by_what_happens_at_another() {
+        let live = Live::default();
+        let mut teacher = live.listen(Audience::Staff).expect("a place");
+        let mut tablet = live.listen(Audience::Tablets).expect("a place");
+        live.tell(Change::Badges);
+        live.tell(Change::Quiet);
+        assert_eq!(teacher.changes.try_recv(), Ok(Change::Badges));
+        assert_eq!(teacher.changes.try_recv(), Ok(Change::Quiet));
+        assert_eq!(tablet.changes.try_recv(), Ok(Change::Quiet));
+        assert!(tablet.changes.try_recv().is_err());
     }
 }

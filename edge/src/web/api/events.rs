@@ -18,7 +18,7 @@ use tokio::sync::broadcast::error::RecvError;
 use crate::{
     app::App,
     classroom::{
-        live::{Change, Listener},
+        live::{Audience, Change, Listener},
         quiet,
     },
     store::sessions::why_word,
@@ -44,7 +44,11 @@ pub(crate) async fn events(State(app): State<App>, request: Request) -> Result<R
         Staff::from_request_parts(&mut parts, &app).await?;
         Ear::Staff
     };
-    let listener = app.live.listen().ok_or_else(|| Problem::new(Refusal::Overloaded).retry_after(10))?;
+    let audience = match ear {
+        Ear::Staff => Audience::Staff,
+        Ear::Session(_) => Audience::Tablets,
+    };
+    let listener = app.live.listen(audience).ok_or_else(|| Problem::new(Refusal::Overloaded).retry_after(10))?;
     let said = match ear {
         Ear::Staff => json!({ "wan": app.live.wan() }),
         Ear::Session(session) => json!({ "wan": app.live.wan(), "quiet": quiet::at(&app, session) }),
