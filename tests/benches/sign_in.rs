@@ -1,5 +1,6 @@
-//! `cargo bench -p preau-tests --bench sign_in [-- --seed N]`: how fast children come in by badge, at a real box process
-//! with its SQLite file in WAL mode and `synchronous=FULL`. The line to the coordinator is cut before anything is measured.
+//! `cargo bench -p preau-tests --bench sign_in [-- [--seed N] [beside] [storms] [restarts] [pauses]]`: how fast children
+//! come in by badge, at a real box process with its SQLite file in WAL mode and `synchronous=FULL`. The line to the
+//! coordinator is cut before anything is measured. Named parts are run alone; without names, all are.
 //!
 //! *Side by side*: bursts at the box and at a bare axum handler take turns. Both run the same listener with as many
 //! threads, check the same proofs with the same code and answer as many bytes; the client is the same, its proofs are made
@@ -105,10 +106,21 @@ fn bench(words: &[String]) -> Result<Vec<String>> {
         let (mut school, territory) = schools(dir.path()).await?;
         let mut tablets = school.tablets(TABLETS).await.context("enrolment")?;
         let dice = Seeded::new(seed);
-        let mut tables = vec![beside(&school, &mut tablets, (dir.path(), &dice)).await.context("side by side")?];
-        tables.push(storms(&school, &mut tablets, &territory, &dice).await.context("storms")?);
-        tables.push(restarts(&mut school, &mut tablets).await.context("restarts")?);
-        tables.push(pauses(&school, &mut tablets).await.context("pauses")?);
+        let named = |part: &str| words.iter().any(|word| word == part);
+        let asked = |part: &str| named(part) || !["beside", "storms", "restarts", "pauses"].into_iter().any(named);
+        let mut tables = Vec::new();
+        if asked("beside") {
+            tables.push(beside(&school, &mut tablets, (dir.path(), &dice)).await.context("side by side")?);
+        }
+        if asked("storms") {
+            tables.push(storms(&school, &mut tablets, &territory, &dice).await.context("storms")?);
+        }
+        if asked("restarts") {
+            tables.push(restarts(&mut school, &mut tablets).await.context("restarts")?);
+        }
+        if asked("pauses") {
+            tables.push(pauses(&school, &mut tablets).await.context("pauses")?);
+        }
         tables.iter().for_each(|table| print!("{table}"));
         Ok(tables.iter().flat_map(Table::short).map(str::to_owned).collect())
     })
