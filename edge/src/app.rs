@@ -35,6 +35,7 @@ use crate::{
     tablets::{agent, enrol},
     training::{self, night::Night},
     web::{
+        bearers::Bearers,
         nonces::{Nonces, Replays},
         session_host::Hosts,
     },
@@ -126,6 +127,8 @@ pub(crate) struct Handles {
     pub(crate) watch: Watch,
     pub(crate) nonces: Nonces,
     pub(crate) proofs: Replays<Thumbprint>,
+    /// Whose tokens were seen.
+    pub(crate) bearers: Bearers,
     pub(crate) tries: Tries,
     pub(crate) factors: Factors,
     /// Camera frames under way, where the DSI lets the box decode them.
@@ -204,6 +207,7 @@ impl App {
             watch: Watch::default(),
             nonces,
             proofs: Replays::default(),
+            bearers: Bearers::default(),
             tries: Tries::default(),
             factors: Factors::default(),
             frames: Frames::default(),

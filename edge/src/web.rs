@@ -2,6 +2,7 @@
 
 pub(crate) mod admin;
 pub(crate) mod api;
+pub(crate) mod bearers;
 pub(crate) mod body;
 pub(crate) mod caller;
 pub(crate) mod nonces;

@@ -6,6 +6,7 @@ mod agent;
 mod charter;
 mod claim;
 pub mod locker;
+mod shortcuts;
 mod staff;
 mod status;
 mod topic;
@@ -18,6 +19,7 @@ pub use self::{
     agent::{AgentBound, AgentSelf, BindAgent},
     charter::{CharterShown, CharterToTell, CharterUnderstood},
     claim::{Claim, ClaimAnswer, ClaimGrant},
+    shortcuts::Shortcuts,
     staff::{
         Alert, Calling, ClassLine, ClassView, EnrolmentWindow, LetIn, LetInDone, LevelFactor, PupilLine, Seat,
         StaffOpened, StaffSignIn, TabletLine, TabletOwner,
@@ -265,11 +267,11 @@ pub struct Shortcut {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Environment {
     /// Applications.
-    pub apps: Vec<Shortcut>,
+    pub apps: Shortcuts,
     /// Links.
-    pub links: Vec<Shortcut>,
+    pub links: Shortcuts,
     /// Documents of the class.
-    pub documents: Vec<Shortcut>,
+    pub documents: Shortcuts,
     /// The filter's policy, by name and blocked categories.
     pub policy: PolicyView,
     /// Language of the screen.

@@ -110,7 +110,8 @@ async fn in_time(request: Request, next: Next) -> Response {
 }
 
 async fn localised(State(app): State<App>, request: Request, next: Next) -> Response {
-    reply::localise(app.catalogue.clone(), request, next).await
+    let lang = reply::asked_in(request.headers());
+    reply::in_words(&app.catalogue, lang, next.run(request).await)
 }
 
 /// Headers of every answer; what is no file of ours is never kept by a cache.

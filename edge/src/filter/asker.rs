@@ -33,7 +33,7 @@ mod tests {
         let set = |words: &[&str]| words.iter().map(|w| (*w).to_owned()).collect::<BTreeSet<_>>();
         let seats = Seats::default();
         let sit = |n: u8, levels: &[&str], staff: bool, host: u8| {
-            let sitting = Sitting { session: SessionId::from_bytes([n; 16]), levels: set(levels), staff };
+            let sitting = Sitting { session: SessionId::from_bytes([n; 16]), levels: set(levels), staff, host: None };
             seats.sit(sitting, Some(IpAddr::from([10, 0, 0, host])), Elapsed::default());
         };
         sit(1, &["CP"], false, 1);

@@ -85,7 +85,7 @@ async fn the_same_question_is_answered_for_one_pupil_and_blocked_for_another() {
     filter.set_policies(vec![policy(1, &["CP"], &["adult", "games"]), policy(2, &["CM2"], &["adult"])]);
     for (n, level, source) in [(1, "CP", "127.1.0.1"), (2, "CM2", "127.1.0.2")] {
         let levels = [level.to_owned()].into();
-        let sitting = Sitting { session: SessionId::from_bytes([n; 16]), levels, staff: false };
+        let sitting = Sitting { session: SessionId::from_bytes([n; 16]), levels, staff: false, host: None };
         seats.sit(sitting, source.parse().ok(), Elapsed::default());
     }
     for (source, name, code) in [
@@ -121,7 +121,7 @@ async fn a_silent_upstream_is_said_at_once_and_lost_lists_close_the_filter() {
     let at = start(&filter, "127.0.0.1:0".parse().expect("address"), &upstream, &tasks).await.expect("started");
     for (n, level, source) in [(1, "CP", "127.2.0.1"), (2, "CM2", "127.2.0.2")] {
         let levels = [level.to_owned()].into();
-        let sitting = Sitting { session: SessionId::from_bytes([n; 16]), levels, staff: false };
+        let sitting = Sitting { session: SessionId::from_bytes([n; 16]), levels, staff: false, host: None };
         seats.sit(sitting, source.parse().ok(), Elapsed::default());
     }
     assert_eq!(ask("127.2.0.1", at, "example.org").await, BLOCKED);

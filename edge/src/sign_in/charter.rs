@@ -1,6 +1,6 @@
 //! The school's charter, told to whoever sits here: once a version and person, and never in the way of anything.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::sync::Arc;
 
 use preau_shared::{
     journal::Entry,
@@ -15,7 +15,7 @@ use rusqlite::Connection;
 use super::welcome::Party;
 use crate::{
     app::App,
-    store::{Trouble, people::Human, sessions::Session, terms},
+    store::{Trouble, offers::Settled, people::Human, sessions::Session, terms},
 };
 
 /// For whom the charter is that these people read; two at a tablet get the simpler words.
@@ -25,23 +25,15 @@ fn audience(party: &Party) -> Audience {
     of_people.or_else(of_class).unwrap_or(Audience::Cycle2)
 }
 
-/// Versions of the charters that come with the program.
-type Shipped = BTreeMap<Audience, Version>;
-
-/// The version that holds.
-fn holding(conn: &Connection, shipped: &Shipped, audience: Audience) -> Result<Option<Version>, StoreError> {
-    Ok(terms::own_version(conn, audience)?.or_else(|| shipped.get(&audience).copied()))
-}
-
 /// What is to be told to somebody who sits down, if anything: never to a pair, where one would answer for the other, nor
 /// to a guest, of whom nothing is kept.
 pub(crate) fn to_tell(
     conn: &Connection,
-    shipped: &Shipped,
+    settled: &Settled,
     party: &Party,
 ) -> Result<Option<CharterToTell>, StoreError> {
     let [person] = &party.people[..] else { return Ok(None) };
-    let Some(version) = holding(conn, shipped, audience(party))? else { return Ok(None) };
+    let Some(version) = settled.charters.get(&audience(party)).copied() else { return Ok(None) };
     let read = terms::has_read(conn, person.in_journal(), version)?;
     let told = CharterToTell { version: version.to_string(), first: read.is_none() && !person.is_staff() };
     Ok((read != Some(true)).then_some(told))
@@ -56,7 +48,7 @@ pub(crate) fn shown(app: &App, session: &Session, lang: Lang) -> Result<CharterS
         let party = Party::of(conn, session)?;
         let audience = audience(&party);
         let own = terms::own(conn, audience)?;
-        let version = holding(conn, &app.offers.charters, audience)?.ok_or(Refusal::NotFound)?;
+        let version = app.offers.settled(conn)?.charters.get(&audience).copied().ok_or(Refusal::NotFound)?;
         let is_ours = own.is_none();
         let charter = own.unwrap_or_else(|| shipped(&app.words, lang, audience));
         let understood = match &party.people[..] {
@@ -82,7 +74,7 @@ pub(crate) async fn understood(app: &App, session: Session, version: Version) ->
     let offers = Arc::clone(&app.offers);
     app.commit(move |conn, book| {
         let party = Party::of(conn, &session)?;
-        if holding(conn, &offers.charters, audience(&party))? != Some(version) {
+        if offers.settled(conn)?.charters.get(&audience(&party)) != Some(&version) {
             return Err(Refusal::CharterChanged.into());
         }
         let [person] = &party.people[..] else { return Ok(()) };

@@ -1,5 +1,7 @@
 //! A pupil chooses her second factor: the first time her level asks for one, or when an adult lets her choose anew.
 
+use std::sync::Arc;
+
 use preau_shared::{
     documents::person::choose_secret,
     journal::Entry,
@@ -13,19 +15,25 @@ use super::lockout::Name;
 use crate::{
     app::App,
     store::{
-        Trouble, factors,
+        Trouble,
+        offers::Settled,
         people::{self, Human},
         sessions::{self, Session},
     },
 };
 
 /// What a pupil is to choose in this session, if anything: never in a pair, where one would choose for the other.
-pub(crate) fn to_choose(conn: &Connection, session: &Session, people: &[Human]) -> Result<Option<Factor>, StoreError> {
+pub(crate) fn to_choose(
+    conn: &Connection,
+    settled: &Settled,
+    session: &Session,
+    people: &[Human],
+) -> Result<Option<Factor>, StoreError> {
     let [pupil] = people else { return Ok(None) };
     if pupil.is_staff() {
         return Ok(None);
     }
-    let Some(factor) = factors::of_level(conn, &pupil.level)? else { return Ok(None) };
+    let Some(factor) = settled.factors.get(&pupil.level).copied() else { return Ok(None) };
     let known = people::secret(conn, pupil.id, factor)?.is_some();
     Ok((session.chooses || !known).then_some(factor))
 }
@@ -35,7 +43,7 @@ pub(crate) fn to_choose(conn: &Connection, session: &Session, people: &[Human]) 
 /// # Errors
 /// `forbidden` when nothing is to be chosen in this session; `malformed` and `code_too_simple`; 507 while the disk fails.
 pub(crate) async fn choose(app: &App, session: Session, text: String) -> Result<(), Trouble> {
-    let key = app.badge_key;
+    let (key, offers) = (app.badge_key, Arc::clone(&app.offers));
     let person = app
         .commit(move |conn, book| {
             let session = sessions::find_live(conn, session.id)?.ok_or(Refusal::SessionUnknown)?;
@@ -43,7 +51,7 @@ pub(crate) async fn choose(app: &App, session: Session, text: String) -> Result<
             for person in &session.people {
                 people.extend(people::find(conn, *person)?);
             }
-            let factor = to_choose(conn, &session, &people)?.ok_or(Refusal::Forbidden)?;
+            let factor = to_choose(conn, &*offers.settled(conn)?, &session, &people)?.ok_or(Refusal::Forbidden)?;
             let pupil = people.first().ok_or(Refusal::Forbidden)?;
             let secret =
                 Secret::parse(factor, &text).map_err(|e| Trouble::because(Refusal::Malformed, e.to_string()))?;

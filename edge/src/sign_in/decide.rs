@@ -1,7 +1,9 @@
 //! The rule of sign-in: facts and `now` → who sits down, or why not. Pure.
 
+use std::collections::BTreeSet;
+
 use preau_shared::{
-    ids::BadgeId,
+    ids::{BadgeId, ClassId},
     journal::{CredentialKind, How},
     refusal::Refusal,
     time::Stamp,
@@ -38,6 +40,8 @@ pub(crate) struct Opening {
     pub(crate) people: Vec<Human>,
     /// A guest's class.
     pub(crate) class: Option<ClassRow>,
+    /// The classes of the pupils among them.
+    pub(crate) classes: BTreeSet<ClassId>,
     /// Sessions of theirs on other tablets, which end now.
     pub(crate) ends: Vec<Session>,
     /// Badges of theirs that the use of a newer one ends.
@@ -54,7 +58,14 @@ pub(crate) fn decide(way: &Way, facts: &Facts, said: &[Said], now: Option<Stamp>
             return Err(Refusal::TabletNotFree);
         }
     }
-    let mut opening = Opening { how: how(way), people: Vec::new(), class: None, ends: Vec::new(), voids: Vec::new() };
+    let mut opening = Opening {
+        how: how(way),
+        people: Vec::new(),
+        class: None,
+        classes: BTreeSet::new(),
+        ends: Vec::new(),
+        voids: Vec::new(),
+    };
     if let Way::Guest(_) = way {
         opening.class = Some(facts.class.clone().ok_or(Refusal::NotFound)?);
         if !facts.guests {
@@ -81,6 +92,7 @@ pub(crate) fn decide(way: &Way, facts: &Facts, said: &[Said], now: Option<Stamp>
         }
         opening.people.push(person);
         opening.voids.extend(&holder.older);
+        opening.classes.extend(&holder.classes);
         if ends_elsewhere(way) {
             opening.ends.extend(holder.elsewhere.iter().cloned());
         }

@@ -46,7 +46,7 @@ impl Ended {
 
 /// Ends a session and orders its tablet's wipe, inside the caller's commit. One that is over stays as it is.
 pub(crate) fn end(conn: &Connection, book: &Book, session: &Session, why: Why) -> Result<Ended, Trouble> {
-    if !sessions::end(conn, session.id, book.now, why)? {
+    if !sessions::end(conn, session, book.now, why)? {
         return Ok(Ended(vec![(session.id, session.tablet, None)]));
     }
     book.note(conn, &Entry::SignOut { session: session.id, tablet: session.tablet, why })?;

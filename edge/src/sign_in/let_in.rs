@@ -4,9 +4,9 @@ use std::{net::IpAddr, sync::Arc};
 
 use preau_shared::{
     ids::{ClassId, PersonId, SessionHostId, SessionId, TabletId},
-    keys::{draw_token, sha256},
+    keys::sha256,
     refusal::Refusal,
-    wire::SessionOpened,
+    wire::{SessionOpened, TabletState},
 };
 
 use super::{
@@ -22,6 +22,7 @@ use crate::{
         badges::{Way, facts_for},
         classes,
         sessions::{self, Session},
+        tablet_life,
     },
 };
 
@@ -39,13 +40,16 @@ pub(crate) async fn let_in(
         return Err(Refusal::TabletNotFree.into());
     }
     let (way, trusted) = (Way::LetIn(person), app.trusted_now());
-    let opened = app.clock.stamp();
+    let (opened, offers) = (app.clock.stamp(), Arc::clone(&app.offers));
     let (session, opening, ended) = app
         .commit(move |conn, book| {
             if !classes::has_pupil(conn, class, person)? {
                 return Err(Refusal::NotFound.into());
             }
-            let opening = decide(&way, &facts_for(conn, tablet, &way, book.now)?, &[Said::Nothing], trusted)?;
+            let settled = offers.settled(conn)?;
+            let state = tablet_life::find(conn, tablet)?.map_or(TabletState::Unknown, |life| life.state);
+            let opening =
+                decide(&way, &facts_for(conn, &settled, (tablet, state), &way, book.now)?, &[Said::Nothing], trusted)?;
             let session = Session {
                 id: SessionId::draw(book.dice.as_ref()),
                 tablet,
@@ -58,7 +62,7 @@ pub(crate) async fn let_in(
                 works_with: None,
                 host: Some(SessionHostId::draw(book.dice.as_ref())),
             };
-            let ended = scan::write(conn, book, &session, &opening, None)?;
+            let ended = scan::write(conn, book, (&session, settled.one_account), &opening, None)?;
             Ok((session, opening, ended))
         })
         .await?;
@@ -81,18 +85,24 @@ pub(crate) async fn pick_up(
     let Some(session) = app.reader.read(|conn| sessions::live_on(conn, tablet))? else { return Ok(None) };
     if session.taken {
         return app.reader.read(|conn| {
-            let welcome = Welcome::read(conn, (&app.offers, app.clock.stamp()), &session, Party::of(conn, &session)?)?;
+            let welcome = Welcome::read(
+                conn,
+                (&*app.offers.settled(conn)?, app.clock.stamp()),
+                &session,
+                Party::of(conn, &session)?,
+            )?;
             Ok(Some(welcome.answer(&app.words, &session, None)))
         });
     }
-    let (offers, token) = (Arc::clone(&app.offers), draw_token(app.dice.as_ref()));
+    let (offers, id) = (Arc::clone(&app.offers), session.id);
+    let token = sessions::draw_token(id, app.dice.as_ref());
     let hash = sha256(token.as_bytes());
-    let id = session.id;
     let found = app
         .commit(move |conn, book| {
-            let Some(session) = sessions::live_on(conn, tablet)? else { return Ok(None) };
+            let Some(session) = sessions::live_on(conn, tablet)?.filter(|live| live.id == id) else { return Ok(None) };
             sessions::mint_again(conn, session.id, &hash)?;
-            let welcome = Welcome::read(conn, (&offers, book.now), &session, Party::of(conn, &session)?)?;
+            let welcome =
+                Welcome::read(conn, (&*offers.settled(conn)?, book.now), &session, Party::of(conn, &session)?)?;
             Ok(Some((session, welcome)))
         })
         .await?;

@@ -8,7 +8,7 @@ use preau_shared::{
     documents::badge,
     ids::{SessionHostId, SessionId, TabletId},
     journal::{Entry, Why},
-    keys::{draw_token, sha256},
+    keys::sha256,
     refusal::Refusal,
     second_factor::Secret,
     time::{ClockQuality, Stamp},
@@ -30,16 +30,17 @@ use crate::{
     },
     store::{
         Trouble,
-        badges::{Facts, Holder, Shown, Way, facts_for},
+        badges::{Facts, Holder, Shown, Way, facts_for, holders_of},
         journal::Book,
         offers::Offers,
         sessions::{self, Session},
-        tablet_life::{self, Life},
+        tablet_life,
     },
     tablets::{
         life::{self, Event},
         owner,
     },
+    web::bearers::Bearer,
 };
 
 /// Badges on one tablet at most.
@@ -63,21 +64,22 @@ pub(crate) struct Asked {
 /// The refusals of [`decide`]; `locked_out`; `malformed` and `badge_malformed` when the request is not of the form.
 pub(crate) async fn open(
     app: &App,
-    tablet: &Life,
+    bearer: Bearer,
     ask: SignIn,
     address: Option<IpAddr>,
 ) -> Result<SessionOpened, Trouble> {
-    let opened = admit(app, tablet, ask, address).await;
+    let opened = admit(app, bearer, ask, address).await;
     if let Err(Trouble::Refused { refusal, .. } | Trouble::Asks { refusal, .. }) = &opened {
-        note_refusal(app, tablet.tablet, *refusal).await;
+        Box::pin(note_refusal(app, bearer.tablet, *refusal)).await;
     }
     opened
 }
 
-async fn admit(app: &App, tablet: &Life, ask: SignIn, address: Option<IpAddr>) -> Result<SessionOpened, Trouble> {
-    let asked = parse(app, tablet, ask).await?;
-    let said = if asked.gives_a_secret() { hear(app, tablet, &asked).await? } else { Vec::new() };
-    let attempt = Arc::new(Attempt::new(app, tablet.tablet, &asked.way, said));
+async fn admit(app: &App, bearer: Bearer, ask: SignIn, address: Option<IpAddr>) -> Result<SessionOpened, Trouble> {
+    let asked = parse(app, bearer.tablet, ask).await?;
+    // What few take stands on the heap: each sign-in of a class that waits for the disk holds as much memory as the longest way.
+    let said = if asked.gives_a_secret() { Box::pin(hear(app, bearer, &asked)).await? } else { Vec::new() };
+    let attempt = Arc::new(Attempt::new(app, bearer, &asked.way, said));
     match record(app, &attempt).await {
         Ok((seated, ended)) => {
             seat(app, &seated.session, &seated.opening, address);
@@ -87,11 +89,11 @@ async fn admit(app: &App, tablet: &Life, ask: SignIn, address: Option<IpAddr>) -
         Err(trouble) if trouble.is_disk() => from_memory(app, &attempt, address, &trouble),
         Err(trouble) if trouble.is(Refusal::SecondFactorRequired) => {
             // Whoever is locked out hears that first.
-            hear(app, tablet, &asked).await?;
+            Box::pin(hear(app, bearer, &asked)).await?;
             Err(trouble)
         }
         Err(trouble) if trouble.is(Refusal::BadgeUnknown) => {
-            note_stand_ins(app, tablet, &asked.way)?;
+            note_stand_ins(app, bearer, &asked.way)?;
             Err(trouble)
         }
         Err(trouble) => Err(trouble),
@@ -124,7 +126,7 @@ impl Asked {
 }
 
 /// Reads the request: exactly one way in.
-async fn parse(app: &App, tablet: &Life, ask: SignIn) -> Result<Asked, Trouble> {
+async fn parse(app: &App, tablet: TabletId, ask: SignIn) -> Result<Asked, Trouble> {
     let badges = match (&ask.badge, &ask.badges) {
         (Some(one), None) => Some(std::slice::from_ref(one)),
         (None, Some(several)) if (1..=MAX_PAIR).contains(&several.len()) => Some(several.as_slice()),
@@ -148,13 +150,13 @@ async fn parse(app: &App, tablet: &Life, ask: SignIn) -> Result<Asked, Trouble> 
 }
 
 /// What a camera or fingers gave: the code of a badge, or what stands in for it, which takes a slow hash and is counted.
-async fn shown(app: &App, tablet: &Life, text: &str) -> Result<Shown, Trouble> {
+async fn shown(app: &App, tablet: TabletId, text: &str) -> Result<Shown, Trouble> {
     match (Badge::parse(text), StandIn::parse(text)) {
         (Ok(badge), _) => Ok(Shown::Code(badge.keyed_hash(&app.badge_key))),
         (Err(_), Some(code)) => {
-            app.tries.check(&[Name::ShortCodes(tablet.tablet)], app.clock.elapsed())?;
+            app.tries.check(&[Name::ShortCodes(tablet)], app.clock.elapsed())?;
             let foreign = matches!(code, StandIn::Foreign(_));
-            let hash = app.factors.stand_in(code, app.badge_key).await?;
+            let hash = Box::pin(app.factors.stand_in(code, app.badge_key)).await?;
             Ok(if foreign { Shown::Foreign(hash) } else { Shown::Short(hash) })
         }
         (Err(error), None) => Err(Trouble::because(Refusal::BadgeMalformed, error.to_string())),
@@ -162,19 +164,19 @@ async fn shown(app: &App, tablet: &Life, text: &str) -> Result<Shown, Trouble> {
 }
 
 /// Those that are nobody's count; another system's code waits for an adult who knows whose it is.
-fn note_stand_ins(app: &App, tablet: &Life, way: &Way) -> Result<(), Trouble> {
+fn note_stand_ins(app: &App, bearer: Bearer, way: &Way) -> Result<(), Trouble> {
     let (Way::Badges(shown), now) = (way, app.clock.elapsed()) else { return Ok(()) };
-    let facts = app.reader.read(|conn| facts_for(conn, tablet.tablet, way, app.clock.stamp()))?;
-    let unknown = shown.iter().zip(&facts.holders).filter(|(_, holder)| holder.badge.is_none());
+    let holders = app.reader.read(|conn| holders_of(conn, &*app.offers.settled(conn)?, way))?;
+    let unknown = shown.iter().zip(&holders).filter(|(_, holder)| holder.badge.is_none());
     for (shown, _) in unknown {
         match shown {
             Shown::Code(_) => {}
             Shown::Short(_) => {
-                app.tries.wrong(&[Name::ShortCodes(tablet.tablet)], now);
+                app.tries.wrong(&[Name::ShortCodes(bearer.tablet)], now);
             }
             Shown::Foreign(hash) => {
-                app.tries.wrong(&[Name::ShortCodes(tablet.tablet)], now);
-                app.watch.stranger(tablet.tablet, *hash, now);
+                app.tries.wrong(&[Name::ShortCodes(bearer.tablet)], now);
+                app.watch.stranger(bearer.tablet, *hash, now);
                 app.live.tell(Change::Badges);
             }
         }
@@ -191,10 +193,15 @@ fn one_way() -> Trouble {
 
 /// Compares secrets, for those who are asked for one. In a pair, the factors of those who have one stand in the order of
 /// the badges with a space between.
-async fn hear(app: &App, tablet: &Life, asked: &Asked) -> Result<Vec<Said>, Trouble> {
+async fn hear(app: &App, bearer: Bearer, asked: &Asked) -> Result<Vec<Said>, Trouble> {
     let stamp = app.clock.stamp();
-    let facts = app.reader.read(|conn| facts_for(conn, tablet.tablet, &asked.way, stamp))?;
-    let state = app.unrecorded.state(tablet.tablet).unwrap_or(facts.tablet);
+    let facts = app.reader.read(|conn| {
+        let life = bearer.life(conn)?;
+        let settled = app.offers.settled(conn)?;
+        Ok::<_, Trouble>(facts_for(conn, &settled, (life.tablet, life.state), &asked.way, stamp)?)
+    })?;
+    let tablet = bearer.tablet;
+    let state = app.unrecorded.state(tablet).unwrap_or(facts.tablet);
     let now = app.clock.elapsed();
     let mut secrets = asked.secret.as_deref().unwrap_or_default().split_whitespace();
     let mut said = Vec::new();
@@ -234,10 +241,10 @@ async fn hear(app: &App, tablet: &Life, asked: &Asked) -> Result<Vec<Said>, Trou
 
 /// A pupil's second factor. From the second miss on an adult is called; the child may go on trying until the count is
 /// full, and then for a while only the adult's tap opens.
-fn hear_pupil(app: &App, tablet: &Life, holder: &Holder, text: Option<&str>) -> Result<Said, Refusal> {
+fn hear_pupil(app: &App, tablet: TabletId, holder: &Holder, text: Option<&str>) -> Result<Said, Refusal> {
     let (Some(person), Some((factor, known))) = (&holder.person, &holder.factor) else { return Ok(Said::Nothing) };
     let Some(text) = text.filter(|text| !text.trim().is_empty()) else { return Ok(Said::Nothing) };
-    let (now, counted) = (app.clock.elapsed(), [Name::Person(person.id), Name::Tablet(tablet.tablet)]);
+    let (now, counted) = (app.clock.elapsed(), [Name::Person(person.id), Name::Tablet(tablet)]);
     let full = app.tries.check(&counted, now).is_err();
     let right = Secret::parse(*factor, text).is_ok_and(|given| given.keyed_hash(&app.badge_key, person.id).is(known));
     if right && !full {
@@ -247,8 +254,8 @@ fn hear_pupil(app: &App, tablet: &Life, holder: &Holder, text: Option<&str>) -> 
     if !full && app.tries.wrong(&counted, now) < CALLS_AT {
         return Ok(Said::Wrong);
     }
-    if app.calls.raise(person.id, tablet.tablet, now) {
-        app.live.tell(Change::Called { person: person.id, tablet: tablet.tablet });
+    if app.calls.raise(person.id, tablet, now) {
+        app.live.tell(Change::Called { person: person.id, tablet });
     }
     Err(Refusal::AdultCalled)
 }
@@ -266,12 +273,12 @@ fn asks(refusal: Refusal, facts: &Facts, said: &[Said]) -> Trouble {
 }
 
 /// What a wrong secret counts against: the person or account first, then the tablet.
-fn counted(tablet: &Life, way: &Way, person: Option<preau_shared::ids::PersonId>) -> Vec<Name> {
+fn counted(tablet: TabletId, way: &Way, person: Option<preau_shared::ids::PersonId>) -> Vec<Name> {
     let first = match (way, person) {
         (Way::Account(login), _) => Some(account_name(login)),
         (Way::Badges(_) | Way::Guest(_) | Way::LetIn(_), person) => person.map(Name::Person),
     };
-    first.into_iter().chain([Name::Tablet(tablet.tablet)]).collect()
+    first.into_iter().chain([Name::Tablet(tablet)]).collect()
 }
 
 /// The name under which tries at an account are counted.
@@ -282,7 +289,7 @@ pub(crate) fn account_name(login: &str) -> Name {
 
 /// All that a sign-in is judged by beside what is stored.
 struct Attempt {
-    tablet: TabletId,
+    bearer: Bearer,
     way: Way,
     said: Vec<Said>,
     /// Names of the session to come, and the token that will be told.
@@ -301,20 +308,30 @@ struct Seated {
     session: Session,
     opening: Opening,
     welcome: Welcome,
+    /// The turn of the school's accounts, where it works in one per tablet.
+    one_account: Option<i64>,
+}
+
+impl Opening {
+    /// Those who sit down.
+    fn party(&self) -> Party {
+        Party { people: self.people.clone(), class: self.class.clone(), classes: self.classes.clone() }
+    }
 }
 
 impl Attempt {
-    fn new(app: &App, tablet: TabletId, way: &Way, said: Vec<Said>) -> Self {
+    fn new(app: &App, bearer: Bearer, way: &Way, said: Vec<Said>) -> Self {
+        let session = SessionId::draw(app.dice.as_ref());
         Self {
-            tablet,
+            bearer,
             way: way.clone(),
             said,
-            session: SessionId::draw(app.dice.as_ref()),
+            session,
             host: SessionHostId::draw(app.dice.as_ref()),
-            token: draw_token(app.dice.as_ref()),
+            token: sessions::draw_token(session, app.dice.as_ref()),
             opened: app.clock.stamp(),
             trusted: app.trusted_now(),
-            in_memory: app.unrecorded.state(tablet),
+            in_memory: app.unrecorded.state(bearer.tablet),
             offers: Arc::clone(&app.offers),
         }
     }
@@ -330,13 +347,15 @@ impl Attempt {
 
     /// Facts, decision and answer on one state of the store.
     fn judge(&self, conn: &Connection) -> Result<Seated, Trouble> {
-        let facts = facts_for(conn, self.tablet, &self.way, self.opened)?;
-        let facts = Facts { tablet: self.in_memory.unwrap_or(facts.tablet), ..facts };
+        let settled = self.offers.settled(conn)?;
+        let life = self.bearer.life(conn)?;
+        let state = self.in_memory.unwrap_or(life.state);
+        let facts = facts_for(conn, &settled, (life.tablet, state), &self.way, self.opened)?;
         let opening =
             decide(&self.way, &facts, &self.said, self.trusted).map_err(|refusal| asks(refusal, &facts, &self.said))?;
         let session = Session {
             id: self.session,
-            tablet: self.tablet,
+            tablet: life.tablet,
             how: opening.how,
             people: opening.people.iter().map(|p| p.id).collect(),
             class: opening.class.as_ref().map(|c| c.id),
@@ -346,9 +365,9 @@ impl Attempt {
             works_with: None,
             host: Some(self.host),
         };
-        let party = Party { people: opening.people.clone(), class: opening.class.clone() };
-        let welcome = Welcome::read(conn, (&self.offers, self.opened), &session, party)?;
-        Ok(Seated { session, opening, welcome })
+        let party = opening.party();
+        let welcome = Welcome::read(conn, (&settled, self.opened), &session, party)?;
+        Ok(Seated { session, opening, welcome, one_account: settled.one_account })
     }
 }
 
@@ -357,7 +376,8 @@ async fn record(app: &App, attempt: &Arc<Attempt>) -> Result<(Seated, Ended), Tr
     let attempt = Arc::clone(attempt);
     app.commit(move |conn, book| {
         let seated = attempt.judge(conn)?;
-        let ended = write(conn, book, &seated.session, &seated.opening, Some(&attempt.token_hash()))?;
+        let ended =
+            write(conn, book, (&seated.session, seated.one_account), &seated.opening, Some(&attempt.token_hash()))?;
         Ok((seated, ended))
     })
     .await
@@ -367,7 +387,7 @@ async fn record(app: &App, attempt: &Arc<Attempt>) -> Result<(Seated, Ended), Tr
 pub(crate) fn write(
     conn: &Connection,
     book: &Book,
-    session: &Session,
+    (session, turn): (&Session, Option<i64>),
     opening: &Opening,
     token: Option<&[u8; 32]>,
 ) -> Result<Ended, Trouble> {
@@ -379,11 +399,11 @@ pub(crate) fn write(
         book.edit(conn, &badge::void(*old, "reprinted"))?;
         book.note(conn, &Entry::BadgeVoided { badge: *old, by: None })?;
     }
-    let free = tablet_life::find(conn, session.tablet)?.ok_or(Refusal::TabletUnknown)?;
-    let state = life::next(free.state, Event::SignedIn)?;
+    // Nobody is let in at a tablet that is not free.
+    let state = life::next(TabletState::Free, Event::SignedIn)?;
     sessions::open(conn, session, token)?;
     tablet_life::set(conn, session.tablet, state, None)?;
-    owner::claim(conn, book, session.tablet, (&opening.people, opening.how))?;
+    owner::claim(conn, book, (session.tablet, turn), (&opening.people, opening.how))?;
     let people = opening.people.iter().map(|p| p.in_journal()).collect();
     book.note(conn, &Entry::SignIn { session: session.id, tablet: session.tablet, people, how: opening.how })?;
     Ok(ended)
@@ -391,8 +411,7 @@ pub(crate) fn write(
 
 /// Tells the filter and the teacher's page.
 pub(crate) fn seat(app: &App, session: &Session, opening: &Opening, address: Option<IpAddr>) {
-    let party = Party { people: opening.people.clone(), class: opening.class.clone() };
-    app.seats.sit(party.sitting(session), address, app.clock.elapsed());
+    app.seats.sit(opening.party().sitting(session), address, app.clock.elapsed());
     app.calls.settle(&session.people, session.tablet);
     app.watch.met(session.tablet);
     for old in &opening.ends {

@@ -26,7 +26,7 @@ use crate::{
     app::App,
     store::{
         Trouble,
-        badges::{Holder, Shown, Way, holder_of},
+        badges::{Holder, Shown, Way, holders_of},
         people::{self, Human},
         staff_secrets, staff_sessions,
     },
@@ -82,7 +82,8 @@ impl Touched {
 pub(crate) async fn sign_in(app: &App, ask: StaffSignIn, address: Option<IpAddr>) -> Result<(Human, String), Trouble> {
     let new_secret: Option<String> = ask.new_secret.clone();
     let (way, secret) = parse(ask, &app.badge_key)?;
-    let found: Holder = app.reader.read(|conn| holder_of(conn, &way))?;
+    let holders = app.reader.read(|conn| holders_of(conn, &*app.offers.settled(conn)?, &way))?;
+    let found: Holder = holders.into_iter().next().unwrap_or_default();
     if found.person.as_ref().is_some_and(|p| !p.is_staff()) {
         return Err(Refusal::Forbidden.into());
     }

@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use preau_shared::{
-    ids::PersonId,
+    ids::{ClassId, PersonId},
     messages::{Catalogue, Lang},
     rig::writer::StoreError,
     second_factor::Factor,
@@ -19,7 +19,7 @@ use super::{
 use crate::classroom::quiet;
 use crate::store::{
     classes::{self, ClassRow},
-    offers::{Offer, Offers},
+    offers::{Offer, Settled},
     people::{self, Human},
     seats::{SESSION_LASTS, Sitting},
     sessions::Session,
@@ -29,21 +29,25 @@ use crate::store::{
 #[derive(Debug, Clone)]
 pub(crate) struct Party {
     pub(crate) people: Vec<Human>,
+    /// A guest's class.
     pub(crate) class: Option<ClassRow>,
+    /// The classes of the pupils among them.
+    pub(crate) classes: BTreeSet<ClassId>,
 }
 
 impl Party {
     /// Those of a stored session who are still known.
     pub(crate) fn of(conn: &Connection, session: &Session) -> Result<Self, StoreError> {
-        let mut people = Vec::new();
+        let (mut people, mut classes) = (Vec::new(), BTreeSet::new());
         for person in &session.people {
             people.extend(people::find(conn, *person)?);
+            classes.extend(classes::of_pupil(conn, *person)?);
         }
         let class = match session.class {
             Some(class) => classes::find(conn, class)?,
             None => None,
         };
-        Ok(Self { people, class })
+        Ok(Self { people, class, classes })
     }
 
     /// Levels of everybody; a guest has the class's.
@@ -55,7 +59,7 @@ impl Party {
     /// What the filter must know.
     pub(crate) fn sitting(&self, session: &Session) -> Sitting {
         let staff = !self.people.is_empty() && self.people.iter().all(Human::is_staff);
-        Sitting { session: session.id, levels: self.levels(), staff }
+        Sitting { session: session.id, levels: self.levels(), staff, host: session.host }
     }
 }
 
@@ -74,23 +78,19 @@ impl Welcome {
     /// Gathers it.
     pub(crate) fn read(
         conn: &Connection,
-        (offers, now): (&Offers, Stamp),
+        (settled, now): (&Settled, Stamp),
         session: &Session,
         party: Party,
     ) -> Result<Self, StoreError> {
         let mut of_classes: BTreeSet<_> = party.class.iter().map(|c| c.id).collect();
-        let mut theirs = BTreeSet::new();
-        for person in &party.people {
-            theirs.extend(classes::of_pupil(conn, person.id)?);
-        }
-        let which = which_class::of(conn, session, (&party.people, &theirs))?;
+        let which = which_class::of(conn, session, (&party.people, &party.classes))?;
         match which.chosen {
             Some(class) => drop(of_classes.insert(class)),
-            None => of_classes.extend(theirs),
+            None => of_classes.extend(&party.classes),
         }
-        let offer = offers.of(conn, (party.levels(), of_classes))?;
-        let choose = code::to_choose(conn, session, &party.people)?;
-        let charter = charter::to_tell(conn, &offers.charters, &party)?;
+        let offer = settled.offer(conn, (party.levels(), of_classes))?;
+        let choose = code::to_choose(conn, settled, session, &party.people)?;
+        let charter = charter::to_tell(conn, settled, &party)?;
         let quiet = quiet::of(conn, session, now)?;
         Ok(Self { party, offer, which, choose, charter, quiet })
     }
@@ -100,9 +100,9 @@ impl Welcome {
         let Self { party, offer, which, choose, charter, quiet } = self;
         let settings = suit::of(&party.people);
         let environment = Environment {
-            apps: offer.shelves.apps.clone(),
-            links: offer.shelves.links.clone(),
-            documents: offer.shelves.documents.clone(),
+            apps: offer.apps.clone(),
+            links: offer.links.clone(),
+            documents: offer.documents.clone(),
             policy: offer.policy.clone(),
             lang: settings.lang.unwrap_or_default().tag().to_owned(),
             settings: settings.into(),

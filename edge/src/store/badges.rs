@@ -16,10 +16,13 @@ use super::{
     all, change,
     classes::{self, ClassRow},
     credentials::{self, Credential},
-    factors, guest_hours, one,
+    guest_hours,
+    offers::Settled,
+    one,
     people::{self, Human},
+    school,
     sessions::{self, Session},
-    staff_secrets, tablet_life, tablets,
+    staff_secrets, tablets,
 };
 
 pub(super) const CREATE: &str = "
@@ -83,6 +86,8 @@ pub(crate) struct Holder {
     pub(crate) person: Option<Human>,
     /// Whether she is a pupil of a class here, or staff.
     pub(crate) enrolled: bool,
+    /// The classes that she is a pupil of.
+    pub(crate) classes: Vec<ClassId>,
     /// The secrets that she knows, as staff or by the account that she comes with.
     pub(crate) secrets: Vec<Credential>,
     /// The activation code that waits for her, in place of every secret.
@@ -107,38 +112,37 @@ pub(crate) struct Facts {
     pub(crate) owner: Option<PersonId>,
 }
 
-/// Gathers the facts of a sign-in in one read.
-pub(crate) fn facts_for(conn: &Connection, tablet: TabletId, way: &Way, now: Stamp) -> Result<Facts, StoreError> {
-    let state = tablet_life::find(conn, tablet)?.map_or(TabletState::Unknown, |life| life.state);
-    let (mut holders, mut class, mut guests) = (Vec::new(), None, false);
-    match way {
-        Way::Badges(shown) => {
-            for one in shown {
-                holders.push(of_badge(conn, one)?);
-            }
-        }
-        Way::Account(login) => holders.push(of_account(conn, login)?),
-        Way::LetIn(person) => holders.push(holder(conn, *person)?),
-        Way::Guest(id) => {
-            class = classes::find(conn, *id)?;
-            guests = guest_hours::closes(conn, *id, now)?.is_some();
-        }
-    }
-    let owner = tablets::owner(conn, tablet)?.map(|owner| owner.id);
+/// Gathers the facts of a sign-in at a tablet that stands so.
+pub(crate) fn facts_for(
+    conn: &Connection,
+    settled: &Settled,
+    (tablet, state): (TabletId, TabletState),
+    way: &Way,
+    now: Stamp,
+) -> Result<Facts, StoreError> {
+    let holders = holders_of(conn, settled, way)?;
+    let (class, guests) = match way {
+        Way::Guest(id) => (classes::find(conn, *id)?, guest_hours::closes(conn, *id, now)?.is_some()),
+        Way::Badges(_) | Way::Account(_) | Way::LetIn(_) => (None, false),
+    };
+    let owner = match settled.one_account {
+        Some(_) => tablets::owner(conn, tablet)?.map(|owner| owner.id),
+        None => None,
+    };
     Ok(Facts { tablet: state, holders, class, guests, owner })
 }
 
-/// Who comes in at the staff's page: by the first badge, or by the account.
-pub(crate) fn holder_of(conn: &Connection, way: &Way) -> Result<Holder, StoreError> {
+/// Who comes in, in the order of their badges; nobody for a guest.
+pub(crate) fn holders_of(conn: &Connection, settled: &Settled, way: &Way) -> Result<Vec<Holder>, StoreError> {
     match way {
-        Way::Badges(shown) => shown.first().map_or(Ok(Holder::default()), |one| of_badge(conn, one)),
-        Way::Account(login) => of_account(conn, login),
-        Way::LetIn(person) => holder(conn, *person),
-        Way::Guest(_) => Ok(Holder::default()),
+        Way::Badges(shown) => shown.iter().map(|one| of_badge(conn, settled, one)).collect(),
+        Way::Account(login) => Ok(vec![of_account(conn, settled, login)?]),
+        Way::LetIn(person) => Ok(vec![holder(conn, settled, *person)?]),
+        Way::Guest(_) => Ok(Vec::new()),
     }
 }
 
-fn of_badge(conn: &Connection, shown: &Shown) -> Result<Holder, StoreError> {
+fn of_badge(conn: &Connection, settled: &Settled, shown: &Shown) -> Result<Holder, StoreError> {
     let found = match shown {
         Shown::Code(hash) => by_hash(conn, hash)?,
         Shown::Short(hash) | Shown::Foreign(hash) => by_short(conn, hash)?,
@@ -146,16 +150,16 @@ fn of_badge(conn: &Connection, shown: &Shown) -> Result<Holder, StoreError> {
     Ok(match found {
         Some(badge) => {
             let older = older_than(conn, &badge)?;
-            Holder { badge: Some(badge), older, ..holder(conn, badge.person)? }
+            Holder { badge: Some(badge), older, ..holder(conn, settled, badge.person)? }
         }
         None => Holder::default(),
     })
 }
 
-fn of_account(conn: &Connection, login: &str) -> Result<Holder, StoreError> {
+fn of_account(conn: &Connection, settled: &Settled, login: &str) -> Result<Holder, StoreError> {
     match credentials::account(conn, login)? {
         Some(account) => {
-            let held = holder(conn, account.person)?;
+            let held = holder(conn, settled, account.person)?;
             let secrets = match &held.person {
                 Some(human) => staff_secrets::known(conn, human)?,
                 None => Vec::new(),
@@ -166,11 +170,12 @@ fn of_account(conn: &Connection, login: &str) -> Result<Holder, StoreError> {
     }
 }
 
-fn holder(conn: &Connection, person: PersonId) -> Result<Holder, StoreError> {
+fn holder(conn: &Connection, settled: &Settled, person: PersonId) -> Result<Holder, StoreError> {
     let Some(human) = people::find(conn, person)? else { return Ok(Holder::default()) };
-    let enrolled = human.is_staff() || !classes::of_pupil(conn, person)?.is_empty();
+    let classes = classes::of_pupil(conn, person)?;
+    let enrolled = human.is_staff() || !classes.is_empty();
     let staff = human.is_staff();
-    let factor = if staff { None } else { factor_of(conn, &human)? };
+    let factor = if staff { None } else { factor_of(conn, settled, &human)? };
     let secrets = if staff { staff_secrets::known(conn, &human)? } else { Vec::new() };
     let activation = if staff { staff_secrets::waiting(conn, person)? } else { None };
     Ok(Holder {
@@ -178,6 +183,7 @@ fn holder(conn: &Connection, person: PersonId) -> Result<Holder, StoreError> {
         older: Vec::new(),
         person: Some(human),
         enrolled,
+        classes,
         factor,
         secrets,
         activation,
@@ -185,8 +191,8 @@ fn holder(conn: &Connection, person: PersonId) -> Result<Holder, StoreError> {
     })
 }
 
-fn factor_of(conn: &Connection, pupil: &Human) -> Result<Option<(Factor, SecretHash)>, StoreError> {
-    let Some(factor) = factors::of_level(conn, &pupil.level)? else { return Ok(None) };
+fn factor_of(conn: &Connection, settled: &Settled, pupil: &Human) -> Result<Option<(Factor, SecretHash)>, StoreError> {
+    let Some(factor) = settled.factors.get(&pupil.level).copied() else { return Ok(None) };
     Ok(people::secret(conn, pupil.id, factor)?.map(|secret| (factor, secret)))
 }
 
@@ -212,9 +218,14 @@ pub(crate) fn project(conn: &Connection, badge: &Badge) -> Result<(), StoreError
 /// The badge of this hash. Should two documents carry one hash, a void one is found first: revocation wins. In a training
 /// room, where a paper is opened again by another document, the one that is not void is found first.
 pub(crate) fn by_hash(conn: &Connection, hash: &BadgeHash) -> Result<Option<BadgeRow>, StoreError> {
-    let sql = "SELECT badge, person, void, expires, series FROM badges WHERE hash = ?1
-               ORDER BY void <> coalesce((SELECT training FROM school), 0) DESC, badge LIMIT 1";
-    one(conn, sql, [&hash.0[..]], read)
+    // In the order of the index: nothing is sorted on a badge's way.
+    let sql = "SELECT badge, person, void, expires, series FROM badges WHERE hash = ?1 ORDER BY void DESC, badge";
+    let found = all(conn, sql, [&hash.0[..]], read)?;
+    let open = found.iter().find(|badge| !badge.void).filter(|_| found.len() > 1);
+    match open {
+        Some(open) if school::is_training(conn)? => Ok(Some(*open)),
+        Some(_) | None => Ok(found.first().copied()),
+    }
 }
 
 /// The badge of this short code. Of two, which forty bits make rare, neither opens: a void one is found first, and then
@@ -235,8 +246,13 @@ fn older_than(conn: &Connection, badge: &BadgeRow) -> Result<Vec<BadgeId>, Store
     if badge.void || badge.expires.is_some() || badge.series <= 0 {
         return Ok(Vec::new());
     }
-    let all_of_her = lasting_of(conn, badge.person)?;
-    Ok(all_of_her.into_iter().filter(|(_, series)| *series < badge.series).map(|(id, _)| id).collect())
+    let sql =
+        "SELECT badge FROM badges WHERE person = ?1 AND void = 0 AND expires IS NULL AND series >= 0 AND series < ?2";
+    let mut older: Vec<_> = all(conn, sql, params![&badge.person.as_bytes()[..], badge.series], |row| {
+        Ok(BadgeId::from_bytes(row.get(0)?))
+    })?;
+    older.sort_unstable();
+    Ok(older)
 }
 
 /// Our badges of a person that are neither void nor temporary, with their series, lowest first: the first is in use.

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use preau_shared::{rig::writer::StoreError, second_factor::Factor};
 use rusqlite::{Connection, params};
 
-use super::{all, change, one};
+use super::{all, change};
 
 pub(super) const CREATE: &str =
     "CREATE TABLE factors(level TEXT PRIMARY KEY, factor TEXT NOT NULL) STRICT, WITHOUT ROWID;";
@@ -19,10 +19,10 @@ pub(crate) fn project(conn: &Connection, factors: &BTreeMap<String, Factor>) -> 
     Ok(())
 }
 
-/// What pupils of this level are asked for.
-pub(crate) fn of_level(conn: &Connection, level: &str) -> Result<Option<Factor>, StoreError> {
-    let word = one(conn, "SELECT factor FROM factors WHERE level = ?1", [level], |row| row.get::<_, String>(0))?;
-    Ok(word.as_deref().and_then(Factor::from_word))
+/// What pupils of each level are asked for, where they are asked for something.
+pub(crate) fn every(conn: &Connection) -> Result<BTreeMap<String, Factor>, StoreError> {
+    let rows = all(conn, "SELECT level, factor FROM factors", [], |row| Ok((row.get(0)?, row.get::<_, String>(1)?)))?;
+    Ok(rows.into_iter().filter_map(|(level, word)| Some((level, Factor::from_word(&word)?))).collect())
 }
 
 /// The levels of the school's pupils: what each is asked for, and how many pupils it has.

@@ -1,5 +1,6 @@
-//! Table `offers` (native, one row): a stamp that is drawn anew when catalogues or policies change. What levels and classes
-//! are offered is read at every sign-in and changes a few times a year, so it is kept in memory while the stamp stands.
+//! Table `offers` (native, one row): a stamp that is drawn anew when what a school settles changes: catalogues, policies,
+//! second factors, charters, accounts. All of it is read at every sign-in and changes a few times a year, so it is kept in
+//! memory while the stamp stands.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -10,15 +11,16 @@ use preau_shared::{
     ids::ClassId,
     messages::{Catalogue, Lang},
     rig::writer::StoreError,
+    second_factor::Factor,
     terms::{Audience, Version, shipped},
-    wire::PolicyView,
+    wire::{PolicyView, Shortcuts},
 };
 use rusqlite::Connection;
 
 use super::{
-    catalogue::{self, Shelves},
-    one,
+    catalogue, factors, one,
     policies::{self, Named},
+    school, terms,
 };
 
 /// Drawn, not counted: of two acts that change something, one may be taken back.
@@ -35,6 +37,17 @@ pub(super) const CREATE: &str = "
     CREATE TRIGGER offers_8 AFTER UPDATE ON policies BEGIN UPDATE offers SET stamp = random(); END;
     CREATE TRIGGER offers_9 AFTER DELETE ON policies BEGIN UPDATE offers SET stamp = random(); END;";
 
+pub(super) const ALL_THAT_IS_SETTLED: &str = "
+    CREATE TRIGGER offers_10 AFTER INSERT ON school BEGIN UPDATE offers SET stamp = random(); END;
+    CREATE TRIGGER offers_11 AFTER UPDATE ON school BEGIN UPDATE offers SET stamp = random(); END;
+    CREATE TRIGGER offers_12 AFTER DELETE ON school BEGIN UPDATE offers SET stamp = random(); END;
+    CREATE TRIGGER offers_13 AFTER INSERT ON factors BEGIN UPDATE offers SET stamp = random(); END;
+    CREATE TRIGGER offers_14 AFTER UPDATE ON factors BEGIN UPDATE offers SET stamp = random(); END;
+    CREATE TRIGGER offers_15 AFTER DELETE ON factors BEGIN UPDATE offers SET stamp = random(); END;
+    CREATE TRIGGER offers_16 AFTER INSERT ON terms BEGIN UPDATE offers SET stamp = random(); END;
+    CREATE TRIGGER offers_17 AFTER UPDATE ON terms BEGIN UPDATE offers SET stamp = random(); END;
+    CREATE TRIGGER offers_18 AFTER DELETE ON terms BEGIN UPDATE offers SET stamp = random(); END;";
+
 /// Different parties remembered; a school has a few for each class.
 const MAX_KEPT: usize = 256;
 
@@ -44,57 +57,92 @@ type Party = (BTreeSet<String>, BTreeSet<ClassId>);
 /// What a party finds on a tablet, and the policy that it is under.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Offer {
-    pub(crate) shelves: Shelves,
+    pub(crate) apps: Shortcuts,
+    pub(crate) links: Shortcuts,
+    pub(crate) documents: Shortcuts,
     pub(crate) policy: PolicyView,
 }
 
-#[derive(Debug, Default)]
-struct Kept {
-    stamp: i64,
-    offers: BTreeMap<Party, Arc<Offer>>,
+impl Offer {
+    fn read(conn: &Connection, (levels, classes): &Party) -> Result<Self, StoreError> {
+        let found = catalogue::for_people(conn, levels, classes)?;
+        let shelf = |items| Shortcuts::of(items).map_err(|_| StoreError::Unreadable("a catalogue"));
+        Ok(Self {
+            apps: shelf(found.apps)?,
+            links: shelf(found.links)?,
+            documents: shelf(found.documents)?,
+            policy: strictest(policies::for_levels(conn, levels)?),
+        })
+    }
 }
 
-/// Offers read of late.
+/// What a school has settled, as it stood under one stamp.
+#[derive(Debug)]
+pub(crate) struct Settled {
+    stamp: i64,
+    /// What pupils of a level are asked for besides their badge.
+    pub(crate) factors: BTreeMap<String, Factor>,
+    /// The turn in which the school works in one account per tablet; none while it works in many.
+    pub(crate) one_account: Option<i64>,
+    /// Versions of the charters that hold, its own before those that come with the program.
+    pub(crate) charters: BTreeMap<Audience, Version>,
+    offers: Mutex<BTreeMap<Party, Arc<Offer>>>,
+}
+
+impl Settled {
+    fn read(conn: &Connection, stamp: i64, shipped: &BTreeMap<Audience, Version>) -> Result<Self, StoreError> {
+        let mut charters = shipped.clone();
+        charters.extend(terms::own_versions(conn)?);
+        let (factors, one_account) = (factors::every(conn)?, school::one_account(conn)?);
+        Ok(Self { stamp, factors, one_account, charters, offers: Mutex::default() })
+    }
+
+    /// What these levels and classes are offered.
+    pub(crate) fn offer(&self, conn: &Connection, party: Party) -> Result<Arc<Offer>, StoreError> {
+        if let Some(offer) = self.offers().get(&party) {
+            return Ok(Arc::clone(offer));
+        }
+        let offer = Arc::new(Offer::read(conn, &party)?);
+        let mut offers = self.offers();
+        if offers.len() >= MAX_KEPT {
+            offers.clear();
+        }
+        offers.insert(party, Arc::clone(&offer));
+        Ok(offer)
+    }
+
+    fn offers(&self) -> MutexGuard<'_, BTreeMap<Party, Arc<Offer>>> {
+        self.offers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What was settled when it was last read.
 #[derive(Debug)]
 pub(crate) struct Offers {
-    kept: Mutex<Kept>,
+    last: Mutex<Option<Arc<Settled>>>,
     /// Versions of the charters that come with the program.
-    pub(crate) charters: BTreeMap<Audience, Version>,
+    shipped: BTreeMap<Audience, Version>,
 }
 
 impl Offers {
     /// Nothing read yet.
     pub(crate) fn new(words: &Catalogue) -> Self {
-        let charters = Audience::ALL.map(|audience| (audience, shipped(words, Lang::Fr, audience).version()));
-        Self { kept: Mutex::default(), charters: charters.into() }
+        let shipped = Audience::ALL.map(|audience| (audience, shipped(words, Lang::Fr, audience).version()));
+        Self { last: Mutex::default(), shipped: shipped.into() }
     }
 
-    /// What these levels and classes are offered, as this connection sees the database.
-    pub(crate) fn of(&self, conn: &Connection, party: Party) -> Result<Arc<Offer>, StoreError> {
+    /// What is settled, as this connection sees the database. Another stamp is another state of it, an older or a newer
+    /// one: nothing of what was known holds there.
+    pub(crate) fn settled(&self, conn: &Connection) -> Result<Arc<Settled>, StoreError> {
         let stamp = one(conn, "SELECT stamp FROM offers", [], |row| row.get(0))?;
-        let stamp: i64 = stamp.ok_or(StoreError::Unreadable("the stamp of what is offered"))?;
-        if let Some(offer) = self.at(stamp).offers.get(&party) {
-            return Ok(Arc::clone(offer));
+        let stamp: i64 = stamp.ok_or(StoreError::Unreadable("the stamp of what is settled"))?;
+        let last = || self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(settled) = last().as_ref().filter(|settled| settled.stamp == stamp) {
+            return Ok(Arc::clone(settled));
         }
-        let (levels, classes) = &party;
-        let shelves = catalogue::for_people(conn, levels, classes)?;
-        let policy = strictest(policies::for_levels(conn, levels)?);
-        let offer = Arc::new(Offer { shelves, policy });
-        let mut kept = self.at(stamp);
-        if kept.offers.len() >= MAX_KEPT {
-            kept.offers.clear();
-        }
-        kept.offers.insert(party, Arc::clone(&offer));
-        Ok(offer)
-    }
-
-    /// What is known under this stamp. An older or a newer one is another state of the database: its offers go.
-    fn at(&self, stamp: i64) -> MutexGuard<'_, Kept> {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        if kept.stamp != stamp {
-            *kept = Kept { stamp, offers: BTreeMap::new() };
-        }
-        kept
+        let settled = Arc::new(Settled::read(conn, stamp, &self.shipped)?);
+        *last() = Some(Arc::clone(&settled));
+        Ok(settled)
     }
 }
 
@@ -134,8 +182,8 @@ mod tests {
         let offers = Offers::new(&preau_shared::messages::Catalogue::load());
         let party: Party = (["CP".to_owned()].into(), BTreeSet::new());
         let seen = |conn: &Connection| {
-            let offer = offers.of(conn, party.clone()).expect("an offer");
-            let title = offer.shelves.apps.first().map(|app| app.title.clone());
+            let offer = offers.settled(conn).and_then(|now| now.offer(conn, party.clone())).expect("an offer");
+            let title = offer.apps.first().map(|app| app.title.clone());
             (title, offer.policy.blocked.clone())
         };
         assert_eq!(seen(&conn), (None, vec![]));

@@ -38,6 +38,7 @@ const MIGRATIONS: &[&[&str]] = &[
     &[terms::CREATE, quiet::CREATE, agents::CREATE],
     &[school::ADD_TRAINING, training::CREATE],
     &[sessions::ADD_HOST],
+    &[sessions::LEAN, offers::ALL_THAT_IS_SETTLED],
 ];
 
 const FIRST: &[&str] = &[

@@ -46,6 +46,11 @@ pub(crate) fn one_account(conn: &Connection) -> Result<Option<i64>, StoreError> 
     Ok(one(conn, "SELECT one_account FROM school WHERE one = 1", [], |row| row.get(0))?.flatten())
 }
 
+/// Whether it is a training room.
+pub(crate) fn is_training(conn: &Connection) -> Result<bool, StoreError> {
+    Ok(one(conn, "SELECT training FROM school WHERE one = 1", [], |row| row.get(0))?.unwrap_or(false))
+}
+
 /// Whose database this is; none before the school's document has come.
 pub(crate) fn uai(conn: &Connection) -> Result<Option<Uai>, StoreError> {
     let text: Option<String> = one(conn, "SELECT uai FROM school WHERE one = 1", [], |row| row.get(0))?;

@@ -1,4 +1,5 @@
-//! Who sits where, in memory: the DNS filter asks thousands of times a minute, and no disk is on that path.
+//! Who sits where, in memory: the DNS filter asks thousands of times a minute, and no disk is on that path. Whose a
+//! session's host is is found here, too.
 //!
 //! A seat is an address on which a live session was heard. It lasts [`SEAT_LASTS`] after the last heartbeat; the session
 //! itself ends after [`SESSION_LASTS`] of silence. After a restart the sessions come back from the store as heard just
@@ -11,7 +12,10 @@ use std::{
     time::Duration,
 };
 
-use preau_shared::{ids::SessionId, time::Elapsed};
+use preau_shared::{
+    ids::{SessionHostId, SessionId},
+    time::Elapsed,
+};
 
 /// An address counts as the session's so long after its last heartbeat from there.
 pub(crate) const SEAT_LASTS: Duration = Duration::from_secs(90);
@@ -22,7 +26,7 @@ pub(crate) const MAX_CHOICES: u32 = 100;
 /// Addresses kept per session: IPv4, IPv6 and its rotating private addresses.
 pub(crate) const MAX_ADDRESSES: usize = 8;
 
-/// What the filter must know of a live session to choose a policy.
+/// What the filter must know of a live session to choose a policy, and the host by which its page is asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Sitting {
     /// Which session.
@@ -31,6 +35,8 @@ pub(crate) struct Sitting {
     pub(crate) levels: BTreeSet<String>,
     /// Whether all of them are teachers or heads.
     pub(crate) staff: bool,
+    /// Its own host.
+    pub(crate) host: Option<SessionHostId>,
 }
 
 #[derive(Debug)]
@@ -45,6 +51,7 @@ struct Chair {
 struct Room {
     chairs: BTreeMap<SessionId, Chair>,
     by_address: BTreeMap<IpAddr, BTreeSet<SessionId>>,
+    by_host: BTreeMap<SessionHostId, SessionId>,
 }
 
 /// All live sessions of the box. The lock is held for microseconds, never across a wait.
@@ -57,6 +64,9 @@ impl Seats {
         let mut room = self.room();
         let session = sitting.session;
         room.leave(session);
+        if let Some(host) = sitting.host {
+            room.by_host.insert(host, session);
+        }
         room.chairs.insert(session, Chair { sitting, heard: now, addresses: BTreeMap::new(), choices: 0 });
         room.beat(session, address, now);
     }
@@ -86,6 +96,11 @@ impl Seats {
         let Some(sessions) = room.by_address.get(&address) else { return Vec::new() };
         let fresh = |chair: &&Chair| chair.addresses.get(&address).is_some_and(|h| now.since(*h) <= SEAT_LASTS);
         sessions.iter().filter_map(|s| room.chairs.get(s)).filter(fresh).map(|c| c.sitting.clone()).collect()
+    }
+
+    /// Whose host this is; whether that session is live, its row says.
+    pub(crate) fn of_host(&self, host: SessionHostId) -> Option<SessionId> {
+        self.room().by_host.get(&host).copied()
     }
 
     /// Sessions without heartbeat for [`SESSION_LASTS`].
@@ -133,6 +148,9 @@ impl Room {
 
     fn leave(&mut self, session: SessionId) {
         let Some(chair) = self.chairs.remove(&session) else { return };
+        if let Some(host) = chair.sitting.host {
+            self.by_host.remove(&host);
+        }
         for address in chair.addresses.into_keys() {
             self.unseat(session, address);
         }
@@ -153,7 +171,7 @@ mod tests {
     use super::*;
 
     fn sitting(n: u8, level: &str) -> Sitting {
-        Sitting { session: SessionId::from_bytes([n; 16]), levels: [level.to_owned()].into(), staff: false }
+        Sitting { session: SessionId::from_bytes([n; 16]), levels: [level.to_owned()].into(), staff: false, host: None }
     }
     fn at(seconds: u64) -> Elapsed {
         Elapsed(Duration::from_secs(seconds))

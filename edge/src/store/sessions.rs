@@ -3,9 +3,12 @@
 
 use std::time::Duration;
 
+use data_encoding::BASE64URL_NOPAD;
 use preau_shared::{
+    dice::Dice,
     ids::{ClassId, PersonId, SessionHostId, SessionId, TabletId},
     journal::{How, Why},
+    keys::{same_secret, sha256},
     rig::writer::StoreError,
     time::Stamp,
 };
@@ -35,6 +38,11 @@ pub(super) const ADD_CLASS: &str = "ALTER TABLE sessions ADD COLUMN works_with B
 pub(super) const ADD_HOST: &str = "
     ALTER TABLE sessions ADD COLUMN host BLOB;
     CREATE UNIQUE INDEX sessions_by_host ON sessions(host) WHERE host IS NOT NULL;";
+
+/// A live session is found by its number, its tablet or somebody of its people; nothing else is kept sorted.
+pub(super) const LEAN: &str = "
+    DROP INDEX sessions_by_token; DROP INDEX sessions_by_token_again; DROP INDEX sessions_by_host;
+    DROP INDEX session_people_by_session;";
 
 const COLUMNS: &str =
     "s.session, s.tablet, s.how, s.people, s.class, s.opened, s.taken, s.chooses, s.works_with, s.host";
@@ -90,6 +98,15 @@ pub(crate) fn open(conn: &Connection, session: &Session, token: Option<&[u8; 32]
     Ok(())
 }
 
+/// A token of a session: its number, by which its row is found, and 32 random bytes, in base64url.
+pub(crate) fn draw_token(session: SessionId, dice: &dyn Dice) -> String {
+    let mut bytes = [0; 48];
+    let (number, secret) = bytes.split_at_mut(16);
+    number.copy_from_slice(session.as_bytes());
+    dice.fill(secret);
+    BASE64URL_NOPAD.encode(&bytes)
+}
+
 /// A second token for a session whose first never reached the tablet; a third one replaces the second.
 pub(crate) fn mint_again(conn: &Connection, session: SessionId, token: &[u8; 32]) -> Result<(), StoreError> {
     change(
@@ -120,9 +137,12 @@ pub(crate) fn work_with(conn: &Connection, session: SessionId, class: ClassId) -
 }
 
 /// Ends a session; false when it was over. Its host is forgotten with it: nobody is served there again.
-pub(crate) fn end(conn: &Connection, session: SessionId, now: Stamp, why: Why) -> Result<bool, StoreError> {
-    let id = &session.as_bytes()[..];
-    change(conn, "DELETE FROM session_people WHERE session = ?1", [id])?;
+pub(crate) fn end(conn: &Connection, session: &Session, now: Stamp, why: Why) -> Result<bool, StoreError> {
+    let id = &session.id.as_bytes()[..];
+    for person in &session.people {
+        let sql = "DELETE FROM session_people WHERE person = ?1 AND session = ?2";
+        change(conn, sql, params![&person.as_bytes()[..], id])?;
+    }
     let ended = change(
         conn,
         "UPDATE sessions SET ended = ?2, why = ?3, token = NULL, token_again = NULL, host = NULL
@@ -132,27 +152,29 @@ pub(crate) fn end(conn: &Connection, session: SessionId, now: Stamp, why: Why) -
     Ok(ended > 0)
 }
 
-/// The live session of this token (its SHA-256).
-pub(crate) fn by_token(conn: &Connection, token: &[u8; 32]) -> Result<Option<Session>, StoreError> {
-    for column in ["token", "token_again"] {
-        let sql = format!("SELECT {COLUMNS} FROM sessions s WHERE s.{column} = ?1 AND s.ended IS NULL");
-        if let Some(session) = one(conn, &sql, [&token[..]], read)? {
-            return Ok(Some(session));
-        }
+/// The live session of this token.
+pub(crate) fn by_token(conn: &Connection, token: &str) -> Result<Option<Session>, StoreError> {
+    let bytes = BASE64URL_NOPAD.decode(token.as_bytes()).ok();
+    let Some((id, secret)) = bytes.as_deref().and_then(|bytes| bytes.split_first_chunk::<16>()) else {
+        return Ok(None);
+    };
+    if secret.len() != 32 {
+        return Ok(None);
     }
-    Ok(None)
+    let sql =
+        format!("SELECT {COLUMNS}, s.token, s.token_again FROM sessions s WHERE s.session = ?1 AND s.ended IS NULL");
+    let found = one(conn, &sql, [&id[..]], |row| {
+        let known: [Option<[u8; 32]>; 2] = [row.get(10)?, row.get(11)?];
+        Ok((read(row)?, known))
+    })?;
+    let hash = sha256(token.as_bytes());
+    Ok(found.filter(|(_, known)| known.iter().flatten().any(|one| same_secret(one, &hash))).map(|(session, _)| session))
 }
 
 /// The live session of this name.
 pub(crate) fn find_live(conn: &Connection, session: SessionId) -> Result<Option<Session>, StoreError> {
     let sql = format!("SELECT {COLUMNS} FROM sessions s WHERE s.session = ?1 AND s.ended IS NULL");
     one(conn, &sql, [&session.as_bytes()[..]], read)
-}
-
-/// Whether a live session has this host.
-pub(crate) fn has_host(conn: &Connection, host: SessionHostId) -> Result<bool, StoreError> {
-    let sql = "SELECT 1 FROM sessions WHERE host = ?1 AND ended IS NULL";
-    Ok(one(conn, sql, [&host.as_bytes()[..]], |_| Ok(()))?.is_some())
 }
 
 /// The live session on a tablet.

@@ -9,7 +9,7 @@ use preau_shared::{
 };
 use rusqlite::{Connection, params};
 
-use super::{change, one};
+use super::{all, change, one};
 
 pub(super) const CREATE: &str = "
     CREATE TABLE terms(audience TEXT PRIMARY KEY, version BLOB NOT NULL, text TEXT NOT NULL)
@@ -34,10 +34,12 @@ pub(crate) fn own(conn: &Connection, audience: Audience) -> Result<Option<Charte
     Ok(text.and_then(|text| Charter::parse(text.as_bytes()).ok()))
 }
 
-/// The version of the school's own charter for these, if it wrote one.
-pub(crate) fn own_version(conn: &Connection, audience: Audience) -> Result<Option<Version>, StoreError> {
-    let sql = "SELECT version FROM terms WHERE audience = ?1";
-    one(conn, sql, [audience.as_str()], |row| Ok(Version(row.get(0)?)))
+/// The versions of the charters that the school wrote itself.
+pub(crate) fn own_versions(conn: &Connection) -> Result<Vec<(Audience, Version)>, StoreError> {
+    let rows = all(conn, "SELECT audience, version FROM terms", [], |row| {
+        Ok((row.get::<_, String>(0)?, Version(row.get(1)?)))
+    })?;
+    Ok(rows.into_iter().filter_map(|(word, version)| Some((Audience::from_word(&word)?, version))).collect())
 }
 
 /// Somebody understood these words; false when that is no news.

@@ -90,7 +90,7 @@ pub(crate) fn follow(conn: &Connection, tablet: &Tablet) -> Result<(), StoreErro
     if state != life.state {
         tablet_life::set(conn, tablet.id, state, None)?;
         if let Some(session) = sessions::live_on(conn, tablet.id)? {
-            sessions::end(conn, session.id, session.opened, Why::Staff)?;
+            sessions::end(conn, &session, session.opened, Why::Staff)?;
         }
     }
     Ok(())

@@ -22,12 +22,12 @@ use crate::{
     },
 };
 
-/// A tablet of nobody becomes hers by her sign-in, inside the caller's commit. A pair claims nothing, whoever was let in
+/// In this turn of the school's accounts, a tablet of nobody becomes hers by her sign-in, inside the caller's commit. A pair claims nothing, whoever was let in
 /// neither, and nobody gets a second one.
 pub(crate) fn claim(
     conn: &Connection,
     book: &Book,
-    tablet: TabletId,
+    (tablet, turn): (TabletId, Option<i64>),
     (who, how): (&[Human], How),
 ) -> Result<(), Trouble> {
     let [pupil] = who else { return Ok(()) };
@@ -35,7 +35,7 @@ pub(crate) fn claim(
         How::Badge | How::Account => !pupil.is_staff(),
         How::Pair | How::Guest | How::LetIn => false,
     };
-    let Some(turn) = school::one_account(conn)?.filter(|_| claims) else { return Ok(()) };
+    let Some(turn) = turn.filter(|_| claims) else { return Ok(()) };
     if tablets::owner(conn, tablet)?.is_some() || !tablets::owned_by(conn, pupil.id)?.is_empty() {
         return Ok(());
     }

@@ -17,6 +17,7 @@ use preau_shared::{
     wire::Role,
 };
 
+use super::bearers::Bearer;
 use crate::{
     app::App,
     sign_in::staff,
@@ -81,6 +82,22 @@ impl FromRequestParts<App> for Tablet {
     }
 }
 
+impl FromRequestParts<App> for Bearer {
+    type Rejection = Problem;
+    async fn from_request_parts(parts: &mut Parts, app: &App) -> Result<Self, Problem> {
+        std::future::ready(()).await;
+        let text = dpop_token(&parts.headers).ok_or_else(|| Problem::new(Refusal::TabletUnknown))?;
+        let token = sha256(text.as_bytes());
+        if let Some((tablet, key)) = app.bearers.find(&token) {
+            prove(app, parts, text, key)?;
+            return Ok(Self { tablet, token });
+        }
+        let Tablet(life) = Tablet::from_request_parts(parts, app).await?;
+        app.bearers.keep(token, life.tablet, life.key);
+        Ok(Self { tablet: life.tablet, token })
+    }
+}
+
 /// A program bound to a tablet.
 #[derive(Debug)]
 pub(crate) struct Agent(pub(crate) Bound);
@@ -127,7 +144,7 @@ impl FromRequestParts<App> for InSession {
         let found = app.reader.read(|conn| {
             let session = match unrecorded {
                 Some(session) => Some(session),
-                None => sessions::by_token(conn, &hash)?,
+                None => sessions::by_token(conn, token)?,
             };
             let Some(session) = session else { return Ok::<_, Trouble>(None) };
             Ok(tablet_life::find(conn, session.tablet)?.map(|life| (session, life.key)))

@@ -21,7 +21,7 @@ use super::{
     api::{agents, badges, charter, events, frames, head, newcomers, safe, secrets, sessions, staff, tablets, work},
     body, page, session_host, shell, sounds, tablet, teacher,
 };
-use crate::app::App;
+use crate::{app::App, sign_in::frames::Place};
 
 static DPOP_NONCE: HeaderName = HeaderName::from_static("dpop-nonce");
 
@@ -39,9 +39,7 @@ pub(crate) fn routes(app: App) -> Router {
         .merge(page::routes())
         .merge(shell::routes())
         .merge(sounds::routes(recordings))
-        .layer(middleware::from_fn_with_state(app.clone(), door))
-        .layer(middleware::from_fn(move |request, next| reply::localise(Arc::clone(&words), request, next)))
-        .layer(middleware::from_fn_with_state(session_host::Site::of(app), session_host::door))
+        .layer(middleware::from_fn_with_state(session_host::Site::of(app), door))
 }
 
 /// The contract of ARCHITECTURE §5.2. Who calls is settled by each handler's first argument ([`super::caller`]).
@@ -109,25 +107,27 @@ fn api() -> Router<App> {
         .route("/api/v1/substitutes/{id}/end", post(newcomers::end_substitute))
 }
 
-/// What every request passes: its body is read and bounded, one request's panic is one problem and the box goes on; every
-/// answer of the API carries the nonce of the next proof and is never kept by a cache.
-async fn door(State(app): State<App>, request: Request, next: Next) -> Response {
+/// What every request passes, in one layer, since each costs the badge's way a few allocations: a session's host answers by
+/// itself; problems speak the caller's language.
+async fn door(State(site): State<Arc<session_host::Site>>, request: Request, next: Next) -> Response {
+    if let Some(answer) = site.answer(&request) {
+        return answer;
+    }
+    let lang = reply::asked_in(request.headers());
+    let response = guarded(&site.app, request, next).await;
+    reply::in_words(&site.app.words, lang, response)
+}
+
+/// A body is read and bounded, one request's panic is one problem and the box goes on; every answer of the API carries the
+/// nonce of the next proof and is never kept by a cache.
+async fn guarded(app: &App, request: Request, next: Next) -> Response {
     let is_api = request.uri().path().starts_with("/api/");
-    let place = (request.uri().path() == frames::PATH).then(|| frames::place(&app, &request));
-    let answered = async {
-        let (_place, most) = match place {
-            None => (None, (MAX_BODY_BYTES, body::MAX_TIME)),
-            Some(Ok(place)) => (Some(place), (frames::MAX_BYTES, frames::MAX_TIME)),
-            Some(Err(why)) => return body::turned_away(request, frames::MAX_TIME, why).await,
-        };
-        match body::bounded(request, most).await {
-            Ok(request) => next.run(request).await,
-            Err(refused) => refused,
-        }
-    };
-    let mut response = match AssertUnwindSafe(answered).catch_unwind().await {
-        Ok(response) => response,
-        Err(_) => Problem::failed(&"a handler panicked").into_response(),
+    let mut response = match received(app, request).await {
+        Ok((request, _place)) => AssertUnwindSafe(next.run(request))
+            .catch_unwind()
+            .await
+            .unwrap_or_else(|_| Problem::failed(&"a handler panicked").into_response()),
+        Err(refused) => refused,
     };
     if is_api {
         if let Ok(value) = HeaderValue::from_str(&app.nonces.current(app.clock.elapsed())) {
@@ -136,4 +136,20 @@ async fn door(State(app): State<App>, request: Request, next: Next) -> Response 
         response.headers_mut().entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
     }
     response
+}
+
+/// The request with its body, and the place of a camera frame while it is decoded; or the refusal. On the heap, and gone
+/// before the handler runs: every request that waits would hold it else.
+async fn received(app: &App, request: Request) -> Result<(Request, Option<Place>), Response> {
+    if request.uri().path() != frames::PATH {
+        let request = Box::pin(body::bounded(request, (MAX_BODY_BYTES, body::MAX_TIME))).await?;
+        return Ok((request, None));
+    }
+    match frames::place(app, &request) {
+        Ok(place) => {
+            let request = Box::pin(body::bounded(request, (frames::MAX_BYTES, frames::MAX_TIME))).await?;
+            Ok((request, Some(place)))
+        }
+        Err(why) => Err(Box::pin(body::turned_away(request, frames::MAX_TIME, why)).await),
+    }
 }

@@ -9,9 +9,8 @@ use std::{fmt, sync::Arc};
 
 use askama::Template;
 use axum::{
-    extract::{Request, State},
+    extract::Request,
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
-    middleware::Next,
     response::{IntoResponse as _, Response},
 };
 use preau_shared::{ids::SessionHostId, wire::SESSION_HOST};
@@ -105,9 +104,8 @@ impl Hosts {
 }
 
 /// What the hosts of sessions are served from.
-#[derive(Clone)]
 pub(crate) struct Site {
-    app: App,
+    pub(crate) app: App,
     version: Arc<str>,
 }
 
@@ -119,8 +117,20 @@ impl fmt::Debug for Site {
 
 impl Site {
     /// Of this box.
-    pub(crate) fn of(app: App) -> Self {
-        Self { app, version: page::version().into() }
+    pub(crate) fn of(app: App) -> Arc<Self> {
+        Arc::new(Self { app, version: page::version().into() })
+    }
+
+    /// What is asked of a session's host; everything else goes on to the box's own pages and API.
+    pub(crate) fn answer(&self, request: &Request) -> Option<Response> {
+        let host = caller::host_in(request.uri(), request.headers())?;
+        let (asked, origin) = self.app.hosts.asked(host)?;
+        let Asked::Session(host) = asked else { return Some(nothing()) };
+        Some(match (request.method(), request.uri().path()) {
+            (&Method::GET, "/") => page(self, host, request.headers(), &origin),
+            (&Method::GET, "/clear") => cleared(&origin),
+            _ => nothing(),
+        })
     }
 }
 
@@ -135,25 +145,12 @@ struct SessionPage<'a> {
     imported: &'static [&'static str],
 }
 
-/// Answers what is asked of a session's host; everything else goes on to the box's own pages and API.
-pub(crate) async fn door(State(site): State<Site>, request: Request, next: Next) -> Response {
-    let host = caller::host_in(request.uri(), request.headers());
-    let Some((asked, origin)) = host.and_then(|host| site.app.hosts.asked(host)) else {
-        return next.run(request).await;
-    };
-    let Asked::Session(host) = asked else { return nothing() };
-    match (request.method(), request.uri().path()) {
-        (&Method::GET, "/") => page(&site, host, request.headers(), &origin),
-        (&Method::GET, "/clear") => cleared(&origin),
-        _ => nothing(),
-    }
-}
-
 /// The page of a live session; none of another.
 fn page(site: &Site, host: SessionHostId, asked: &HeaderMap, origin: &str) -> Response {
-    match site.app.reader.read(|conn| sessions::has_host(conn, host)) {
-        Ok(true) => {}
-        Ok(false) => return nothing(),
+    let Some(session) = site.app.seats.of_host(host) else { return nothing() };
+    match site.app.reader.read(|conn| sessions::find_live(conn, session)) {
+        Ok(Some(live)) if live.host == Some(host) => {}
+        Ok(_) => return nothing(),
         Err(error) => {
             tracing::error!(%error, "whose page this is could not be read");
             return StatusCode::INTERNAL_SERVER_ERROR.into_response();

@@ -122,10 +122,12 @@ async fn of_two_sign_ins_on_one_tablet_one_wins_and_a_child_sits_at_one_tablet()
         .read(|c| crate::store::tablet_life::by_key(c, &one.key.jwk().thumbprint().expect("key")))
         .expect("read")
         .expect("life");
+    let token = preau_shared::keys::sha256(one.token.as_deref().expect("token").as_bytes());
+    let bearer = super::bearers::Bearer { tablet: life.tablet, token };
     let ask = |payload: &str| preau_shared::wire::SignIn { badge: Some(payload.into()), ..Default::default() };
     let (a, b) = tokio::join!(
-        crate::sign_in::scan::open(&school.app, &life, ask(&school.lina.2), None),
-        crate::sign_in::scan::open(&school.app, &life, ask(&school.noe.2), None),
+        crate::sign_in::scan::open(&school.app, bearer, ask(&school.lina.2), None),
+        crate::sign_in::scan::open(&school.app, bearer, ask(&school.noe.2), None),
     );
     assert!(a.is_ok() != b.is_ok(), "one of {a:?} and {b:?}");
     let winner = if a.is_ok() { &school.lina.2 } else { &school.noe.2 };
@@ -133,6 +135,16 @@ async fn of_two_sign_ins_on_one_tablet_one_wins_and_a_child_sits_at_one_tablet()
     let left = one.me().await;
     assert_eq!(left.body["state"], "wiping", "{}", left.body);
     assert!(left.body["wipe"]["wipe_id"].is_string());
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_that_memory_knows_ends_with_the_tablets_next_enrolment() {
+    let school = School::open().await;
+    let mut one = school.tablet("T01").await;
+    assert_eq!(one.scan("no badge").await.code(), (400, "badge_malformed"));
+    let mut anew = school.tablet("T01").await;
+    assert_eq!(one.scan(&school.lina.2).await.code(), (401, "tablet_unknown"), "its token was replaced");
+    assert_eq!(anew.scan(&school.lina.2).await.status, 201);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -3,13 +3,9 @@
 //! A *refusal* is an expected answer: stable `code`, a sentence and the next thing to do, in the language asked for. A
 //! *failure* is ours: the caller sees a number, the log has the cause under the same number.
 
-use std::sync::Arc;
-
 use axum::{
     Json,
-    extract::Request,
-    http::{HeaderValue, StatusCode, header},
-    middleware::Next,
+    http::{HeaderMap, HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde_json::{Map, Value, json};
@@ -97,7 +93,7 @@ impl Problem {
 }
 
 impl IntoResponse for Problem {
-    /// Status and the problem itself as an extension: [`localise`] writes the body in the language asked for.
+    /// Status and the problem itself as an extension: [`in_words`] writes the body in the language asked for.
     fn into_response(self) -> Response {
         let mut response = status_of(self.refusal).into_response();
         if let Some(seconds) = self.retry_after_s {
@@ -112,12 +108,14 @@ fn status_of(refusal: Refusal) -> StatusCode {
     StatusCode::from_u16(refusal.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR)
 }
 
-/// Middleware: writes the body of every [`Problem`] in the caller's language, and turns axum's own plain refusals (body
-/// too large, unknown path, wrong method) into problems, so that every error a client sees has one form.
-pub async fn localise(catalogue: Arc<Catalogue>, request: Request, next: Next) -> Response {
-    let asked = request.headers().get(header::ACCEPT_LANGUAGE).and_then(|h| h.to_str().ok()).unwrap_or_default();
-    let lang = Lang::asked(asked);
-    let mut response = next.run(request).await;
+/// The language that a request asks for.
+pub fn asked_in(headers: &HeaderMap) -> Lang {
+    Lang::asked(headers.get(header::ACCEPT_LANGUAGE).and_then(|h| h.to_str().ok()).unwrap_or_default())
+}
+
+/// Writes the body of a [`Problem`] in the caller's language, and turns axum's own plain refusals (body too large, unknown
+/// path, wrong method) into problems, so that every error a client sees has one form: for the outermost layer.
+pub fn in_words(catalogue: &Catalogue, lang: Lang, mut response: Response) -> Response {
     let problem = match response.extensions_mut().remove::<Problem>() {
         Some(problem) => problem,
         None => match plain_refusal(&response) {
@@ -126,7 +124,7 @@ pub async fn localise(catalogue: Arc<Catalogue>, request: Request, next: Next) -
         },
     };
     let headers = response.headers().clone();
-    let mut answer = (response.status(), Json(problem.body(&catalogue, lang))).into_response();
+    let mut answer = (response.status(), Json(problem.body(catalogue, lang))).into_response();
     for (name, value) in &headers {
         if name != header::CONTENT_TYPE && name != header::CONTENT_LENGTH {
             answer.headers_mut().append(name, value.clone());

@@ -40,6 +40,7 @@ fn holder(n: u8, role: Role) -> Holder {
         older: vec![],
         person: Some(person(n, role)),
         enrolled: true,
+        classes: vec![],
         secrets: vec![],
         activation: None,
         factor: None,

@@ -21,19 +21,20 @@ use crate::{
     },
     store::{Trouble, seats::SESSION_LASTS},
     web::{
+        bearers::Bearer,
         body::Json,
-        caller::{From, InSession, Tablet},
+        caller::{From, InSession},
     },
 };
 
 /// `POST /api/v1/sessions`.
 pub(crate) async fn open(
     State(app): State<App>,
-    tablet: Tablet,
+    bearer: Bearer,
     From(address): From,
     Json(ask): Json<SignIn>,
 ) -> Result<(StatusCode, Answer<SessionOpened>), Problem> {
-    let opened = scan::open(&app, &tablet.0, ask, address).await?;
+    let opened = scan::open(&app, bearer, ask, address).await?;
     Ok((StatusCode::CREATED, Answer(opened)))
 }
 
@@ -44,9 +45,9 @@ pub(crate) async fn current(
     From(address): From,
 ) -> Result<Answer<SessionOpened>, Problem> {
     app.seats.beat(session.id, address, app.clock.elapsed());
-    let read = app
-        .reader
-        .read(|conn| Welcome::read(conn, (&app.offers, app.clock.stamp()), &session, Party::of(conn, &session)?));
+    let read = app.reader.read(|conn| {
+        Welcome::read(conn, (&*app.offers.settled(conn)?, app.clock.stamp()), &session, Party::of(conn, &session)?)
+    });
     let welcome = read.map_err(Trouble::from)?;
     let opened = welcome.answer(&app.words, &session, None);
     let recorded = app.unrecorded.find(session.id).is_none();
@@ -94,9 +95,9 @@ pub(crate) async fn class(
     Json(ask): Json<WorksWith>,
 ) -> Result<Answer<SessionOpened>, Problem> {
     let session = which_class::choose(&app, session, ask.class_id).await?;
-    let read = app
-        .reader
-        .read(|conn| Welcome::read(conn, (&app.offers, app.clock.stamp()), &session, Party::of(conn, &session)?));
+    let read = app.reader.read(|conn| {
+        Welcome::read(conn, (&*app.offers.settled(conn)?, app.clock.stamp()), &session, Party::of(conn, &session)?)
+    });
     Ok(Answer(read.map_err(Trouble::from)?.answer(&app.words, &session, None)))
 }
 

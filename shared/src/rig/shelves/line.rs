@@ -149,10 +149,12 @@ pub(super) fn append<S: Sql + ?Sized>(
     item: &Item,
 ) -> Result<u64, ShelfError> {
     conn.guard(shelf.as_key())?;
-    let (line, last) = next(conn, shelf, origin)?;
+    let Line { line, last, .. } = open(conn, shelf, origin)?;
+    let last = last.saturating_add(1);
+    conn.execute("UPDATE replica_lines SET last = ?2 WHERE line = ?1", values![line, sql(last)])?;
     match item {
         Item::Entry { .. } | Item::Gone { entry: true, .. } => {
-            keep_entry(conn, line, number(last), item, now)?;
+            keep_entry(conn, line, last, item, now)?;
         }
         Item::First { .. }
         | Item::Change { .. }
@@ -163,11 +165,11 @@ pub(super) fn append<S: Sql + ?Sized>(
             let body = postcard::to_stdvec(item).map_err(|_| StoreError::Unreadable("an item"))?;
             conn.execute(
                 "INSERT INTO replica_items (line, number, kind, body, committed) VALUES (?1, ?2, ?3, ?4, ?5)",
-                values![line, last, KIND_OTHER, &body, now.0],
+                values![line, sql(last), KIND_OTHER, &body, now.0],
             )?;
         }
     }
-    Ok(number(last))
+    Ok(last)
 }
 
 /// Keeps an entry, own or another's; of one whose body is gone, the hole that it leaves. False when it was here already.
@@ -206,24 +208,6 @@ pub(super) fn entry_gone<S: Sql + ?Sized>(conn: &S, line: i64, number: u64, hash
         values![line, sql(number), nothing, hash],
     )?;
     Ok(())
-}
-
-fn next<S: Sql + ?Sized>(conn: &S, shelf: &Shelf, origin: &Origin) -> Result<(i64, i64), ShelfError> {
-    let give = || {
-        conn.first(
-            "UPDATE replica_lines SET last = last + 1 WHERE shelf = ?1 AND box = ?2 AND incarnation = ?3
-             RETURNING line, last",
-            values![shelf.as_key(), origin.box_id.as_bytes(), origin.incarnation.cast_signed()],
-        )
-    };
-    let row = match give()? {
-        Some(row) => row,
-        None => {
-            open(conn, shelf, origin)?;
-            give()?.ok_or(StoreError::Unreadable("a line that was just made"))?
-        }
-    };
-    Ok((row.int(0)?, row.int(1)?))
 }
 
 /// What is held, per shelf and origin, in runs.
