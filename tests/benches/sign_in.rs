@@ -5,10 +5,12 @@
 //! *Side by side*: bursts at the box and at a bare axum handler take turns. Both run the same listener with as many
 //! threads, check the same proofs with the same code and answer as many bytes; the client is the same, its proofs are made
 //! beforehand and its connections are warm. Each tablet signs in once a burst; between two bursts, unmeasured, all leave
-//! and are wiped. Capacity is taken with a connection for every tablet. The time that a child waits is taken with
+//! and are wiped. Capacity is taken with [`CONNECTIONS`] connections and a whole territory's tablets on one box. The time that a child waits is taken with
 //! [`TOGETHER`] connections at an equal load: both sides get the same moments, drawn at a rate of half the box's capacity,
 //! and each request is timed from its moment. (Connections that ask again as soon as they are answered load each side as
-//! it lets them; their times only restate throughput, by Little's law, and are shown beside.)
+//! it lets them; their times only restate throughput, by Little's law, and are shown beside.) What an fsync takes is
+//! measured in the same folder while the bare handler answers the same requests: on a machine with two cores a thread that
+//! waits for the disk waits for its turn, too. The idle machine's is shown beside.
 //! *Fsyncs* are the box's own count of commits (`preau_commits` of its metrics: the writer counts each that wrote) and
 //! those of its log's laps, which stand in the log's header.
 //! *Storms*, *waking* and *restarts* go over HTTP/2 with a connection of its own for each tablet, as browsers do it.
@@ -58,6 +60,12 @@ const TERRITORY: usize = 2_800;
 const WINDOW: Duration = Duration::from_secs(10);
 /// Turns of the two sides.
 const TURNS: usize = 12;
+/// Turns of the long bursts.
+const LONG_TURNS: usize = 7;
+/// Connections of the long bursts: the tablets of a school three times over.
+const CONNECTIONS: u32 = 480;
+/// Milliseconds of a second.
+const MS: f64 = 1e3;
 /// Fsyncs that are timed between two turns.
 const FSYNCS: usize = 25;
 /// Storms of a school, and times that its tablets wake together.
@@ -105,15 +113,17 @@ fn bench(words: &[String]) -> Result<Vec<String>> {
         let dir = tempdir()?;
         let (mut school, territory) = schools(dir.path()).await?;
         let mut tablets = school.tablets(TABLETS).await.context("enrolment")?;
+        let mut many = territory.tablets(TERRITORY).await.context("enrolment")?;
         let dice = Seeded::new(seed);
         let named = |part: &str| words.iter().any(|word| word == part);
         let asked = |part: &str| named(part) || !["beside", "storms", "restarts", "pauses"].into_iter().any(named);
         let mut tables = Vec::new();
         if asked("beside") {
-            tables.push(beside(&school, &mut tablets, (dir.path(), &dice)).await.context("side by side")?);
+            tables.push(rates(&territory, &mut many).await.context("side by side")?);
+            tables.push(waits(&school, &mut tablets, (dir.path(), &dice)).await.context("a class's tablets")?);
         }
         if asked("storms") {
-            tables.push(storms(&school, &mut tablets, &territory, &dice).await.context("storms")?);
+            tables.push(storms((&school, &mut tablets), (&territory, &mut many), &dice).await.context("storms")?);
         }
         if asked("restarts") {
             tables.push(restarts(&mut school, &mut tablets).await.context("restarts")?);
@@ -140,67 +150,102 @@ async fn schools(dir: &Path) -> Result<(School, School)> {
 }
 
 /// Both sides in turns.
-async fn beside(school: &School, tablets: &mut Crowd, (dir, dice): (&Path, &Seeded)) -> Result<Table> {
-    let all = u32::try_from(TABLETS)?;
-    let (door, cpu) = (&school.door, || school.boxed.cpu());
-    let warm = tablets.sign_in(door, (TOGETHER, &[]), cpu).await?;
-    tablets.leave(door).await?;
-    let bare = Bare::start(&school.boxed.home, warm.body_bytes / TABLETS).await?;
-    let (mut ours, mut theirs, mut fsyncs) = (Vec::new(), Vec::new(), Vec::new());
-    let (mut paced, mut paced_bare) = (Vec::new(), Vec::new());
-    let (mut crowded, mut crowded_bare, mut syncs) = (Vec::new(), Vec::new(), Vec::new());
-    for _ in 0..TURNS {
-        let half = Duration::from_secs_f64(count(TABLETS) / (warm.rate() / 2.0));
-        let due = moments(half, dice)?;
-        for (pace, boxes, bares) in [
-            ((TOGETHER, [].as_slice()), &mut ours, &mut theirs),
-            ((TOGETHER, due.as_slice()), &mut paced, &mut paced_bare),
-            ((all, [].as_slice()), &mut crowded, &mut crowded_bare),
-        ] {
-            let before = disk::syncs(&school.boxed).await?;
-            boxes.push(tablets.sign_in(door, pace, cpu).await?);
-            syncs.push((pace.0, pace.1.is_empty(), disk::syncs(&school.boxed).await? - before));
-            tablets.leave(door).await?;
-            bares.push(tablets.sign_in(&bare.door, pace, || bare.cpu()).await?);
-            tablets.forget();
-        }
-        fsyncs.extend(disk::fsyncs(dir, FSYNCS)?);
+#[derive(Debug, Default)]
+struct Turns {
+    boxes: Vec<Burst>,
+    bares: Vec<Burst>,
+    /// Fsyncs of the box's database for a sign-in.
+    syncs: Vec<f64>,
+}
+
+impl Turns {
+    /// Every tablet signs in at the box and leaves, then at the bare handler; what the disk did meanwhile.
+    async fn take(
+        &mut self,
+        (school, bare): (&School, &Bare),
+        tablets: &mut Crowd,
+        (pace, disk): ((u32, &[Duration]), Option<&Path>),
+    ) -> Result<Vec<f64>> {
+        let (door, before) = (&school.door, disk::syncs(&school.boxed).await?);
+        self.boxes.push(tablets.sign_in(door, pace, || school.boxed.cpu()).await?);
+        let made = disk::syncs(&school.boxed).await?.saturating_sub(before);
+        self.syncs.push(count(made) / count(tablets.tablets.len()));
+        tablets.leave(door).await?;
+        let beside = disk.map(disk::Beside::start).transpose()?;
+        self.bares.push(tablets.sign_in(&bare.door, pace, || bare.cpu()).await?);
+        tablets.forget();
+        beside.map_or(Ok(Vec::new()), disk::Beside::stop)
     }
-    let per_sign_in = |hands: u32, eager: bool| {
-        let of = syncs.iter().filter(|(h, e, _)| (*h, *e) == (hands, eager));
-        median(of.map(|(_, _, syncs)| count(*syncs) / count(TABLETS)).collect())
-    };
-    let cpu =
-        |bursts: &[Burst]| bursts.iter().map(|b| b.cpu).sum::<Duration>().as_secs_f64() / count(bursts.len() * TABLETS);
-    let (fsync, ms) = (median(fsyncs), 1e3);
-    let mut table = Table::new(format!("A box beside a bare handler: medians of {TURNS} turns of {TABLETS} sign-ins"));
-    table.shown("an fsync of a page in the box's folder", fsync * ms, "ms");
-    let (rate, bare_rate) = (of(&crowded, Burst::rate), of(&crowded_bare, Burst::rate));
-    table.shown(format!("{TABLETS} connections: durable sign-ins a second"), rate, "/s");
+
+    fn show_costs(&self, table: &mut Table) {
+        table.shown("… fsyncs for a sign-in", median(self.syncs.clone()), "");
+        table.shown("… processor for a sign-in", of(&self.boxes, Burst::cpu_each) * MS, "ms");
+        table.shown("… bare, processor", of(&self.bares, Burst::cpu_each) * MS, "ms");
+    }
+
+    /// Median, and p99 of the box and of the bare handler, in milliseconds.
+    fn show_times(&self, table: &mut Table) -> (f64, f64) {
+        let at = |hundredths| move |burst: &Burst| percentile(burst.each.clone(), hundredths) * MS;
+        table.shown("… a sign-in, median", of(&self.boxes, at(50)), "ms");
+        table.shown("… bare, median", of(&self.bares, at(50)), "ms");
+        table.shown("… bare, p99", of(&self.bares, at(99)), "ms");
+        (of(&self.boxes, at(99)), of(&self.bares, at(99)))
+    }
+}
+
+/// A bare handler that answers as many bytes as this box; unmeasured, everybody signs in once.
+async fn warm(school: &School, tablets: &mut Crowd, hands: u32) -> Result<(Bare, Burst)> {
+    let warm = tablets.sign_in(&school.door, (hands, &[]), || school.boxed.cpu()).await?;
+    tablets.leave(&school.door).await?;
+    let bare = Bare::start(&school.boxed.home, warm.body_bytes / tablets.tablets.len()).await?;
+    Ok((bare, warm))
+}
+
+/// Sign-ins a second. The bursts are long, so that their beginnings and ends, in which somebody waits for somebody else,
+/// count for little.
+async fn rates(school: &School, tablets: &mut Crowd) -> Result<Table> {
+    let ((bare, _), mut turns) = (warm(school, tablets, CONNECTIONS).await?, Turns::default());
+    for _ in 0..LONG_TURNS {
+        turns.take((school, &bare), tablets, ((CONNECTIONS, &[]), None)).await?;
+    }
+    let title = format!("A box beside a bare handler: medians of {LONG_TURNS} turns of {TERRITORY} sign-ins");
+    let (rate, bare_rate) = (of(&turns.boxes, Burst::rate), of(&turns.bares, Burst::rate));
+    let mut table = Table::new(title);
+    table.shown(format!("{CONNECTIONS} connections: durable sign-ins a second"), rate, "/s");
     table.shown("… bare handler", bare_rate, "/s");
     table.least("… box ÷ bare", rate / bare_rate, "x", 0.6);
-    table.shown("… fsyncs for a sign-in", per_sign_in(all, true), "");
-    table.shown("… processor for a sign-in", cpu(&crowded) * ms, "ms");
-    table.shown("… bare, processor", cpu(&crowded_bare) * ms, "ms");
-    let (rate, bare_rate) = (of(&ours, Burst::rate), of(&theirs, Burst::rate));
+    turns.show_costs(&mut table);
+    Ok(table)
+}
+
+/// What a child of a class waits.
+async fn waits(school: &School, tablets: &mut Crowd, (dir, dice): (&Path, &Seeded)) -> Result<Table> {
+    let (bare, warm) = warm(school, tablets, TOGETHER).await?;
+    let half = Duration::from_secs_f64(count(TABLETS) / (warm.rate() / 2.0));
+    let (mut eager, mut paced, mut idle, mut busy) = (Turns::default(), Turns::default(), Vec::new(), Vec::new());
+    for _ in 0..TURNS {
+        eager.take((school, &bare), tablets, ((TOGETHER, &[]), None)).await?;
+        let due = moments(half, dice)?;
+        busy.extend(paced.take((school, &bare), tablets, ((TOGETHER, &due), Some(dir))).await?);
+        idle.extend(disk::fsyncs(dir, FSYNCS)?);
+    }
+    let mut table = Table::new(format!("What a child waits: medians of {TURNS} turns of {TABLETS} sign-ins"));
+    let (rate, bare_rate) = (of(&eager.boxes, Burst::rate), of(&eager.bares, Burst::rate));
     table.shown(format!("{TOGETHER} connections: durable sign-ins a second"), rate, "/s");
     table.shown("… bare handler", bare_rate, "/s");
     table.shown("… box ÷ bare", rate / bare_rate, "x");
-    table.shown("… fsyncs for a sign-in", per_sign_in(TOGETHER, true), "");
-    table.shown("… processor for a sign-in", cpu(&ours) * ms, "ms");
-    table.shown("… bare, processor", cpu(&theirs) * ms, "ms");
-    let at = |hundredths| move |burst: &Burst| percentile(burst.each.clone(), hundredths);
-    for (side, bursts) in [("a sign-in", &ours), ("bare", &theirs)] {
-        table.shown(format!("… {side}, median"), of(bursts, at(50)) * ms, "ms");
-        table.shown(format!("… {side}, p99"), of(bursts, at(99)) * ms, "ms");
-    }
-    table.shown(format!("{TOGETHER} connections, equal load on both sides"), of(&paced, Burst::rate), "/s");
-    table.shown("… fsyncs for a sign-in", per_sign_in(TOGETHER, false), "");
-    table.shown("… a sign-in, median", of(&paced, at(50)) * ms, "ms");
-    table.shown("… bare, median", of(&paced_bare, at(50)) * ms, "ms");
-    let bare_p99 = of(&paced_bare, at(99)) * ms;
-    table.shown("… bare, p99", bare_p99, "ms");
-    table.most("… a sign-in, p99, beside bare + 3 fsyncs", of(&paced, at(99)) * ms, "ms", bare_p99 + 3.0 * fsync * ms);
+    eager.show_costs(&mut table);
+    let (p99, _) = eager.show_times(&mut table);
+    table.shown("… a sign-in, p99", p99, "ms");
+    let rate = of(&paced.boxes, Burst::rate);
+    table.shown(format!("{TOGETHER} connections, equal load on both sides"), rate, "/s");
+    paced.show_costs(&mut table);
+    table.shown("… an fsync of a page, machine idle", median(idle) * MS, "ms");
+    table.shown("… an fsync of a page, p99 beside the bare handler's load", percentile(busy.clone(), 99) * MS, "ms");
+    let fsync = median(busy) * MS;
+    table.shown("… an fsync of a page, beside the bare handler's load", fsync, "ms");
+    let (p99, bare_p99) = paced.show_times(&mut table);
+    table.most("… a sign-in, p99, beside bare + 3 fsyncs", p99, "ms", bare_p99 + 3.0 * fsync);
     Ok(table)
 }
 
@@ -217,7 +262,11 @@ fn of(bursts: &[Burst], figure: impl Fn(&Burst) -> f64) -> f64 {
 }
 
 /// Whole schools at once, pages open; then tablets that wake together.
-async fn storms(school: &School, tablets: &mut Crowd, territory: &School, dice: &Seeded) -> Result<Table> {
+async fn storms(
+    (school, tablets): (&School, &mut Crowd),
+    (territory, many): (&School, &mut Crowd),
+    dice: &Seeded,
+) -> Result<Table> {
     let mut table = Table::new(format!("Storms on one box, line cut, every scan within {} s", WINDOW.as_secs()));
     let (mut each, mut refused) = (Vec::new(), Vec::new());
     for _ in 0..STORMS {
@@ -228,7 +277,6 @@ async fn storms(school: &School, tablets: &mut Crowd, territory: &School, dice: 
         tablets.leave(&school.door).await?;
     }
     shown(&mut table, &format!("{SCHOOL_TWICE} tablets, {STORMS} times"), each, (&refused, 500.0));
-    let mut many = territory.tablets(TERRITORY).await?;
     let storm = page::storm(&territory.door, &mut many.tablets, WINDOW, dice).await?;
     shown(&mut table, &format!("{TERRITORY} tablets"), storm.each, (&storm.refused, 2_000.0));
     let mut woken = Vec::new();

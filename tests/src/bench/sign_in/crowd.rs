@@ -184,6 +184,11 @@ pub struct Burst {
 }
 
 impl Burst {
+    /// Processor time of the server for a sign-in, in seconds.
+    pub fn cpu_each(&self) -> f64 {
+        self.cpu.as_secs_f64() / crate::bench::table::count(self.each.len())
+    }
+
     /// Sign-ins a second.
     pub fn rate(&self) -> f64 {
         crate::bench::table::count(self.each.len()) / self.seconds
