@@ -39,8 +39,10 @@ pub(super) const ADD_HOST: &str = "
     ALTER TABLE sessions ADD COLUMN host BLOB;
     CREATE UNIQUE INDEX sessions_by_host ON sessions(host) WHERE host IS NOT NULL;";
 
-/// A live session is found by its number, its tablet or somebody of its people; nothing else is kept sorted.
+/// A live session is found by its number, its tablet or somebody of its people; nothing else is kept sorted. Tokens drawn
+/// before do not carry the number: their tablets may ask for new ones.
 pub(super) const LEAN: &str = "
+    UPDATE sessions SET taken = 0 WHERE ended IS NULL;
     DROP INDEX sessions_by_token; DROP INDEX sessions_by_token_again; DROP INDEX sessions_by_host;
     DROP INDEX session_people_by_session;";
 
