@@ -9,8 +9,8 @@
 //! [`TOGETHER`] connections at an equal load: both sides get the same moments, drawn at a rate of half the box's capacity,
 //! and each request is timed from its moment. (Connections that ask again as soon as they are answered load each side as
 //! it lets them; their times only restate throughput, by Little's law, and are shown beside.) What an fsync takes is
-//! measured in the same folder while the bare handler answers the same requests: on a machine with two cores a thread that
-//! waits for the disk waits for its turn, too. The idle machine's is shown beside.
+//! measured between two turns; what it takes in the same folder while the bare handler answers the same requests is shown
+//! beside: on a machine with two cores a thread that waits for the disk waits for its turn, too.
 //! *Fsyncs* are the box's own count of commits (`preau_commits` of its metrics: the writer counts each that wrote) and
 //! those of its log's laps, which stand in the log's header.
 //! *Storms*, *waking* and *restarts* go over HTTP/2 with a connection of its own for each tablet, as browsers do it.
@@ -240,10 +240,10 @@ async fn waits(school: &School, tablets: &mut Crowd, (dir, dice): (&Path, &Seede
     let rate = of(&paced.boxes, Burst::rate);
     table.shown(format!("{TOGETHER} connections, equal load on both sides"), rate, "/s");
     paced.show_costs(&mut table);
-    table.shown("… an fsync of a page, machine idle", median(idle) * MS, "ms");
-    table.shown("… an fsync of a page, p99 beside the bare handler's load", percentile(busy.clone(), 99) * MS, "ms");
-    let fsync = median(busy) * MS;
-    table.shown("… an fsync of a page, beside the bare handler's load", fsync, "ms");
+    table.shown("… an fsync of a page beside the bare handler's load, median", median(busy.clone()) * MS, "ms");
+    table.shown("… an fsync of a page beside the bare handler's load, p99", percentile(busy, 99) * MS, "ms");
+    let fsync = median(idle) * MS;
+    table.shown("… an fsync of a page", fsync, "ms");
     let (p99, bare_p99) = paced.show_times(&mut table);
     table.most("… a sign-in, p99, beside bare + 3 fsyncs", p99, "ms", bare_p99 + 3.0 * fsync);
     Ok(table)

@@ -70,6 +70,10 @@ pub(crate) async fn open(
 ) -> Result<SessionOpened, Trouble> {
     let opened = admit(app, bearer, ask, address).await;
     if let Err(Trouble::Refused { refusal, .. } | Trouble::Asks { refusal, .. }) = &opened {
+        if *refusal == Refusal::TabletUnknown {
+            app.bearers.forget(&bearer.token);
+            return opened;
+        }
         Box::pin(note_refusal(app, bearer.tablet, *refusal)).await;
     }
     opened

@@ -180,13 +180,13 @@ pub(crate) fn find(conn: &Connection, person: PersonId) -> Result<Option<Human>,
     one(conn, &format!("SELECT {COLUMNS} FROM people p WHERE p.person = ?1"), [&person.as_bytes()[..]], read)
 }
 
-/// Reads [`COLUMNS`], from column 0 on.
 /// Given and family name, for paper that is handed to her.
 pub(crate) fn full_name(conn: &Connection, person: PersonId) -> Result<Option<String>, StoreError> {
     let sql = "SELECT trim(given_name || ' ' || family_name) FROM people WHERE person = ?1";
     one(conn, sql, [&person.as_bytes()[..]], |row| row.get(0))
 }
 
+/// Reads [`COLUMNS`], from column 0 on.
 pub(super) fn read(row: &Row<'_>) -> rusqlite::Result<Human> {
     Ok(Human {
         id: PersonId::from_bytes(row.get(0)?),

@@ -22,8 +22,8 @@ use crate::{
     },
 };
 
-/// In this turn of the school's accounts, a tablet of nobody becomes hers by her sign-in, inside the caller's commit. A pair claims nothing, whoever was let in
-/// neither, and nobody gets a second one.
+/// In this turn of the school's accounts, a tablet of nobody becomes hers by her sign-in, inside the caller's commit. A
+/// pair claims nothing, whoever was let in neither, and nobody gets a second one.
 pub(crate) fn claim(
     conn: &Connection,
     book: &Book,

@@ -55,4 +55,9 @@ impl Bearers {
         }
         kept.insert(token, (tablet, key));
     }
+
+    /// The store does not know it any more: its next request is refused before anything is done for it.
+    pub(crate) fn forget(&self, token: &[u8; 32]) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(token);
+    }
 }

@@ -122,13 +122,14 @@ async fn door(State(site): State<Arc<session_host::Site>>, request: Request, nex
 /// nonce of the next proof and is never kept by a cache.
 async fn guarded(app: &App, request: Request, next: Next) -> Response {
     let is_api = request.uri().path().starts_with("/api/");
-    let mut response = match received(app, request).await {
-        Ok((request, _place)) => AssertUnwindSafe(next.run(request))
-            .catch_unwind()
-            .await
-            .unwrap_or_else(|_| Problem::failed(&"a handler panicked").into_response()),
-        Err(refused) => refused,
+    let answered = async {
+        match received(app, request).await {
+            Ok((request, _place)) => next.run(request).await,
+            Err(refused) => refused,
+        }
     };
+    let answered = AssertUnwindSafe(answered).catch_unwind().await;
+    let mut response = answered.unwrap_or_else(|_| Problem::failed(&"a handler panicked").into_response());
     if is_api {
         if let Ok(value) = HeaderValue::from_str(&app.nonces.current(app.clock.elapsed())) {
             response.headers_mut().insert(DPOP_NONCE.clone(), value);

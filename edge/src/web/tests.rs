@@ -144,6 +144,7 @@ async fn a_token_that_memory_knows_ends_with_the_tablets_next_enrolment() {
     assert_eq!(one.scan("no badge").await.code(), (400, "badge_malformed"));
     let mut anew = school.tablet("T01").await;
     assert_eq!(one.scan(&school.lina.2).await.code(), (401, "tablet_unknown"), "its token was replaced");
+    assert_eq!(one.scan("no badge").await.code(), (401, "tablet_unknown"), "nothing is read for it any more");
     assert_eq!(anew.scan(&school.lina.2).await.status, 201);
 }
 
