@@ -327,13 +327,27 @@ impl App {
         &self,
         act: impl FnOnce(&Connection, &Book) -> Result<T, Trouble> + Send + 'static,
     ) -> Result<T, Trouble> {
-        let book = Book {
-            author: Arc::clone(&self.author),
-            shelf: self.shelf.clone(),
-            dice: Arc::clone(&self.dice),
-            now: self.clock.stamp(),
-        };
-        let done = self.writer.commit(move |conn| act(conn, &book)).await;
+        let book = self.book();
+        self.seen(self.writer.commit(move |conn| act(conn, &book)).await)
+    }
+
+    /// [`Self::commit`] for an act that refuses before it writes: an error after that takes whoever is committed with it
+    /// along.
+    pub(crate) async fn commit_bare<T: Send + 'static>(
+        &self,
+        act: impl FnOnce(&Connection, &Book) -> Result<T, Trouble> + Send + 'static,
+    ) -> Result<T, Trouble> {
+        let book = self.book();
+        self.seen(self.writer.commit_bare(move |conn| act(conn, &book)).await)
+    }
+
+    fn book(&self) -> Book {
+        let (author, dice) = (Arc::clone(&self.author), Arc::clone(&self.dice));
+        Book { author, shelf: self.shelf.clone(), dice, now: self.clock.stamp() }
+    }
+
+    /// What was done, and whether the disk failed it.
+    fn seen<T>(&self, done: Result<T, Trouble>) -> Result<T, Trouble> {
         if let Err(trouble) = &done
             && trouble.is_disk()
         {

@@ -18,6 +18,7 @@ pub(crate) mod people;
 pub(crate) mod policies;
 pub(crate) mod prints;
 pub(crate) mod quiet;
+pub(crate) mod roll;
 pub(crate) mod safe_codes;
 pub(crate) mod schema;
 pub(crate) mod school;

@@ -79,7 +79,7 @@ impl StandIn {
 }
 
 /// HMAC-SHA256(territory badge key, version ‖ identifier): all that is stored of a badge.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BadgeHash(pub [u8; 32]);
 
 impl std::fmt::Debug for BadgeHash {

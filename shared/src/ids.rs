@@ -1,14 +1,15 @@
 //! Identifiers. Each is a newtype, so that two of them cannot be swapped by mistake.
 //!
-//! All but the school's are 128 random bits, drawn once, kept for life and without meaning; they are written as
-//! 32 lower-case hexadecimal digits in JSON, on the wire of HTTP and in logs, and as 16 bytes everywhere else.
+//! All but the school's are 128 bits, drawn once and kept for life. They are random and without meaning, but that of a
+//! session, which is of UUID version 7 (RFC 9562): one that began later is greater. They are written as 32 lower-case
+//! hexadecimal digits in JSON, on the wire of HTTP and in logs, and as 16 bytes everywhere else.
 
 use std::{fmt, str::FromStr};
 
 use data_encoding::HEXLOWER;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de::Error as _};
 
-use crate::dice::Dice;
+use crate::{dice::Dice, time::Stamp};
 
 /// Why a text is not an identifier.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -117,6 +118,20 @@ random_ids! {
     ImportId;
 }
 
+impl SessionId {
+    /// Draws that of a session that begins now: its milliseconds, then 74 random bits. A table that is sorted by it grows at
+    /// its end, however many sign in. A clock that goes back does no harm.
+    pub fn draw_at(now: Stamp, dice: &dyn Dice) -> Self {
+        let Self(mut bytes) = Self::draw(dice);
+        let [_, _, when @ ..] = now.0.to_be_bytes();
+        let [a, b, c, d, e, f, version, _, variant, ..] = &mut bytes;
+        [*a, *b, *c, *d, *e, *f] = when;
+        *version = *version & 0x0f | 0x70;
+        *variant = *variant & 0x3f | 0x80;
+        Self(bytes)
+    }
+}
+
 /// A school's national number (*unité administrative immatriculée*): seven digits and a check letter.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Uai([u8; 8]);
@@ -197,6 +212,23 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::dice::Seeded;
+
+    #[test]
+    fn a_session_that_began_later_is_greater_and_of_version_seven() {
+        let dice = Seeded::new(7);
+        let drawn: Vec<_> = (0..100).map(|n| SessionId::draw_at(Stamp(1_767_225_600_000 + n), &dice)).collect();
+        assert!(drawn.is_sorted());
+        for id in &drawn {
+            let text = id.to_string();
+            assert_eq!((text.get(12..13), text.get(..6)), (Some("7"), Some("019b76")), "{text}");
+            assert!(text.get(16..17).is_some_and(|digit| "89ab".contains(digit)), "{text}");
+        }
+        // A machine without a battery, and one whose clock is nonsense.
+        for when in [0, -1, i64::MIN, i64::MAX] {
+            SessionId::draw_at(Stamp(when), &dice);
+        }
+    }
 
     #[test]
     fn a_training_room_is_none_of_the_schools_there_can_be() {

@@ -27,7 +27,7 @@ pub(crate) fn to_choose(
     conn: &Connection,
     settled: &Settled,
     session: &Session,
-    people: &[Human],
+    people: &[Arc<Human>],
 ) -> Result<Option<Factor>, StoreError> {
     let [pupil] = people else { return Ok(None) };
     if pupil.is_staff() {
@@ -49,7 +49,7 @@ pub(crate) async fn choose(app: &App, session: Session, text: String) -> Result<
             let session = sessions::find_live(conn, session.id)?.ok_or(Refusal::SessionUnknown)?;
             let mut people = Vec::new();
             for person in &session.people {
-                people.extend(people::find(conn, *person)?);
+                people.extend(people::find(conn, *person)?.map(Arc::new));
             }
             let factor = to_choose(conn, &*offers.settled(conn)?, &session, &people)?.ok_or(Refusal::Forbidden)?;
             let pupil = people.first().ok_or(Refusal::Forbidden)?;

@@ -1,6 +1,6 @@
 //! The rule of sign-in: facts and `now` → who sits down, or why not. Pure.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use preau_shared::{
     ids::{BadgeId, ClassId},
@@ -37,7 +37,7 @@ pub(crate) enum Said {
 pub(crate) struct Opening {
     pub(crate) how: How,
     /// Who sits down; nobody for a guest.
-    pub(crate) people: Vec<Human>,
+    pub(crate) people: Vec<Arc<Human>>,
     /// A guest's class.
     pub(crate) class: Option<ClassRow>,
     /// The classes of the pupils among them.
@@ -116,7 +116,7 @@ fn is_anothers(way: &Way, facts: &Facts) -> bool {
 /// Which of her slow secrets somebody is asked for on this way; empty when none. A pupil's second factor is none of them.
 pub(crate) fn asked_of<'h>(way: &Way, holder: &'h Holder) -> Vec<&'h Credential> {
     use CredentialKind as Kind;
-    let staff = holder.person.as_ref().is_some_and(Human::is_staff);
+    let staff = holder.person.as_ref().is_some_and(|person| person.is_staff());
     let asked = |kind: CredentialKind| match (way, kind) {
         (Way::Badges(_), Kind::Pin | Kind::Password) => staff,
         (Way::Account(_), Kind::Account) => true,
@@ -130,7 +130,7 @@ pub(crate) fn asked_of<'h>(way: &Way, holder: &'h Holder) -> Vec<&'h Credential>
 }
 
 /// One of those who come in: her badge first, then whether she is of this school, then what she knows.
-pub(crate) fn admit(way: &Way, holder: &Holder, said: Said, now: Option<Stamp>) -> Result<Human, Refusal> {
+pub(crate) fn admit(way: &Way, holder: &Holder, said: Said, now: Option<Stamp>) -> Result<Arc<Human>, Refusal> {
     match way {
         Way::Badges(_) => {
             let badge = holder.badge.ok_or(Refusal::BadgeUnknown)?;
@@ -159,7 +159,7 @@ pub(crate) fn admit(way: &Way, holder: &Holder, said: Said, now: Option<Stamp>) 
         Way::Guest(_) | Way::LetIn(_) => false,
     };
     match (asked, said, way) {
-        (false, _, _) | (true, Said::Right, _) => Ok(person.clone()),
+        (false, _, _) | (true, Said::Right, _) => Ok(Arc::clone(person)),
         (true, _, Way::Account(_)) => Err(Refusal::AccountWrong),
         (true, Said::Nothing, _) => Err(Refusal::SecondFactorRequired),
         (true, Said::Wrong, _) => Err(Refusal::SecondFactorWrong),

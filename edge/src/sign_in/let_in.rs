@@ -51,7 +51,7 @@ pub(crate) async fn let_in(
             let opening =
                 decide(&way, &facts_for(conn, &settled, (tablet, state), &way, book.now)?, &[Said::Nothing], trusted)?;
             let session = Session {
-                id: SessionId::draw(book.dice.as_ref()),
+                id: SessionId::draw_at(opened, book.dice.as_ref()),
                 tablet,
                 how: opening.how,
                 people: vec![person],

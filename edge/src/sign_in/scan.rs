@@ -10,6 +10,7 @@ use preau_shared::{
     journal::{Entry, Why},
     keys::sha256,
     refusal::Refusal,
+    rig::writer::in_savepoint,
     second_factor::Secret,
     time::{ClockQuality, Stamp},
     wire::{SessionOpened, SignIn, TabletState},
@@ -325,7 +326,8 @@ impl Opening {
 
 impl Attempt {
     fn new(app: &App, bearer: Bearer, way: &Way, said: Vec<Said>) -> Self {
-        let session = SessionId::draw(app.dice.as_ref());
+        let opened = app.clock.stamp();
+        let session = SessionId::draw_at(opened, app.dice.as_ref());
         Self {
             bearer,
             way: way.clone(),
@@ -333,7 +335,7 @@ impl Attempt {
             session,
             host: SessionHostId::draw(app.dice.as_ref()),
             token: sessions::draw_token(session, app.dice.as_ref()),
-            opened: app.clock.stamp(),
+            opened,
             trusted: app.trusted_now(),
             in_memory: app.unrecorded.state(bearer.tablet),
             offers: Arc::clone(&app.offers),
@@ -378,10 +380,13 @@ impl Attempt {
 /// The commit: it is judged inside it, so that of two sign-ins on one tablet one wins.
 async fn record(app: &App, attempt: &Arc<Attempt>) -> Result<(Seated, Ended), Trouble> {
     let attempt = Arc::clone(attempt);
-    app.commit(move |conn, book| {
+    app.commit_bare(move |conn, book| {
         let seated = attempt.judge(conn)?;
-        let ended =
-            write(conn, book, (&seated.session, seated.one_account), &seated.opening, Some(&attempt.token_hash()))?;
+        let Seated { session, opening, one_account, .. } = &seated;
+        let write = |conn: &_| write(conn, book, (session, *one_account), opening, Some(&attempt.token_hash()));
+        // What only writes rows can fail by the disk alone; what edits documents may be refused.
+        let only_rows = opening.ends.is_empty() && opening.voids.is_empty() && one_account.is_none();
+        let ended = if only_rows { write(conn) } else { in_savepoint(conn, write) }?;
         Ok((seated, ended))
     })
     .await

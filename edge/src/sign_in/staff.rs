@@ -3,7 +3,7 @@
 use std::{
     collections::BTreeMap,
     net::IpAddr,
-    sync::{Mutex, PoisonError},
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
@@ -114,7 +114,7 @@ pub(crate) async fn sign_in(app: &App, ask: StaffSignIn, address: Option<IpAddr>
         }
     };
     let token = draw_token(app.dice.as_ref());
-    let (hash, who) = (sha256(token.as_bytes()), human.clone());
+    let (hash, who) = (sha256(token.as_bytes()), Arc::clone(&human));
     app.commit(move |conn, book| {
         match chosen {
             Some((code, phc)) => secrets::keep(conn, book, (&who, phc), Some(code))?,
@@ -127,7 +127,7 @@ pub(crate) async fn sign_in(app: &App, ask: StaffSignIn, address: Option<IpAddr>
     })
     .await?;
     app.touched.touch(hash, now);
-    Ok((human, token))
+    Ok((Arc::unwrap_or_clone(human), token))
 }
 
 /// Whose cookie this is, if it still counts and she still is staff.

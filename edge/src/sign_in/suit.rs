@@ -1,5 +1,7 @@
 //! How the screen suits whoever sits here: what she chose holds at every tablet of the school, offline.
 
+use std::sync::Arc;
+
 use preau_shared::{documents::person::choose_settings, refusal::Refusal, settings::Settings};
 
 use crate::{
@@ -12,7 +14,7 @@ use crate::{
 };
 
 /// What the screen is to be for these people together.
-pub(crate) fn of(people: &[Human]) -> Settings {
+pub(crate) fn of(people: &[Arc<Human>]) -> Settings {
     people.iter().map(|person| person.settings).reduce(Settings::beside).unwrap_or_default()
 }
 

@@ -28,7 +28,7 @@ use crate::store::{
 /// Everybody of a session, with what the filter and the screen need of them.
 #[derive(Debug, Clone)]
 pub(crate) struct Party {
-    pub(crate) people: Vec<Human>,
+    pub(crate) people: Vec<Arc<Human>>,
     /// A guest's class.
     pub(crate) class: Option<ClassRow>,
     /// The classes of the pupils among them.
@@ -40,7 +40,7 @@ impl Party {
     pub(crate) fn of(conn: &Connection, session: &Session) -> Result<Self, StoreError> {
         let (mut people, mut classes) = (Vec::new(), BTreeSet::new());
         for person in &session.people {
-            people.extend(people::find(conn, *person)?);
+            people.extend(people::find(conn, *person)?.map(Arc::new));
             classes.extend(classes::of_pupil(conn, *person)?);
         }
         let class = match session.class {
@@ -58,7 +58,7 @@ impl Party {
 
     /// What the filter must know.
     pub(crate) fn sitting(&self, session: &Session) -> Sitting {
-        let staff = !self.people.is_empty() && self.people.iter().all(Human::is_staff);
+        let staff = !self.people.is_empty() && self.people.iter().all(|person| person.is_staff());
         Sitting { session: session.id, levels: self.levels(), staff, host: session.host }
     }
 }
@@ -119,7 +119,7 @@ impl Welcome {
             animal: String::new(),
             level: party.class.as_ref().map(|c| c.level.clone()).unwrap_or_default(),
         };
-        let people: Vec<PersonView> = party.people.iter().map(Human::view).collect();
+        let people: Vec<PersonView> = party.people.iter().map(|person| person.view()).collect();
         SessionOpened {
             session_id: session.id,
             token,

@@ -1,7 +1,7 @@
 //! A pupil of several classes (two classes, a group, ULIS): with whom does she work now? She says so by a picture, and it
 //! holds for this session. Until then she has what all her classes have; nobody is kept waiting by the question.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use preau_shared::{ids::ClassId, refusal::Refusal, rig::writer::StoreError, wire::ClassChoice};
 use rusqlite::Connection;
@@ -32,7 +32,7 @@ pub(crate) struct Which {
 pub(crate) fn of(
     conn: &Connection,
     session: &Session,
-    (people, theirs): (&[Human], &BTreeSet<ClassId>),
+    (people, theirs): (&[Arc<Human>], &BTreeSet<ClassId>),
 ) -> Result<Which, StoreError> {
     let [_alone] = people else { return Ok(Which::default()) };
     let offered = offered(conn, theirs)?;

@@ -1,6 +1,8 @@
 //! Table `badges` (projected from `Badge` documents; a void badge stays, so that it is refused by name). The one read of a
 //! sign-in, [`facts_for`], is here; it joins people, classes, credentials, sessions and the tablet's life.
 
+use std::sync::Arc;
+
 use preau_shared::{
     badge::{BadgeHash, ShortHash},
     documents::{badge::Badge, staff::Kept},
@@ -83,7 +85,7 @@ pub(crate) struct Holder {
     /// Her badges of a lower series, which this one ends when it is used.
     pub(crate) older: Vec<BadgeId>,
     /// Whose it is; nobody when she was erased or never came to this school.
-    pub(crate) person: Option<Human>,
+    pub(crate) person: Option<Arc<Human>>,
     /// Whether she is a pupil of a class here, or staff.
     pub(crate) enrolled: bool,
     /// The classes that she is a pupil of.
@@ -137,29 +139,38 @@ pub(crate) fn holders_of(conn: &Connection, settled: &Settled, way: &Way) -> Res
     match way {
         Way::Badges(shown) => shown.iter().map(|one| of_badge(conn, settled, one)).collect(),
         Way::Account(login) => Ok(vec![of_account(conn, settled, login)?]),
-        Way::LetIn(person) => Ok(vec![holder(conn, settled, *person)?]),
+        Way::LetIn(person) => Ok(vec![seated(conn, holder(conn, settled, *person)?)?]),
         Way::Guest(_) => Ok(Vec::new()),
     }
 }
 
 fn of_badge(conn: &Connection, settled: &Settled, shown: &Shown) -> Result<Holder, StoreError> {
-    let found = match shown {
-        Shown::Code(hash) => by_hash(conn, hash)?,
-        Shown::Short(hash) | Shown::Foreign(hash) => by_short(conn, hash)?,
+    let holder = match shown {
+        Shown::Code(hash) => settled.pupils.of_badge(hash, || with_badge(conn, settled, by_hash(conn, hash)?))?,
+        Shown::Short(hash) | Shown::Foreign(hash) => with_badge(conn, settled, by_short(conn, hash)?)?,
     };
-    Ok(match found {
-        Some(badge) => {
-            let older = older_than(conn, &badge)?;
-            Holder { badge: Some(badge), older, ..holder(conn, settled, badge.person)? }
-        }
-        None => Holder::default(),
-    })
+    seated(conn, holder)
+}
+
+fn with_badge(conn: &Connection, settled: &Settled, found: Option<BadgeRow>) -> Result<Holder, StoreError> {
+    let Some(badge) = found else { return Ok(Holder::default()) };
+    let older = older_than(conn, &badge)?;
+    Ok(Holder { badge: Some(badge), older, ..holder(conn, settled, badge.person)? })
+}
+
+/// With where she sits already.
+fn seated(conn: &Connection, holder: Holder) -> Result<Holder, StoreError> {
+    let elsewhere = match &holder.person {
+        Some(person) => sessions::live_of(conn, person.id)?,
+        None => Vec::new(),
+    };
+    Ok(Holder { elsewhere, ..holder })
 }
 
 fn of_account(conn: &Connection, settled: &Settled, login: &str) -> Result<Holder, StoreError> {
     match credentials::account(conn, login)? {
         Some(account) => {
-            let held = holder(conn, settled, account.person)?;
+            let held = seated(conn, holder(conn, settled, account.person)?)?;
             let secrets = match &held.person {
                 Some(human) => staff_secrets::known(conn, human)?,
                 None => Vec::new(),
@@ -170,6 +181,7 @@ fn of_account(conn: &Connection, settled: &Settled, login: &str) -> Result<Holde
     }
 }
 
+/// Somebody, but where she sits.
 fn holder(conn: &Connection, settled: &Settled, person: PersonId) -> Result<Holder, StoreError> {
     let Some(human) = people::find(conn, person)? else { return Ok(Holder::default()) };
     let classes = classes::of_pupil(conn, person)?;
@@ -181,13 +193,13 @@ fn holder(conn: &Connection, settled: &Settled, person: PersonId) -> Result<Hold
     Ok(Holder {
         badge: None,
         older: Vec::new(),
-        person: Some(human),
+        person: Some(Arc::new(human)),
         enrolled,
         classes,
         factor,
         secrets,
         activation,
-        elsewhere: sessions::live_of(conn, person)?,
+        elsewhere: Vec::new(),
     })
 }
 

@@ -1,6 +1,6 @@
-//! Table `offers` (native, one row): a stamp that is drawn anew when what a school settles changes: catalogues, policies,
-//! second factors, charters, accounts. All of it is read at every sign-in and changes a few times a year, so it is kept in
-//! memory while the stamp stands.
+//! Table `offers` (native, one row): two stamps. One is drawn anew when what a school settles changes: catalogues, policies,
+//! second factors, charters, accounts. The other when who is who changes: people, their classes, their badges. All of it is
+//! read at every sign-in and changes seldom, so what was read is kept in memory while its stamp stands.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -20,6 +20,7 @@ use rusqlite::Connection;
 use super::{
     catalogue, factors, one,
     policies::{self, Named},
+    roll::Pupils,
     school, terms,
 };
 
@@ -80,21 +81,43 @@ impl Offer {
 #[derive(Debug)]
 pub(crate) struct Settled {
     stamp: i64,
+    /// The stamp of who is who.
+    roll: i64,
     /// What pupils of a level are asked for besides their badge.
     pub(crate) factors: BTreeMap<String, Factor>,
     /// The turn in which the school works in one account per tablet; none while it works in many.
     pub(crate) one_account: Option<i64>,
     /// Versions of the charters that hold, its own before those that come with the program.
     pub(crate) charters: BTreeMap<Audience, Version>,
-    offers: Mutex<BTreeMap<Party, Arc<Offer>>>,
+    offers: Arc<Mutex<BTreeMap<Party, Arc<Offer>>>>,
+    /// Pupils by their badges, under both stamps.
+    pub(crate) pupils: Pupils,
 }
 
 impl Settled {
-    fn read(conn: &Connection, stamp: i64, shipped: &BTreeMap<Audience, Version>) -> Result<Self, StoreError> {
+    fn read(
+        conn: &Connection,
+        (stamp, roll): (i64, i64),
+        shipped: &BTreeMap<Audience, Version>,
+    ) -> Result<Self, StoreError> {
         let mut charters = shipped.clone();
         charters.extend(terms::own_versions(conn)?);
         let (factors, one_account) = (factors::every(conn)?, school::one_account(conn)?);
-        Ok(Self { stamp, factors, one_account, charters, offers: Mutex::default() })
+        Ok(Self { stamp, roll, factors, one_account, charters, offers: Arc::default(), pupils: Pupils::default() })
+    }
+
+    /// The same with nobody known.
+    fn with_roll(&self, roll: i64) -> Self {
+        let (factors, charters, offers) = (self.factors.clone(), self.charters.clone(), Arc::clone(&self.offers));
+        Self {
+            stamp: self.stamp,
+            roll,
+            factors,
+            one_account: self.one_account,
+            charters,
+            offers,
+            pupils: Pupils::default(),
+        }
     }
 
     /// What these levels and classes are offered.
@@ -134,13 +157,15 @@ impl Offers {
     /// What is settled, as this connection sees the database. Another stamp is another state of it, an older or a newer
     /// one: nothing of what was known holds there.
     pub(crate) fn settled(&self, conn: &Connection) -> Result<Arc<Settled>, StoreError> {
-        let stamp = one(conn, "SELECT stamp FROM offers", [], |row| row.get(0))?;
-        let stamp: i64 = stamp.ok_or(StoreError::Unreadable("the stamp of what is settled"))?;
+        let stamps = one(conn, "SELECT stamp, roll FROM offers", [], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let (stamp, roll): (i64, i64) = stamps.ok_or(StoreError::Unreadable("the stamp of what is settled"))?;
         let last = || self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(settled) = last().as_ref().filter(|settled| settled.stamp == stamp) {
-            return Ok(Arc::clone(settled));
-        }
-        let settled = Arc::new(Settled::read(conn, stamp, &self.shipped)?);
+        let known = last().as_ref().filter(|settled| settled.stamp == stamp).map(Arc::clone);
+        let settled = match known {
+            Some(settled) if settled.roll == roll => return Ok(settled),
+            Some(settled) => Arc::new(settled.with_roll(roll)),
+            None => Arc::new(Settled::read(conn, (stamp, roll), &self.shipped)?),
+        };
         *last() = Some(Arc::clone(&settled));
         Ok(settled)
     }

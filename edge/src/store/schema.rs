@@ -5,8 +5,8 @@ use rusqlite::Connection;
 
 use super::{
     agents, badges, catalogue, classes, credentials, enrolment_windows, factors, guest_hours, offers, people, policies,
-    prints, quiet, safe_codes, school, sessions, staff_secrets, staff_sessions, tablet_life, tablets, terms, training,
-    unplugged, wipes, work,
+    prints, quiet, roll, safe_codes, school, sessions, staff_secrets, staff_sessions, tablet_life, tablets, terms,
+    training, unplugged, wipes, work,
 };
 
 /// Each entry makes version n + 1 from version n. Never edited once released, only added to.
@@ -39,6 +39,7 @@ const MIGRATIONS: &[&[&str]] = &[
     &[school::ADD_TRAINING, training::CREATE],
     &[sessions::ADD_HOST],
     &[sessions::LEAN, offers::ALL_THAT_IS_SETTLED],
+    &[roll::ADD],
 ];
 
 const FIRST: &[&str] = &[

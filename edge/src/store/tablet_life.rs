@@ -2,7 +2,7 @@
 
 use preau_shared::{
     ids::{ClassId, TabletId, WipeId},
-    keys::dpop::Thumbprint,
+    keys::{dpop::Thumbprint, same_secret},
     rig::writer::StoreError,
     wire::TabletState,
 };
@@ -106,6 +106,13 @@ pub(crate) fn find(conn: &Connection, tablet: TabletId) -> Result<Option<Life>, 
 pub(crate) fn by_token(conn: &Connection, token: &[u8; 32]) -> Result<Option<Life>, StoreError> {
     let sql = "SELECT tablet, state, key, wipe, steps FROM tablet_life WHERE token = ?1";
     one(conn, sql, [&token[..]], read)
+}
+
+/// This tablet, if the token is its.
+pub(crate) fn proved(conn: &Connection, tablet: TabletId, token: &[u8; 32]) -> Result<Option<Life>, StoreError> {
+    let sql = "SELECT tablet, state, key, wipe, steps, token FROM tablet_life WHERE tablet = ?1";
+    let found = one(conn, sql, [&tablet.as_bytes()[..]], |row| Ok((read(row)?, row.get::<_, [u8; 32]>(5)?)))?;
+    Ok(found.filter(|(_, known)| same_secret(known, token)).map(|(life, _)| life))
 }
 
 /// The tablet of this key.

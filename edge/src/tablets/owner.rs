@@ -3,6 +3,8 @@
 //!
 //! An adult always wins: her own badge, a pupil she lets in and guests she opens to sit down on any free tablet.
 
+use std::sync::Arc;
+
 use preau_shared::{
     documents::tablet,
     ids::{PersonId, TabletId},
@@ -28,7 +30,7 @@ pub(crate) fn claim(
     conn: &Connection,
     book: &Book,
     (tablet, turn): (TabletId, Option<i64>),
-    (who, how): (&[Human], How),
+    (who, how): (&[Arc<Human>], How),
 ) -> Result<(), Trouble> {
     let [pupil] = who else { return Ok(()) };
     let claims = match how {

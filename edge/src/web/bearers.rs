@@ -32,7 +32,7 @@ impl Bearer {
     /// # Errors
     /// `tablet_unknown` when its token does not hold any more.
     pub(crate) fn life(&self, conn: &Connection) -> Result<Life, Trouble> {
-        let life = tablet_life::by_token(conn, &self.token)?.filter(|life| life.tablet == self.tablet);
+        let life = tablet_life::proved(conn, self.tablet, &self.token)?;
         life.ok_or_else(|| Refusal::TabletUnknown.into())
     }
 }

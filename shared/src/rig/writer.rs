@@ -173,7 +173,23 @@ impl From<Failure> for StoreError {
 type Outcome = Result<(), Failure>;
 type Answer = Box<dyn FnOnce(&Outcome) + Send>;
 /// Runs in the group that has begun, or learns why none could begin.
-type Act<S> = Box<dyn FnOnce(Result<&S, &Failure>) -> Answer + Send>;
+type Act<S> = Box<dyn FnOnce(Result<&S, &Failure>) -> Done + Send>;
+
+/// What an act leaves.
+struct Done {
+    answer: Answer,
+    /// It erred, and what it wrote before cannot be taken back alone.
+    spoilt: bool,
+}
+
+/// How an act is taken back when it errs.
+#[derive(Clone, Copy)]
+enum Undo {
+    /// Alone.
+    Alone,
+    /// With its group, if it wrote anything.
+    WithTheGroup,
+}
 
 /// What waits for the thread.
 enum Job<S> {
@@ -250,7 +266,22 @@ impl<S: Session> Writer<S> {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        let answer = self.queue(act)?;
+        let answer = self.queue(Undo::Alone, act)?;
+        answer.await.map_err(|_| StoreError::Closed)?
+    }
+
+    /// [`Self::commit`] without a savepoint, which costs a copy of every page that the act changes. An act that errs before
+    /// it wrote errs alone. One that errs after it wrote takes the whole group with it: nothing of the group is on disk, and
+    /// everybody in it hears [`StoreError::Commit`]. So whatever may refuse comes before the first write.
+    ///
+    /// # Errors
+    /// As for [`Self::commit`].
+    pub async fn commit_bare<T, E>(&self, act: impl FnOnce(&S) -> Result<T, E> + Send + 'static) -> Result<T, E>
+    where
+        T: Send + 'static,
+        E: From<StoreError> + Send + 'static,
+    {
+        let answer = self.queue(Undo::WithTheGroup, act)?;
         answer.await.map_err(|_| StoreError::Closed)?
     }
 
@@ -263,7 +294,7 @@ impl<S: Session> Writer<S> {
         T: Send + 'static,
         E: From<StoreError> + Send + 'static,
     {
-        let answer = self.queue(act)?;
+        let answer = self.queue(Undo::Alone, act)?;
         answer.blocking_recv().map_err(|_| StoreError::Closed)?
     }
 
@@ -280,6 +311,7 @@ impl<S: Session> Writer<S> {
 
     fn queue<T, E>(
         &self,
+        undo: Undo,
         act: impl FnOnce(&S) -> Result<T, E> + Send + 'static,
     ) -> Result<oneshot::Receiver<Result<T, E>>, E>
     where
@@ -288,18 +320,25 @@ impl<S: Session> Writer<S> {
     {
         let (send, receive) = oneshot::channel();
         let act: Act<S> = Box::new(move |group| {
-            let result = match group {
-                Ok(session) => in_savepoint(session, act),
-                Err(why) => Err(StoreError::from(why.clone()).into()),
+            let (result, spoilt) = match (group, undo) {
+                (Ok(session), Undo::Alone) => (in_savepoint(session, act), false),
+                (Ok(session), Undo::WithTheGroup) => {
+                    let before = session.written();
+                    let result = act(session);
+                    let spoilt = result.is_err() && session.written() != before;
+                    (result, spoilt)
+                }
+                (Err(why), _) => (Err(StoreError::from(why.clone()).into()), false),
             };
-            Box::new(move |outcome| {
+            let answer: Answer = Box::new(move |outcome| {
                 let result = match (result, outcome) {
                     (Ok(_), Err(why)) => Err(StoreError::from(why.clone()).into()),
                     (result, _) => result,
                 };
                 // The caller may have gone away; what it asked for stays done.
                 drop(send.send(result));
-            })
+            });
+            Done { answer, spoilt }
         });
         self.jobs.try_send(Job::Act(act)).map_err(|e| match e {
             mpsc::TrySendError::Full(_) => StoreError::Full,
@@ -309,7 +348,14 @@ impl<S: Session> Writer<S> {
     }
 }
 
-fn in_savepoint<S: Session, T, E: From<StoreError>>(session: &S, act: impl FnOnce(&S) -> Result<T, E>) -> Result<T, E> {
+/// Runs something that is taken back when it errs, and nothing else with it.
+///
+/// # Errors
+/// What `act` says, or the store.
+pub fn in_savepoint<S: Session, T, E: From<StoreError>>(
+    session: &S,
+    act: impl FnOnce(&S) -> Result<T, E>,
+) -> Result<T, E> {
     session.control("SAVEPOINT act")?;
     match act(session) {
         Ok(value) => {
@@ -356,11 +402,17 @@ fn write_group<S: Session>(session: &S, jobs: impl Iterator<Item = Job<S>>, tick
         match job {
             Job::Scrub => scrubs = true,
             Job::Act(act) => {
-                let begun: &Result<(), Failure> = begun.get_or_insert_with(|| {
+                let begun: &mut Result<(), Failure> = begun.get_or_insert_with(|| {
                     before = session.written();
                     session.begin().map_err(Failure::from)
                 });
-                answers.push(act(begun.as_ref().map(|()| session)));
+                let done = act(begun.as_ref().map(|()| session));
+                answers.push(done.answer);
+                if done.spoilt {
+                    // After some errors the database has rolled back by itself.
+                    drop(session.control("ROLLBACK"));
+                    *begun = Err(Failure::Nothing("another act of the same commit failed half-way".into()));
+                }
             }
         }
     }
@@ -392,6 +444,47 @@ mod tests {
 
     fn insert(n: i64) -> impl FnOnce(&Connection) -> Result<(), StoreError> + Send + 'static {
         move |c| Ok(c.execute("INSERT INTO t VALUES (?1)", [n]).map(|_| ())?)
+    }
+
+    /// Holds the thread until both acts wait, so that they are of one group.
+    fn together<A: Send, B: Send>(
+        writer: &Writer,
+        first: impl Future<Output = A> + Send,
+        second: impl Future<Output = B> + Send,
+    ) -> (A, B) {
+        let (hold, held) = mpsc::channel::<()>();
+        let holding = writer.queue(Undo::Alone, move |_: &Connection| {
+            held.recv().ok();
+            Ok::<_, StoreError>(())
+        });
+        let mut both = std::pin::pin!(async { tokio::join!(first, second) });
+        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+        assert!(both.as_mut().poll(&mut context).is_pending());
+        hold.send(()).expect("held");
+        holding.expect("queued").blocking_recv().expect("answered").expect("held");
+        tokio::runtime::Builder::new_current_thread().build().expect("runtime").block_on(both)
+    }
+
+    #[test]
+    fn a_bare_act_that_errs_errs_alone_before_it_wrote_and_with_its_group_after() {
+        let dir = tempfile::tempdir().expect("dir");
+        let writer = open(dir.path());
+        let refuses = |_: &Connection| Err::<(), _>(StoreError::Full);
+        let (refused, kept) = together(&writer, writer.commit_bare(refuses), writer.commit(insert(1)));
+        assert!(matches!(refused, Err(StoreError::Full)) && kept.is_ok());
+        let half = |conn: &Connection| {
+            insert(2)(conn)?;
+            insert(1)(conn)
+        };
+        let (failed, lost) = together(&writer, writer.commit_bare(half), writer.commit(insert(3)));
+        assert!(matches!(failed, Err(StoreError::Sqlite(_))), "it hears its own error");
+        assert!(matches!(lost, Err(StoreError::Commit(_))), "the other hears that nothing was written");
+        // The next group begins as if nothing had been.
+        writer.commit_blocking(insert(4)).expect("written");
+        drop(writer);
+        let conn = Connection::open(dir.path().join("t.db")).expect("again");
+        let sum: i64 = conn.query_row("SELECT sum(n) FROM t", [], |r| r.get(0)).expect("sum");
+        assert_eq!(sum, 1 + 4);
     }
 
     #[test]

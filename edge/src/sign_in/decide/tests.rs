@@ -38,7 +38,7 @@ fn holder(n: u8, role: Role) -> Holder {
     Holder {
         badge: Some(badge),
         older: vec![],
-        person: Some(person(n, role)),
+        person: Some(Arc::new(person(n, role))),
         enrolled: true,
         classes: vec![],
         secrets: vec![],
