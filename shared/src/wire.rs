@@ -6,12 +6,12 @@ mod agent;
 mod charter;
 mod claim;
 pub mod locker;
-mod shortcuts;
 mod staff;
 mod status;
 mod topic;
 mod unplugged;
 mod work;
+mod written;
 
 use serde::{Deserialize, Serialize};
 
@@ -19,7 +19,6 @@ pub use self::{
     agent::{AgentBound, AgentSelf, BindAgent},
     charter::{CharterShown, CharterToTell, CharterUnderstood},
     claim::{Claim, ClaimAnswer, ClaimGrant},
-    shortcuts::Shortcuts,
     staff::{
         Alert, Calling, ClassLine, ClassView, EnrolmentWindow, LetIn, LetInDone, LevelFactor, PupilLine, Seat,
         StaffOpened, StaffSignIn, TabletLine, TabletOwner,
@@ -28,6 +27,7 @@ pub use self::{
     topic::{Direction, Topic, is_slug},
     unplugged::{MAX_DOCUMENTS, MAX_STAYS_TOLD, ToldStay, ToldStays, UnpluggedCode, UnpluggedKit},
     work::{Delivery, Work, WorkKept, Works},
+    written::Written,
 };
 use crate::{
     ids::{CaseId, ClassId, PersonId, SessionHostId, SessionId, TabletId, WipeId},
@@ -267,13 +267,13 @@ pub struct Shortcut {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Environment {
     /// Applications.
-    pub apps: Shortcuts,
+    pub apps: Written<Vec<Shortcut>>,
     /// Links.
-    pub links: Shortcuts,
+    pub links: Written<Vec<Shortcut>>,
     /// Documents of the class.
-    pub documents: Shortcuts,
+    pub documents: Written<Vec<Shortcut>>,
     /// The filter's policy, by name and blocked categories.
-    pub policy: PolicyView,
+    pub policy: Written<PolicyView>,
     /// Language of the screen.
     pub lang: String,
     /// How the screen suits them.

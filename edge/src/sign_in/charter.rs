@@ -34,7 +34,8 @@ pub(crate) fn to_tell(
 ) -> Result<Option<CharterToTell>, StoreError> {
     let [person] = &party.people[..] else { return Ok(None) };
     let Some(version) = settled.charters.get(&audience(party)).copied() else { return Ok(None) };
-    let read = terms::has_read(conn, person.in_journal(), version)?;
+    let who = person.in_journal();
+    let read = settled.understood.of((who, version), || terms::has_read(conn, who, version), |_| true)?;
     let told = CharterToTell { version: version.to_string(), first: read.is_none() && !person.is_staff() };
     Ok((read != Some(true)).then_some(told))
 }

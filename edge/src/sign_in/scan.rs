@@ -21,7 +21,7 @@ use super::{
     decide::{Opening, Said, asked_of, decide},
     leave::{self, Ended},
     lockout::Name,
-    welcome::{Party, Welcome},
+    welcome::{Party, Welcome, sitting},
 };
 use crate::{
     app::App,
@@ -411,7 +411,7 @@ pub(crate) fn write(
     // Nobody is let in at a tablet that is not free.
     let state = life::next(TabletState::Free, Event::SignedIn)?;
     sessions::open(conn, session, token)?;
-    tablet_life::set(conn, session.tablet, state, None)?;
+    tablet_life::take(conn, session.tablet, session.id, state)?;
     owner::claim(conn, book, (session.tablet, turn), (&opening.people, opening.how))?;
     let people = opening.people.iter().map(|p| p.in_journal()).collect();
     book.note(conn, &Entry::SignIn { session: session.id, tablet: session.tablet, people, how: opening.how })?;
@@ -420,7 +420,7 @@ pub(crate) fn write(
 
 /// Tells the filter and the teacher's page.
 pub(crate) fn seat(app: &App, session: &Session, opening: &Opening, address: Option<IpAddr>) {
-    app.seats.sit(opening.party().sitting(session), address, app.clock.elapsed());
+    app.seats.sit(sitting(session, &opening.people, opening.class.as_ref()), address, app.clock.elapsed());
     app.calls.settle(&session.people, session.tablet);
     app.watch.met(session.tablet);
     for old in &opening.ends {

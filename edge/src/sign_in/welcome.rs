@@ -50,17 +50,22 @@ impl Party {
         Ok(Self { people, class, classes })
     }
 
-    /// Levels of everybody; a guest has the class's.
-    pub(crate) fn levels(&self) -> BTreeSet<String> {
-        let of_class = self.class.iter().flat_map(ClassRow::levels);
-        self.people.iter().map(|p| p.level.as_str()).chain(of_class).map(str::to_owned).collect()
-    }
-
     /// What the filter must know.
     pub(crate) fn sitting(&self, session: &Session) -> Sitting {
-        let staff = !self.people.is_empty() && self.people.iter().all(|person| person.is_staff());
-        Sitting { session: session.id, levels: self.levels(), staff, host: session.host }
+        sitting(session, &self.people, self.class.as_ref())
     }
+}
+
+/// Levels of everybody; a guest has the class's.
+fn levels(people: &[Arc<Human>], class: Option<&ClassRow>) -> BTreeSet<String> {
+    let of_class = class.into_iter().flat_map(ClassRow::levels);
+    people.iter().map(|p| p.level.as_str()).chain(of_class).map(str::to_owned).collect()
+}
+
+/// What the filter must know of those who sit down.
+pub(crate) fn sitting(session: &Session, people: &[Arc<Human>], class: Option<&ClassRow>) -> Sitting {
+    let staff = !people.is_empty() && people.iter().all(|person| person.is_staff());
+    Sitting { session: session.id, levels: levels(people, class), staff, host: session.host }
 }
 
 /// A party, with what their tablet becomes.
@@ -88,10 +93,10 @@ impl Welcome {
             Some(class) => drop(of_classes.insert(class)),
             None => of_classes.extend(&party.classes),
         }
-        let offer = settled.offer(conn, (party.levels(), of_classes))?;
+        let offer = settled.offer(conn, (levels(&party.people, party.class.as_ref()), of_classes))?;
         let choose = code::to_choose(conn, settled, session, &party.people)?;
         let charter = charter::to_tell(conn, settled, &party)?;
-        let quiet = quiet::of(conn, session, now)?;
+        let quiet = settled.quiet && quiet::of(conn, session, now)?;
         Ok(Self { party, offer, which, choose, charter, quiet })
     }
 

@@ -146,7 +146,11 @@ pub(crate) fn holders_of(conn: &Connection, settled: &Settled, way: &Way) -> Res
 
 fn of_badge(conn: &Connection, settled: &Settled, shown: &Shown) -> Result<Holder, StoreError> {
     let holder = match shown {
-        Shown::Code(hash) => settled.pupils.of_badge(hash, || with_badge(conn, settled, by_hash(conn, hash)?))?,
+        Shown::Code(hash) => {
+            let read = || with_badge(conn, settled, by_hash(conn, hash)?);
+            // An unknown badge is not remembered, and nothing of staff is.
+            settled.pupils.of(*hash, read, |holder| holder.person.as_ref().is_some_and(|who| !who.is_staff()))?
+        }
         Shown::Short(hash) | Shown::Foreign(hash) => with_badge(conn, settled, by_short(conn, hash)?)?,
     };
     seated(conn, holder)

@@ -1,6 +1,6 @@
 //! Table `offers` (native, one row): two stamps. One is drawn anew when what a school settles changes: catalogues, policies,
-//! second factors, charters, accounts. The other when who is who changes: people, their classes, their badges. All of it is
-//! read at every sign-in and changes seldom, so what was read is kept in memory while its stamp stands.
+//! second factors, charters, accounts. The other when who is who changes: people, their classes, their badges, what
+//! they understood, which class is silent. All of it is read at every sign-in and changes seldom, so what was read is kept in memory while its stamp stands.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -8,19 +8,24 @@ use std::{
 };
 
 use preau_shared::{
+    badge::BadgeHash,
     ids::ClassId,
+    journal::Pseudonym,
     messages::{Catalogue, Lang},
     rig::writer::StoreError,
     second_factor::Factor,
     terms::{Audience, Version, shipped},
-    wire::{PolicyView, Shortcuts},
+    wire::{PolicyView, Shortcut, Written},
 };
 use rusqlite::Connection;
+use serde::Serialize;
 
 use super::{
+    badges::Holder,
     catalogue, factors, one,
     policies::{self, Named},
-    roll::Pupils,
+    quiet,
+    roll::Kept,
     school, terms,
 };
 
@@ -58,23 +63,26 @@ type Party = (BTreeSet<String>, BTreeSet<ClassId>);
 /// What a party finds on a tablet, and the policy that it is under.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Offer {
-    pub(crate) apps: Shortcuts,
-    pub(crate) links: Shortcuts,
-    pub(crate) documents: Shortcuts,
-    pub(crate) policy: PolicyView,
+    pub(crate) apps: Written<Vec<Shortcut>>,
+    pub(crate) links: Written<Vec<Shortcut>>,
+    pub(crate) documents: Written<Vec<Shortcut>>,
+    pub(crate) policy: Written<PolicyView>,
 }
 
 impl Offer {
     fn read(conn: &Connection, (levels, classes): &Party) -> Result<Self, StoreError> {
         let found = catalogue::for_people(conn, levels, classes)?;
-        let shelf = |items| Shortcuts::of(items).map_err(|_| StoreError::Unreadable("a catalogue"));
         Ok(Self {
-            apps: shelf(found.apps)?,
-            links: shelf(found.links)?,
-            documents: shelf(found.documents)?,
-            policy: strictest(policies::for_levels(conn, levels)?),
+            apps: written(found.apps)?,
+            links: written(found.links)?,
+            documents: written(found.documents)?,
+            policy: written(strictest(policies::for_levels(conn, levels)?))?,
         })
     }
+}
+
+fn written<T: Serialize>(value: T) -> Result<Written<T>, StoreError> {
+    Written::of(value).map_err(|_| StoreError::Unreadable("what a class is offered"))
 }
 
 /// What a school has settled, as it stood under one stamp.
@@ -90,8 +98,12 @@ pub(crate) struct Settled {
     /// Versions of the charters that hold, its own before those that come with the program.
     pub(crate) charters: BTreeMap<Audience, Version>,
     offers: Arc<Mutex<BTreeMap<Party, Arc<Offer>>>>,
-    /// Pupils by their badges, under both stamps.
-    pub(crate) pupils: Pupils,
+    /// Whether some class was silenced lately; if not, nobody asks whose.
+    pub(crate) quiet: bool,
+    /// Pupils by their badges, but where they sit; under both stamps.
+    pub(crate) pupils: Kept<BadgeHash, Holder>,
+    /// Whether somebody understood a version of the charter, as [`terms::has_read`] says it.
+    pub(crate) understood: Kept<(Pseudonym, Version), Option<bool>>,
 }
 
 impl Settled {
@@ -103,21 +115,17 @@ impl Settled {
         let mut charters = shipped.clone();
         charters.extend(terms::own_versions(conn)?);
         let (factors, one_account) = (factors::every(conn)?, school::one_account(conn)?);
-        Ok(Self { stamp, roll, factors, one_account, charters, offers: Arc::default(), pupils: Pupils::default() })
+        let (offers, quiet) = (Arc::default(), !quiet::is_empty(conn)?);
+        let (pupils, understood) = (Kept::default(), Kept::default());
+        Ok(Self { stamp, roll, factors, one_account, charters, offers, quiet, pupils, understood })
     }
 
-    /// The same with nobody known.
-    fn with_roll(&self, roll: i64) -> Self {
+    /// The same under another stamp of who is who.
+    fn with_roll(&self, conn: &Connection, roll: i64) -> Result<Self, StoreError> {
         let (factors, charters, offers) = (self.factors.clone(), self.charters.clone(), Arc::clone(&self.offers));
-        Self {
-            stamp: self.stamp,
-            roll,
-            factors,
-            one_account: self.one_account,
-            charters,
-            offers,
-            pupils: Pupils::default(),
-        }
+        let (stamp, one_account, quiet) = (self.stamp, self.one_account, !quiet::is_empty(conn)?);
+        let (pupils, understood) = (Kept::default(), Kept::default());
+        Ok(Self { stamp, roll, factors, one_account, charters, offers, quiet, pupils, understood })
     }
 
     /// What these levels and classes are offered.
@@ -163,7 +171,7 @@ impl Offers {
         let known = last().as_ref().filter(|settled| settled.stamp == stamp).map(Arc::clone);
         let settled = match known {
             Some(settled) if settled.roll == roll => return Ok(settled),
-            Some(settled) => Arc::new(settled.with_roll(roll)),
+            Some(settled) => Arc::new(settled.with_roll(conn, roll)?),
             None => Arc::new(Settled::read(conn, (stamp, roll), &self.shipped)?),
         };
         *last() = Some(Arc::clone(&settled));

@@ -34,6 +34,11 @@ pub(crate) fn is_on(conn: &Connection, class: ClassId, now: Stamp) -> Result<boo
     Ok(one(conn, sql, params![&class.as_bytes()[..], now.0], |_| Ok(()))?.is_some())
 }
 
+/// Whether no class was silenced lately.
+pub(crate) fn is_empty(conn: &Connection) -> Result<bool, StoreError> {
+    Ok(one(conn, "SELECT 1 FROM quiet LIMIT 1", [], |_| Ok(()))?.is_none())
+}
+
 /// Whether any class is.
 pub(crate) fn any(conn: &Connection, now: Stamp) -> Result<bool, StoreError> {
     Ok(one(conn, "SELECT 1 FROM quiet WHERE ends >= ?1 LIMIT 1", [now.0], |_| Ok(()))?.is_some())

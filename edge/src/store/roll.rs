@@ -1,14 +1,13 @@
 //! Pupils by their badges, in memory, as long as the stamp of who is who stands (column `roll` of table [`super::offers`]):
-//! a class that comes in reads people, classes and badges once a change of them, and not once a child.
+//! a class that comes in reads people, classes, badges and what they understood once a change of them, not once a child.
 
 use std::{
     collections::HashMap,
+    hash::Hash,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use preau_shared::{badge::BadgeHash, rig::writer::StoreError};
-
-use super::badges::Holder;
+use preau_shared::rig::writer::StoreError;
 
 pub(super) const ADD: &str = "
     ALTER TABLE offers ADD COLUMN roll INTEGER NOT NULL DEFAULT 0;
@@ -20,44 +19,58 @@ pub(super) const ADD: &str = "
     CREATE TRIGGER roll_6 AFTER DELETE ON class_members BEGIN UPDATE offers SET roll = random(); END;
     CREATE TRIGGER roll_7 AFTER INSERT ON badges BEGIN UPDATE offers SET roll = random(); END;
     CREATE TRIGGER roll_8 AFTER UPDATE ON badges BEGIN UPDATE offers SET roll = random(); END;
-    CREATE TRIGGER roll_9 AFTER DELETE ON badges BEGIN UPDATE offers SET roll = random(); END;";
+    CREATE TRIGGER roll_9 AFTER DELETE ON badges BEGIN UPDATE offers SET roll = random(); END;
+    CREATE TRIGGER roll_10 AFTER INSERT ON terms_read BEGIN UPDATE offers SET roll = random(); END;
+    CREATE TRIGGER roll_11 AFTER UPDATE ON terms_read BEGIN UPDATE offers SET roll = random(); END;
+    CREATE TRIGGER roll_12 AFTER DELETE ON terms_read BEGIN UPDATE offers SET roll = random(); END;
+    CREATE TRIGGER roll_13 AFTER INSERT ON quiet BEGIN UPDATE offers SET roll = random(); END;
+    CREATE TRIGGER roll_14 AFTER UPDATE ON quiet BEGIN UPDATE offers SET roll = random(); END;
+    CREATE TRIGGER roll_15 AFTER DELETE ON quiet BEGIN UPDATE offers SET roll = random(); END;";
 
-/// Pupils remembered: those of a territory, should one box have them all.
+/// Entries remembered: the pupils of a territory, should one box have them all.
 const MAX_KEPT: usize = 8_192;
 
-/// Pupils whose badges were shown under one stamp. An unknown badge is not remembered, and nothing of staff is.
-#[derive(Default)]
-pub(crate) struct Pupils(Mutex<HashMap<BadgeHash, Holder>>);
+/// What was read under one stamp.
+pub(crate) struct Kept<K, V>(Mutex<HashMap<K, V>>);
 
-/// Hashes of what children know are not written to a log.
-impl std::fmt::Debug for Pupils {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "Pupils({})", self.kept().len())
+impl<K, V> Default for Kept<K, V> {
+    fn default() -> Self {
+        Self(Mutex::default())
     }
 }
 
-impl Pupils {
-    /// Whose badge this is, by `read` unless it is known. Where she sits is not said: it changes with each sign-in.
-    pub(crate) fn of_badge(
+/// Names of children, and hashes of what they know, are not written to a log.
+impl<K, V> std::fmt::Debug for Kept<K, V> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Kept({})", self.kept().len())
+    }
+}
+
+impl<K: Hash + Eq, V: Clone> Kept<K, V> {
+    /// What is known of this, or what `read` says; that is remembered if it is `worth` it.
+    pub(crate) fn of(
         &self,
-        hash: &BadgeHash,
-        read: impl FnOnce() -> Result<Holder, StoreError>,
-    ) -> Result<Holder, StoreError> {
-        if let Some(pupil) = self.kept().get(hash) {
-            return Ok(pupil.clone());
+        key: K,
+        read: impl FnOnce() -> Result<V, StoreError>,
+        worth: impl FnOnce(&V) -> bool,
+    ) -> Result<V, StoreError> {
+        if let Some(value) = self.kept().get(&key) {
+            return Ok(value.clone());
         }
-        let holder = read()?;
-        if holder.person.as_ref().is_some_and(|person| !person.is_staff()) {
+        let value = read()?;
+        if worth(&value) {
             let mut kept = self.kept();
             if kept.len() >= MAX_KEPT {
                 kept.clear();
             }
-            kept.insert(*hash, holder.clone());
+            kept.insert(key, value.clone());
         }
-        Ok(holder)
+        Ok(value)
     }
+}
 
-    fn kept(&self) -> MutexGuard<'_, HashMap<BadgeHash, Holder>> {
+impl<K, V> Kept<K, V> {
+    fn kept(&self) -> MutexGuard<'_, HashMap<K, V>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -65,6 +78,7 @@ impl Pupils {
 #[cfg(test)]
 mod tests {
     use preau_shared::{
+        badge::BadgeHash,
         documents::{Class, Person, badge::Badge},
         ids::{BadgeId, ClassId, PersonId},
         messages::Catalogue,
@@ -72,7 +86,6 @@ mod tests {
     };
     use rusqlite::Connection;
 
-    use super::*;
     use crate::store::{
         badges::{self, Shown, Way, holders_of},
         classes,

@@ -39,7 +39,7 @@ const MIGRATIONS: &[&[&str]] = &[
     &[school::ADD_TRAINING, training::CREATE],
     &[sessions::ADD_HOST],
     &[sessions::LEAN, offers::ALL_THAT_IS_SETTLED],
-    &[roll::ADD],
+    &[roll::ADD, sessions::BY_TABLET],
 ];
 
 const FIRST: &[&str] = &[
@@ -64,8 +64,12 @@ const FIRST: &[&str] = &[
 /// # Errors
 /// When the file belongs to a newer program, or SQLite refuses.
 pub(crate) fn migrate(conn: &mut Connection) -> Result<(), StoreError> {
-    let found: u32 = conn.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     let known = u32::try_from(MIGRATIONS.len()).unwrap_or(u32::MAX);
+    migrate_to(conn, known)
+}
+
+fn migrate_to(conn: &mut Connection, known: u32) -> Result<(), StoreError> {
+    let found: u32 = conn.query_row("PRAGMA user_version", [], |row| row.get(0))?;
     if found > known {
         return Err(StoreError::Newer { found, known });
     }
@@ -83,7 +87,30 @@ pub(crate) fn migrate(conn: &mut Connection) -> Result<(), StoreError> {
 
 #[cfg(test)]
 mod tests {
+    use preau_shared::{ids::TabletId, wire::TabletState};
+
     use super::*;
+
+    #[test]
+    fn who_sits_at_a_tablet_goes_on_sitting_there_after_an_update() {
+        let mut conn = Connection::open_in_memory().expect("memory");
+        migrate_to(&mut conn, 9).expect("the program before");
+        conn.execute_batch(
+            "INSERT INTO tablet_life(tablet, state, key, token, steps)
+                 VALUES (zeroblob(16), 'in_use', zeroblob(32), x'01', ''), (x'01', 'free', zeroblob(32), x'02', '');
+             INSERT INTO sessions(session, tablet, how, people, opened, taken, ended)
+                 VALUES (x'11111111111111111111111111111111', zeroblob(16), 'guest', x'', 1, 1, 2),
+                        (x'22222222222222222222222222222222', zeroblob(16), 'guest', x'', 3, 1, NULL);",
+        )
+        .expect("a guest went, and one sits there");
+        migrate(&mut conn).expect("updated");
+        let tablet = TabletId::from_bytes([0; 16]);
+        let live = sessions::live_on(&conn, tablet).expect("read").map(|session| session.id);
+        assert_eq!(live.map(|id| *id.as_bytes()), Some([0x22; 16]));
+        assert_eq!(sessions::live(&conn).expect("read").len(), 1);
+        assert_eq!(sessions::signed_in(&conn).expect("read"), 1);
+        assert_eq!(tablet_life::find(&conn, tablet).expect("read").map(|life| life.state), Some(TabletState::InUse));
+    }
 
     #[test]
     fn a_file_is_made_once_and_a_newer_one_is_left_alone() {

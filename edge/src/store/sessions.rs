@@ -14,6 +14,8 @@ use preau_shared::{
 };
 use rusqlite::{Connection, Row, params};
 
+#[cfg(doc)]
+use super::tablet_life;
 use super::{all, change, one};
 
 /// Ended sessions are forgotten after so long; the journal has its own retention.
@@ -46,6 +48,13 @@ pub(super) const LEAN: &str = "
     DROP INDEX sessions_by_token; DROP INDEX sessions_by_token_again; DROP INDEX sessions_by_host;
     DROP INDEX session_people_by_session;";
 
+/// What sits on a tablet stands in the tablet's own row, which a sign-in changes in any case.
+pub(super) const BY_TABLET: &str = "
+    ALTER TABLE tablet_life ADD COLUMN session BLOB;
+    UPDATE tablet_life SET session = (SELECT s.session FROM sessions s
+        WHERE s.tablet = tablet_life.tablet AND s.ended IS NULL);
+    DROP INDEX sessions_live_on;";
+
 const COLUMNS: &str =
     "s.session, s.tablet, s.how, s.people, s.class, s.opened, s.taken, s.chooses, s.works_with, s.host";
 
@@ -70,7 +79,8 @@ pub(crate) struct Session {
     pub(crate) host: Option<SessionHostId>,
 }
 
-/// A new live session. `token` is the SHA-256 of the session token, absent when an adult opened it.
+/// A new live session; its tablet is to be [taken](tablet_life::take). `token` is the SHA-256 of the session token, absent
+/// when an adult opened it.
 pub(crate) fn open(conn: &Connection, session: &Session, token: Option<&[u8; 32]>) -> Result<(), StoreError> {
     let people: Vec<u8> = session.people.iter().flat_map(|p| *p.as_bytes()).collect();
     change(
@@ -181,7 +191,10 @@ pub(crate) fn find_live(conn: &Connection, session: SessionId) -> Result<Option<
 
 /// The live session on a tablet.
 pub(crate) fn live_on(conn: &Connection, tablet: TabletId) -> Result<Option<Session>, StoreError> {
-    let sql = format!("SELECT {COLUMNS} FROM sessions s WHERE s.tablet = ?1 AND s.ended IS NULL");
+    let sql = format!(
+        "SELECT {COLUMNS} FROM tablet_life l JOIN sessions s ON s.session = l.session
+         WHERE l.tablet = ?1 AND s.ended IS NULL"
+    );
     one(conn, &sql, [&tablet.as_bytes()[..]], read)
 }
 
@@ -196,13 +209,17 @@ pub(crate) fn live_of(conn: &Connection, person: PersonId) -> Result<Vec<Session
 
 /// Every live session, by tablet.
 pub(crate) fn live(conn: &Connection) -> Result<Vec<Session>, StoreError> {
-    let sql = format!("SELECT {COLUMNS} FROM sessions s WHERE s.ended IS NULL ORDER BY s.tablet");
+    let sql = format!(
+        "SELECT {COLUMNS} FROM tablet_life l JOIN sessions s ON s.session = l.session
+         WHERE s.ended IS NULL ORDER BY l.tablet"
+    );
     all(conn, &sql, [], read)
 }
 
 /// People signed in; a guest counts as one.
 pub(crate) fn signed_in(conn: &Connection) -> Result<u32, StoreError> {
-    let sql = "SELECT coalesce(sum(max(1, length(people) / 16)), 0) FROM sessions WHERE ended IS NULL";
+    let sql = "SELECT coalesce(sum(max(1, length(s.people) / 16)), 0)
+               FROM tablet_life l JOIN sessions s ON s.session = l.session WHERE s.ended IS NULL";
     Ok(one(conn, sql, [], |row| row.get(0))?.unwrap_or(0))
 }
 

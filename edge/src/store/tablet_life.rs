@@ -1,7 +1,7 @@
 //! Table `tablet_life` (native): where each tablet stands at this box, its key and its token. Kept while enrolled here.
 
 use preau_shared::{
-    ids::{ClassId, TabletId, WipeId},
+    ids::{ClassId, SessionId, TabletId, WipeId},
     keys::{dpop::Thumbprint, same_secret},
     rig::writer::StoreError,
     wire::TabletState,
@@ -62,6 +62,16 @@ pub(crate) fn set(
         conn,
         "UPDATE tablet_life SET state = ?2, wipe = ?3 WHERE tablet = ?1",
         params![&tablet.as_bytes()[..], state.as_str(), wipe.map(|w| *w.as_bytes())],
+    )?;
+    Ok(())
+}
+
+/// A session takes a tablet.
+pub(crate) fn take(conn: &Connection, tablet: TabletId, by: SessionId, state: TabletState) -> Result<(), StoreError> {
+    change(
+        conn,
+        "UPDATE tablet_life SET state = ?2, wipe = NULL, session = ?3 WHERE tablet = ?1",
+        params![&tablet.as_bytes()[..], state.as_str(), &by.as_bytes()[..]],
     )?;
     Ok(())
 }
