@@ -4,14 +4,11 @@
 //! and only then answers (invariant 1). No timer waits for company: thirty tablets at once cost one fsync because the
 //! others arrive while the first one is being committed. Thus a lone act is as quick as the disk.
 
-mod log;
-
 use std::{path::Path, sync::mpsc, thread, time::Duration};
 
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
 use tokio::sync::{oneshot, watch};
 
-use self::log::Log;
 use super::sql::Sql;
 
 /// Acts that may wait; beyond it a caller is told that the box is overloaded.
@@ -22,8 +19,8 @@ pub const MAX_ACTS_PER_COMMIT: usize = 256;
 const SETTLE_AFTER: Duration = Duration::from_millis(10);
 /// Commits that make it worth while: some ten pages each at least.
 const SETTLE_COMMITS: u32 = 100;
-/// A log that those who write never leave alone grows; with so many pages (64 MB) they wait until it is moved.
-const MOST_LOG_PAGES: u32 = 16_000;
+/// With so many pages (16 MB) it is moved in any case, while those who write wait.
+const MOST_LOG_PAGES: u32 = 4_000;
 /// With nothing to write for so long, memory is given back.
 const REST_AFTER: Duration = Duration::from_secs(2);
 /// Statements kept prepared.
@@ -102,6 +99,9 @@ pub trait Session: Sql + Send + 'static {
     /// Rows written through this session; wraps.
     fn written(&self) -> u64;
 
+    /// Tidies up what was made durable, when much has come together: called when nothing waits and everybody has an answer.
+    fn settle(&self) {}
+
     /// Gives back memory that only speeds up the next group: called when nothing was written for a while.
     fn rest(&self) {}
 
@@ -124,6 +124,12 @@ impl Session for Connection {
 
     fn written(&self) -> u64 {
         self.total_changes()
+    }
+
+    fn settle(&self) {
+        if let Err(error) = self.execute_batch("PRAGMA wal_checkpoint(PASSIVE)") {
+            tracing::warn!(%error, "the log of the database is not written back");
+        }
     }
 
     /// Pages that were read stay with the system.
@@ -232,7 +238,7 @@ impl Writer {
         )?;
         connection.pragma_update(None, "wal_autocheckpoint", MOST_LOG_PAGES)?;
         migrate(&mut connection)?;
-        Self::start(connection, Some(Log::open(path)?))
+        Self::over(connection)
     }
 }
 
@@ -242,15 +248,11 @@ impl<S: Session> Writer<S> {
     /// # Errors
     /// When the thread cannot start.
     pub fn over(session: S) -> Result<Self, StoreError> {
-        Self::start(session, None)
-    }
-
-    fn start(session: S, log: Option<Log>) -> Result<Self, StoreError> {
         let (jobs, queue) = mpsc::sync_channel(MAX_WAITING_ACTS);
         let (tick, committed) = watch::channel(0);
         thread::Builder::new()
             .name("writer".into())
-            .spawn(move || write(&session, log.as_ref(), &queue, &tick))
+            .spawn(move || write(&session, &queue, &tick))
             .map_err(|_| StoreError::Closed)?;
         Ok(Self { jobs, committed })
     }
@@ -368,20 +370,19 @@ pub fn in_savepoint<S: Session, T, E: From<StoreError>>(
     }
 }
 
-fn write<S: Session>(session: &S, log: Option<&Log>, queue: &mpsc::Receiver<Job<S>>, tick: &watch::Sender<u64>) {
+fn write<S: Session>(session: &S, queue: &mpsc::Receiver<Job<S>>, tick: &watch::Sender<u64>) {
     let (mut next, mut commits) = (queue.recv().ok(), 0_u32);
     while let Some(first) = next {
         // On a busy machine, whoever is about to hand something over does so first: fewer, larger commits. On an idle one
         // this returns at once.
         thread::yield_now();
         if write_group(session, std::iter::once(first).chain(queue.try_iter().take(MAX_ACTS_PER_COMMIT)), tick) {
-            let _still = log.map(Log::still);
             session.scrub();
         }
         commits = commits.saturating_add(1);
         let settled = || {
-            if let Some(log) = log.filter(|_| commits >= SETTLE_COMMITS) {
-                log.settle();
+            if commits >= SETTLE_COMMITS {
+                session.settle();
                 commits = 0;
             }
             queue.recv_timeout(REST_AFTER).ok()
