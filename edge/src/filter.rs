@@ -8,22 +8,21 @@ mod alone;
 mod asker;
 mod counters;
 mod listen;
+mod lists;
 mod local;
 
 use std::{
     net::IpAddr,
-    path::Path,
     sync::{Arc, PoisonError, RwLock},
 };
 
 pub(crate) use alone::serve_alone;
 pub(crate) use counters::Counters;
 pub(crate) use listen::{follow_policies, start};
+pub(crate) use lists::{Source, follow as follow_lists, home as lists_home};
 pub(crate) use local::Own;
 
 use preau_shared::{
-    blocklist::BlockList,
-    dice::Dice,
     documents::policy::Policy,
     policy::{Asker, Book, Lists, Reason, judge},
     rig::dns_front::{Judge, Outcome, Ruling},
@@ -35,76 +34,76 @@ use crate::store::seats::Seats;
 /// What the filter knows.
 pub(crate) struct Filter {
     seats: Arc<Seats>,
-    lists: Lists,
     own: Own,
     clock: Arc<dyn Clock>,
-    book: RwLock<(Vec<Policy>, Arc<Book>)>,
+    /// Another one takes its place between two questions.
+    in_force: RwLock<Arc<InForce>>,
     counters: Counters,
+}
+
+/// The rules by which a question is judged: lists, and the book that policies make of their categories.
+#[derive(Default)]
+struct InForce {
+    lists: Lists,
+    policies: Vec<Policy>,
+    book: Book,
 }
 
 impl Filter {
     /// A filter without policies yet: until [`Self::set_policies`] it is closed to everybody.
     pub(crate) fn new(seats: Arc<Seats>, lists: Lists, own: Own, clock: Arc<dyn Clock>) -> Self {
-        let counters = Counters::default();
-        Self { seats, lists, own, clock, book: RwLock::default(), counters }
+        let in_force = RwLock::new(Arc::new(InForce { lists, ..InForce::default() }));
+        Self { seats, own, clock, in_force, counters: Counters::default() }
+    }
+
+    fn in_force(&self) -> Arc<InForce> {
+        Arc::clone(&self.in_force.read().unwrap_or_else(PoisonError::into_inner))
     }
 
     /// Puts the policies in force, from the next question on.
     pub(crate) fn set_policies(&self, policies: Vec<Policy>) {
-        if self.book.read().unwrap_or_else(PoisonError::into_inner).0 == policies {
-            return;
+        if self.in_force().policies != policies {
+            self.change(|now| (now.lists.clone(), policies));
         }
-        let book = Arc::new(Book::new(&policies, &self.lists));
-        *self.book.write().unwrap_or_else(PoisonError::into_inner) = (policies, book);
+    }
+
+    /// Puts other lists in force, from the next question on.
+    pub(crate) fn set_lists(&self, lists: Lists) {
+        // What was counted so far is named by the lists that it was counted under.
+        let before = self.in_force();
+        self.counters.name(|reason| before.word_of(reason));
+        self.change(|now| (lists, now.policies.clone()));
+    }
+
+    fn change(&self, change: impl FnOnce(&InForce) -> (Lists, Vec<Policy>)) {
+        let mut in_force = self.in_force.write().unwrap_or_else(PoisonError::into_inner);
+        let (lists, policies) = change(&in_force);
+        let book = Book::new(&policies, &lists);
+        *in_force = Arc::new(InForce { lists, policies, book });
     }
 
     /// The version of the block list in use.
     pub(crate) fn blocklist_version(&self) -> Option<String> {
-        match &self.lists {
+        match &self.in_force().lists {
             Lists::None | Lists::Lost => None,
             Lists::Loaded(list) => Some(list.version().to_owned()),
         }
     }
 
-    /// Whether block lists are configured and cannot be read: the head and the DSI are told.
-    pub(crate) fn lists_lost(&self) -> bool {
-        match self.lists {
-            Lists::Lost => true,
-            Lists::None | Lists::Loaded(_) => false,
-        }
-    }
-
     /// What was counted, by hour: what became of questions and how often, never for which names.
     pub(crate) fn counted(&self) -> Vec<(i64, String, u64)> {
-        self.counters.read(|reason| self.word_of(reason))
+        let now = self.in_force();
+        self.counters.read(|reason| now.word_of(reason))
     }
+}
 
+impl InForce {
     fn word_of(&self, reason: Reason) -> String {
         match (reason, &self.lists) {
             (Reason::Listed(category), Lists::Loaded(list)) => list.name(category).to_owned(),
             (Reason::Listed(_), Lists::None | Lists::Lost) => "listed".to_owned(),
             (Reason::Denied, _) => "denied".to_owned(),
             (Reason::Closed, _) => "closed".to_owned(),
-        }
-    }
-}
-
-/// Reads the block lists. Takes seconds for millions of names: call it where waiting is allowed. Lists that are
-/// configured and cannot be read are lost, which closes the filter to whoever has a blocked category; the reason is
-/// logged.
-pub(crate) fn load_lists(dir: Option<&Path>, dice: &dyn Dice) -> Lists {
-    let Some(dir) = dir else { return Lists::None };
-    let mut seed = [0; 16];
-    dice.fill(&mut seed);
-    match BlockList::load(dir, seed) {
-        Ok(list) => {
-            let (_, left_out) = list.bad_lines();
-            tracing::info!(names = list.len(), left_out, version = list.version(), "block lists are read");
-            Lists::Loaded(Arc::new(list))
-        }
-        Err(error) => {
-            tracing::error!(%error, "block lists cannot be read: pupils see only names allowed one by one");
-            Lists::Lost
         }
     }
 }
@@ -122,11 +121,11 @@ impl Judge for PerPupil {
         if let Asker::Shared(_) = asker {
             filter.counters.shared_address(filter.clock.stamp());
         }
-        let book = filter.book.read().unwrap_or_else(PoisonError::into_inner).1.clone();
-        Ruling::Judged(judge(&book, &asker, name, filter.lists.categories(name)))
+        let now = filter.in_force();
+        Ruling::Judged(judge(&now.book, &asker, name, now.lists.categories(name)))
     }
     fn word(&self, reason: Reason) -> String {
-        self.0.word_of(reason)
+        self.0.in_force().word_of(reason)
     }
     fn count(&self, outcome: Outcome) {
         self.0.counters.add(self.0.clock.stamp(), outcome);

@@ -15,6 +15,7 @@ use preau_shared::{
     documents::{self, School},
     keys::SigningKey,
     messages::Catalogue,
+    policy::Lists,
     replica::{Keys, Rights, Shelf, Side, Timings},
     rig::{
         apply::{self, Bench},
@@ -112,7 +113,7 @@ async fn serve(options: Serve) -> anyhow::Result<()> {
     let dice: Arc<dyn Dice> = Arc::new(SystemDice);
     let app = bring_to_life((&options.dir, &config), &identity, signing, (&clock, &dice)).await?;
     let ties = replicate_to(&app, (&config, &options.dir, &identity), listeners.2, &tasks)?;
-    let filter = filter_names(&app, &config, &identity, &tasks).await?;
+    let filter = filter_names(&app, (&options.dir, &config), &identity, &tasks).await?;
     open_enrolment(&app, &config, &options.dir).await?;
     chores(&app, ties.link.clone(), &tasks);
     let lan = tls::Identity { certificate: &identity.grant.lan_certificate, key: &identity.lan_key };
@@ -272,16 +273,22 @@ fn keys_of(app: &App, identity: &Identity) -> Keys {
 }
 
 /// Lists are read beside the runtime's threads: millions of names take seconds.
-async fn filter_names(app: &App, config: &Config, identity: &Identity, tasks: &Tasks) -> anyhow::Result<Arc<Filter>> {
-    let (folder, dice) = (config.lists.clone(), Arc::clone(&app.dice));
-    let lists = tokio::task::spawn_blocking(move || filter::load_lists(folder.as_deref(), dice.as_ref())).await?;
+async fn filter_names(
+    app: &App,
+    (dir, config): (&Path, &Config),
+    identity: &Identity,
+    tasks: &Tasks,
+) -> anyhow::Result<Arc<Filter>> {
+    let source = config.lists.clone().map(|folder| filter::Source { folder, home: filter::lists_home(dir) });
+    let (from, dice) = (source.clone(), Arc::clone(&app.dice));
+    let load = move || from.map_or(Lists::None, |source| source.load(dice.as_ref()));
+    let lists = tokio::task::spawn_blocking(load).await?;
     let names = [Some(format!("{}.box.preau", identity.grant.slug)), app.hosts.above().map(str::to_owned)];
     let own = Own::new(names.into_iter().flatten(), &[config.listen.ip()]);
     let filter = Arc::new(Filter::new(Arc::clone(&app.seats), lists, own, Arc::clone(&app.clock)));
     app.health.set_blocklist(filter.blocklist_version());
-    if filter.lists_lost() {
-        app.health
-            .set_error(Some("the block lists cannot be read: restore the lists' folder and restart the box".into()));
+    if let Some(source) = source {
+        filter::follow_lists(Arc::clone(&filter), source, (Arc::clone(&app.dice), Arc::clone(&app.health)), tasks);
     }
     filter::follow_policies(Arc::clone(&filter), app.reader.clone(), app.writer.committed(), tasks)?;
     let bound = filter::start(&filter, config.dns, &config.upstream, tasks).await?;

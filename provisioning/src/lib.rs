@@ -18,6 +18,7 @@ use clap::{Parser, Subcommand};
 pub mod admin;
 pub mod backup;
 pub mod badge;
+pub mod blocklist;
 pub mod boxes;
 pub mod broker;
 pub mod charter;
@@ -69,6 +70,8 @@ enum Word {
     Roster(roster::RosterArgs),
     /// Badges: print them, import another system's codes, make one void.
     Badge(badge::BadgeArgs),
+    /// Block lists: compile, look into, ask, compare.
+    Blocklist(blocklist::BlocklistArgs),
     /// What the law asks for a person: erase.
     Privacy(privacy::PrivacyArgs),
     /// What the coordinator refused, and what is lost.
@@ -91,6 +94,7 @@ pub fn run() -> ExitCode {
         Word::Pilot(args) => with_runtime(pilot::run(args)),
         Word::Tablets(args) => with_runtime(tablets::run(args)),
         Word::School(args) => with_runtime(school::run(args)),
+        Word::Blocklist(args) => finish(blocklist::run(args)),
         Word::Box(args) => with_runtime(boxes::run(args)),
         Word::Broker(args) => finish(broker::run(args)),
         Word::Backup(args) => finish(backup::run(args)),

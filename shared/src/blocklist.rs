@@ -1,17 +1,24 @@
-//! A block list in memory: names of UT1-like categories, each standing for itself and everything under it.
+//! A block list: names of UT1-like categories, each standing for itself and everything under it.
 //!
-//! A name is kept as a 64-bit keyed fingerprint and the number of its set of categories, ten bytes in all, sorted and
-//! found through an index of the first 16 bits. With five million names an unlisted one is taken for listed with a
-//! chance of 3·10⁻¹³; the key is drawn at each start, so nobody can prepare such a name.
+//! It is compiled once, to bytes that are read where they stand ([`table`]), a file that several programs map. A name takes
+//! some seven bytes: 40 bits of a keyed hash and the number of its set of categories, in a slot that a minimal perfect hash
+//! gives it ([`perfect`]). An unlisted name is taken for listed with a chance of 10⁻¹²; the key is drawn with each list, so
+//! nobody can prepare such a name for all of them. What changed since is a second, small list of the same form.
 
 mod builder;
 mod line;
+mod perfect;
+mod print;
+mod table;
 
-use std::hash::{DefaultHasher, Hasher as _};
+use serde::{Deserialize, Serialize};
 
-pub use builder::{Builder, TooManyCategories};
-
-use crate::policy::scope::suffixes;
+use self::table::{Meta, Table};
+pub use self::{
+    builder::{Builder, CompileError, Listed, TooManyCategories},
+    table::{BLOCK_BYTES, Bytes, TableError},
+};
+use crate::keys::{BadSignature, PublicKey};
 
 /// The most categories of one list: they are bits of a word.
 pub const MAX_CATEGORIES: usize = 64;
@@ -32,7 +39,7 @@ impl Category {
 }
 
 /// A set of categories.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Serialize, Deserialize)]
 pub struct Categories(u64);
 
 impl Categories {
@@ -55,10 +62,14 @@ impl Categories {
     pub fn first(self) -> Option<Category> {
         u8::try_from(self.0.trailing_zeros()).ok().filter(|place| *place < 64).map(Category)
     }
+    /// All of them, in their order.
+    pub fn each(self) -> impl Iterator<Item = Category> {
+        (0..64).filter(move |place| self.0 >> place & 1 == 1).map(Category)
+    }
 }
 
 /// What a category's author means it for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Usage {
     /// To block.
     Black,
@@ -67,7 +78,7 @@ pub enum Usage {
 }
 
 /// A line that was left out.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BadLine {
     /// The category's name.
     pub category: String,
@@ -75,31 +86,86 @@ pub struct BadLine {
     pub line: u64,
 }
 
-/// A list, ready to be asked.
+/// A list, ready to be asked: what was compiled, and what changed since.
 #[derive(Debug, Clone)]
 pub struct BlockList {
-    seed: [u8; 16],
-    /// Where the fingerprints with each first 16 bits begin; one more at the end.
-    starts: Vec<u32>,
-    fingerprints: Vec<u64>,
-    /// For each fingerprint, a place in `sets`.
-    set_of: Vec<u16>,
-    sets: Vec<Categories>,
-    categories: Vec<(String, Usage)>,
-    /// Other names of categories.
-    aliases: Vec<(String, Category)>,
-    version: String,
-    bad_lines: Vec<BadLine>,
-    bad_line_count: u64,
+    base: Table,
+    changes: Option<Table>,
 }
 
 impl BlockList {
+    /// Reads a compiled list where it stands. Its names are looked at when they are asked for: see [`Self::check`].
+    ///
+    /// # Errors
+    /// [`TableError`] when the bytes are none, or only say what changed of another one.
+    pub fn open(bytes: Bytes) -> Result<Self, TableError> {
+        let base = Table::open(bytes)?;
+        match base.meta.base {
+            None => Ok(Self { base, changes: None }),
+            Some(_) => Err(TableError::Nonsense("it holds the changes of another list alone")),
+        }
+    }
+
+    /// The same with what changed since, in place of other changes.
+    ///
+    /// # Errors
+    /// [`TableError`] when the bytes are no list, or the changes of another one.
+    pub fn with_changes(self, bytes: Bytes) -> Result<Self, TableError> {
+        let changes = Table::open(bytes)?;
+        let of = (changes.meta.base.as_deref(), changes.seed, &changes.meta.categories);
+        if of != (Some(self.base.meta.version.as_str()), self.base.seed, &self.base.meta.categories) {
+            return Err(TableError::Nonsense("these are the changes of another list"));
+        }
+        Ok(Self { base: self.base, changes: Some(changes) })
+    }
+
+    /// Compares every block with what was compiled. Reads all of it: call it where waiting is allowed.
+    ///
+    /// # Errors
+    /// [`TableError::Block`] names the first that differs.
+    pub fn check(&self) -> Result<(), TableError> {
+        let bad = self.tables().find_map(Table::bad_block);
+        bad.map_or(Ok(()), Err)
+    }
+
+    /// Whether this key signed all of it.
+    ///
+    /// # Errors
+    /// [`BadSignature`] when it did not.
+    pub fn signed_by(&self, key: &PublicKey) -> Result<(), BadSignature> {
+        self.tables().try_for_each(|table| table.signed_by(key))
+    }
+
+    fn tables(&self) -> impl Iterator<Item = &Table> {
+        [&self.base].into_iter().chain(&self.changes)
+    }
+
+    /// What is said of it now.
+    fn meta(&self) -> &Meta {
+        &self.changes.as_ref().unwrap_or(&self.base).meta
+    }
+
     /// The categories of a folded name and of what it stands under.
     pub fn categories(&self, name: &str) -> Categories {
-        suffixes(name)
-            .filter(|suffix| suffix.contains('.'))
-            .filter_map(|suffix| self.find(fingerprint(&self.seed, suffix)))
-            .fold(Categories::default(), Categories::either)
+        let listed =
+            |print| self.changes.as_ref().and_then(|changes| changes.find(print)).or_else(|| self.base.find(print));
+        // A whole top-level domain is never meant.
+        let prints = self.base.key.suffixes(name).skip(1);
+        prints.filter_map(listed).fold(Categories::default(), Categories::either)
+    }
+
+    /// Which of the names that a folded name stands under are listed, itself last, each with its categories.
+    pub fn why<'n>(&self, name: &'n str) -> Vec<(&'n str, Categories)> {
+        let mut found: Vec<_> = crate::policy::scope::suffixes(name)
+            .filter_map(|suffix| {
+                let print = self.base.key.print(suffix);
+                let changed = self.changes.as_ref().and_then(|changes| changes.find(print));
+                Some((suffix, changed.or_else(|| self.base.find(print))?)).filter(|_| suffix.contains('.'))
+            })
+            .filter(|(_, set)| *set != Categories::default())
+            .collect();
+        found.reverse();
+        found
     }
 
     /// The set of these categories; a name that the list does not have is no category.
@@ -109,64 +175,69 @@ impl BlockList {
 
     /// The categories meant to block.
     pub fn black(&self) -> Categories {
-        self.named(self.categories.iter().filter(|(_, usage)| *usage == Usage::Black).map(|(name, _)| name.as_str()))
+        let black = self.meta().categories.iter().filter(|(_, usage)| *usage == Usage::Black);
+        self.named(black.map(|(name, _)| name.as_str()))
     }
 
     /// The name of a category; empty when it is not of this list.
     pub fn name(&self, category: Category) -> &str {
-        self.categories.get(category.place()).map_or("", |(name, _)| name)
+        self.meta().categories.get(category.place()).map_or("", |(name, _)| name)
     }
 
     /// All names of categories, in their order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.categories.iter().map(|(name, _)| name.as_str())
+        self.meta().categories.iter().map(|(name, _)| name.as_str())
     }
 
-    /// How many names there are.
-    pub fn len(&self) -> usize {
-        self.fingerprints.len()
+    /// What a category is for.
+    pub fn usage(&self, category: Category) -> Option<Usage> {
+        self.meta().categories.get(category.place()).map(|(_, usage)| *usage)
+    }
+
+    /// Other names of a category.
+    pub fn aliases(&self, category: Category) -> impl Iterator<Item = &str> {
+        let hers = move |of: &u8| usize::from(*of) == category.place();
+        self.meta().aliases.iter().filter(move |(_, of)| hers(of)).map(|(name, _)| name.as_str())
+    }
+
+    /// Under which names are hashed: what changes of it must be of the same one.
+    pub fn seed(&self) -> [u8; 16] {
+        self.base.seed
+    }
+
+    /// How many names were compiled, and how many have changed since.
+    pub fn counts(&self) -> (u64, u64) {
+        (self.base.names, self.changes.as_ref().map_or(0, |changes| changes.names))
     }
 
     /// Whether there is no name.
     pub fn is_empty(&self) -> bool {
-        self.fingerprints.is_empty()
+        self.counts() == (0, 0)
+    }
+
+    /// How many bytes it has.
+    pub fn bytes(&self) -> usize {
+        self.tables().map(Table::bytes).sum()
     }
 
     /// Names the content: the same files have the same version, wherever they are read.
     pub fn version(&self) -> &str {
-        &self.version
+        &self.meta().version
     }
 
     /// Lines that were left out: the first few, and how many in all.
     pub fn bad_lines(&self) -> (&[BadLine], u64) {
-        (&self.bad_lines, self.bad_line_count)
+        (&self.meta().bad_lines, self.meta().bad_line_count)
     }
 
     fn category(&self, name: &str) -> Option<Category> {
-        let place = self.categories.iter().position(|(known, _)| known == name);
-        let own = place.and_then(|place| u8::try_from(place).ok()).map(Category::new);
-        own.or_else(|| self.aliases.iter().find(|(alias, _)| alias == name).map(|(_, category)| *category))
-    }
-
-    fn find(&self, fingerprint: u64) -> Option<Categories> {
-        let bucket = bucket(fingerprint);
-        let from = usize::try_from(*self.starts.get(bucket)?).ok()?;
-        let to = usize::try_from(*self.starts.get(bucket.saturating_add(1))?).ok()?;
-        let at = self.fingerprints.get(from..to)?.binary_search(&fingerprint).ok()?;
-        let set = self.set_of.get(from.saturating_add(at))?;
-        self.sets.get(usize::from(*set)).copied()
+        let Meta { categories, aliases, .. } = self.meta();
+        let own = categories.iter().position(|(known, _)| known == name);
+        let own = own.and_then(|place| u8::try_from(place).ok());
+        let alias = || aliases.iter().find(|(alias, _)| alias == name).map(|(_, category)| *category);
+        own.or_else(alias).map(Category::new)
     }
 }
 
-/// SipHash-1-3 behind a secret start: nobody who lacks the seed can prepare two names that collide.
-fn fingerprint(seed: &[u8; 16], name: &str) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    hasher.write(seed);
-    hasher.write(name.as_bytes());
-    hasher.finish()
-}
-
-/// The first 16 bits of a fingerprint.
-fn bucket(fingerprint: u64) -> usize {
-    usize::try_from(fingerprint >> 48).unwrap_or(0)
-}
+#[cfg(test)]
+mod tests;

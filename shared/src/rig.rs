@@ -10,6 +10,7 @@ pub mod keep;
 pub mod link;
 pub mod lists;
 pub mod log;
+mod map;
 pub mod neighbour;
 pub mod reader;
 pub mod replicate;

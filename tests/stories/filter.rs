@@ -21,6 +21,7 @@ use preau_shared::{
     rig::{
         clock::SystemClock,
         dns_front::{Front, Judge, Outcome, Ruling, Sockets, serve},
+        lists::compile,
         task::Tasks,
     },
 };
@@ -127,7 +128,8 @@ fn lists(dir: &Path) -> Lists {
         fs::create_dir_all(dir.join(category)).expect("folder");
         fs::write(dir.join(category).join("domains"), names).expect("file");
     }
-    Lists::Loaded(Arc::new(BlockList::load(dir, [3; 16]).expect("lists")))
+    let bytes = compile(dir, [3; 16], None, |_, _| ()).expect("compiled");
+    Lists::Loaded(Arc::new(BlockList::open(Arc::new(bytes)).expect("opened")))
 }
 
 fn policies() -> Vec<Policy> {

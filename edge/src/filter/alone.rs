@@ -16,13 +16,15 @@ use preau_shared::{
         clock::SystemClock,
         dice::SystemDice,
         dns_front::{Front, FrontError, Judge, Outcome, Ruling, Sockets, serve},
-        lists::ListsError,
+        lists::{self, ListsError},
         task::Tasks,
     },
 };
 
 /// File of the state folder that names the lists in use.
 const VERSION: &str = "blocklist_version";
+/// Folder of the state folder in which compiled lists lie.
+const LISTS: &str = "blocklists";
 
 /// The filter cannot serve alone.
 #[derive(Debug, thiserror::Error)]
@@ -48,19 +50,18 @@ pub(crate) enum AloneError {
 pub(crate) async fn serve_alone(
     listen: SocketAddr,
     upstream: SocketAddr,
-    lists: &Path,
+    lists_dir: &Path,
     state: &Path,
     threads: usize,
 ) -> Result<(), AloneError> {
     let mut seed = [0; 16];
     SystemDice.fill(&mut seed);
-    let list = BlockList::load(lists, seed)?;
+    let list = lists::compiled(lists_dir, &state.join(LISTS), seed)?;
     let version = state.join(VERSION);
     std::fs::create_dir_all(state)
         .and_then(|()| std::fs::write(&version, list.version()))
         .map_err(|error| AloneError::State(version, error))?;
-    let (_, left_out) = list.bad_lines();
-    tracing::info!(names = list.len(), left_out, version = list.version(), "block lists are read");
+    super::lists::told(&list);
     let tasks = Tasks::default();
     let sockets = Sockets::bind(listen).await.map_err(|error| AloneError::Listen(listen, error))?;
     tracing::info!(address = %sockets.address(), "the filter answers");

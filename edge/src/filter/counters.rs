@@ -11,9 +11,11 @@ use preau_shared::{policy::Reason, rig::dns_front::Outcome, time::Stamp};
 const MAX_HOURS: usize = 48;
 const HOUR_MS: i64 = 3_600_000;
 
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum What {
     Became(Outcome),
+    /// Blocked under lists that are not in use any more, by the word that it had there.
+    Named(String),
     SharedAddress,
 }
 
@@ -47,11 +49,27 @@ impl Counters {
         count
     }
 
+    /// Gives what was blocked so far the words that its reasons have now.
+    pub(super) fn name(&self, word: impl Fn(Reason) -> String) {
+        let mut hours = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        for counts in hours.values_mut() {
+            for (what, n) in std::mem::take(counts) {
+                let what = match what {
+                    What::Became(Outcome::Blocked(reason)) => What::Named(word(reason)),
+                    What::Became(_) | What::Named(_) | What::SharedAddress => what,
+                };
+                let count = counts.entry(what).or_default();
+                *count = count.saturating_add(n);
+            }
+        }
+    }
+
     /// Hour (since 1970, UTC), what, how often.
     pub(super) fn read(&self, word: impl Fn(Reason) -> String) -> Vec<(i64, String, u64)> {
         let hours = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let name = |what: &What| match what {
             What::SharedAddress => "shared_address".to_owned(),
+            What::Named(word) => format!("blocked:{word}"),
             What::Became(Outcome::Answered) => "answered".to_owned(),
             What::Became(Outcome::Stale) => "stale".to_owned(),
             What::Became(Outcome::Blocked(reason)) => format!("blocked:{}", word(*reason)),
@@ -60,8 +78,17 @@ impl Counters {
             What::Became(Outcome::Crowded) => "crowded".to_owned(),
             What::Became(Outcome::Malformed) => "malformed".to_owned(),
         };
-        let lines = hours.iter().flat_map(|(hour, counts)| counts.iter().map(|(what, n)| (*hour, name(what), *n)));
-        lines.collect()
+        let mut lines = Vec::new();
+        for (hour, counts) in hours.iter() {
+            // Under two lists one word may stand twice.
+            let mut words = BTreeMap::<String, u64>::new();
+            for (what, n) in counts {
+                let count = words.entry(name(what)).or_default();
+                *count = count.saturating_add(*n);
+            }
+            lines.extend(words.into_iter().map(|(word, n)| (*hour, word, n)));
+        }
+        lines
     }
 }
 

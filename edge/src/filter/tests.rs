@@ -10,12 +10,21 @@ use tokio::net::UdpSocket;
 use super::*;
 use crate::store::seats::Sitting;
 
+fn source(dir: &Path) -> Source {
+    Source { folder: dir.join("lists"), home: dir.join("compiled") }
+}
+
 fn lists(dir: &Path) -> Lists {
     for (category, names) in [("games", "jeux.example\n"), ("adult", "adult.example\n")] {
-        fs::create_dir_all(dir.join(category)).expect("folder");
-        fs::write(dir.join(category).join("domains"), names).expect("file");
+        write(dir, category, names);
     }
-    load_lists(Some(dir), &SystemDice)
+    source(dir).load(&SystemDice)
+}
+
+fn write(dir: &Path, category: &str, names: &str) {
+    let folder = source(dir).folder.join(category);
+    fs::create_dir_all(&folder).expect("folder");
+    fs::write(folder.join("domains"), names).expect("file");
 }
 
 fn policy(n: u8, levels: &[&str], blocked: &[&str]) -> Policy {
@@ -112,10 +121,11 @@ async fn the_same_question_is_answered_for_one_pupil_and_blocked_for_another() {
 async fn a_silent_upstream_is_said_at_once_and_lost_lists_close_the_filter() {
     let silent = UdpSocket::bind("127.0.0.1:0").await.expect("socket");
     let seats = Arc::new(Seats::default());
-    let lost = load_lists(Some(Path::new("/nowhere/at/all")), &SystemDice);
+    let home = tempfile::tempdir().expect("home");
+    let lost = Source { folder: "/nowhere/at/all".into(), home: home.path().into() }.load(&SystemDice);
     let filter = Arc::new(Filter::new(seats.clone(), lost, Own::default(), Arc::new(SystemClock::start())));
     filter.set_policies(vec![policy(1, &["CP"], &["games"]), policy(2, &["CM2"], &[])]);
-    assert!(filter.lists_lost());
+    assert!(matches!(filter.in_force().lists, Lists::Lost));
     let tasks = Tasks::default();
     let upstream = [silent.local_addr().expect("address")];
     let at = start(&filter, "127.0.0.1:0".parse().expect("address"), &upstream, &tasks).await.expect("started");
@@ -128,4 +138,64 @@ async fn a_silent_upstream_is_said_at_once_and_lost_lists_close_the_filter() {
     assert_eq!(ask("127.2.0.2", at, "example.org").await, 2, "server failure, within the patience of a tablet");
     tasks.stop();
     tasks.ended().await;
+}
+
+/// Why somebody whom nobody knows does not see a name.
+fn judged(filter: &Filter, name: &str) -> Option<Reason> {
+    let now = filter.in_force();
+    match judge(&now.book, &Asker::Unknown, name, now.lists.categories(name)) {
+        preau_shared::policy::Verdict::Block(reason) => Some(reason),
+        preau_shared::policy::Verdict::Allow => None,
+    }
+}
+
+#[test]
+fn lists_are_renewed_unless_half_of_them_is_gone_and_outlast_their_folder() {
+    let dir = tempfile::tempdir().expect("dir");
+    let (dir, from) = (dir.path(), source(dir.path()));
+    let clock = || Arc::new(SystemClock::start());
+    let filter = Filter::new(Arc::default(), lists(dir), Own::default(), clock());
+    filter.set_policies(vec![policy(1, &[""], &["games"])]);
+    let verdict = |filter: &Filter, name: &str| judged(filter, name).is_some();
+    let look = |filter: &Filter| lists::look(filter, &from, &SystemDice);
+    assert_eq!(look(&filter).expect("looked"), lists::Look::Same);
+    assert!(!verdict(&filter, "dames.example"));
+    // A category that comes before the others: what was counted keeps its word.
+    filter.counters.add(filter.clock.stamp(), Outcome::Blocked(judged(&filter, "jeux.example").expect("blocked")));
+    write(dir, "aaa", "dames.example\nechecs.example\n");
+    write(dir, "games", "jeux.example\ndames.example\n");
+    assert_eq!(look(&filter).expect("looked"), lists::Look::Renewed);
+    assert!(verdict(&filter, "dames.example"));
+    assert!(filter.counted().iter().any(|(_, word, n)| word == "blocked:games" && *n == 1));
+    // Most of it is gone: nobody meant that.
+    fs::remove_dir_all(from.folder.join("aaa")).expect("gone");
+    fs::remove_dir_all(from.folder.join("games")).expect("gone");
+    assert_eq!(look(&filter).expect("looked"), lists::Look::Shrunk { from: 4, to: 1 });
+    assert!(verdict(&filter, "dames.example"));
+    // A box that starts has what was in use last, with its folder or without.
+    let again = |dir: &Path| {
+        let filter = Filter::new(Arc::default(), source(dir).load(&SystemDice), Own::default(), clock());
+        filter.set_policies(vec![policy(1, &[""], &["games"])]);
+        verdict(&filter, "dames.example")
+    };
+    assert!(again(dir));
+    fs::remove_dir_all(&from.folder).expect("gone");
+    assert!(look(&filter).is_err() && verdict(&filter, "dames.example") && again(dir));
+}
+
+#[test]
+fn a_damaged_list_is_found_and_compiled_anew() {
+    let dir = tempfile::tempdir().expect("dir");
+    let from = source(dir.path());
+    drop(lists(dir.path()));
+    let (name, _) = preau_shared::rig::lists::in_use(&from.home).expect("read").expect("in use");
+    let path = from.home.join(format!("{name}.preaubl"));
+    let mut bytes = fs::read(&path).expect("compiled");
+    *bytes.last_mut().expect("bytes") ^= 1;
+    fs::write(&path, bytes).expect("damaged");
+    let filter = Filter::new(Arc::default(), from.load(&SystemDice), Own::default(), Arc::new(SystemClock::start()));
+    let sound = |filter: &Filter| matches!(&filter.in_force().lists, Lists::Loaded(list) if list.check().is_ok());
+    assert!(!sound(&filter));
+    lists::check(&filter, &from, &SystemDice);
+    assert!(sound(&filter));
 }

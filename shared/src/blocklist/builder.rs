@@ -1,31 +1,48 @@
 //! Lines to a list. The order of categories and lines does not change what a list answers.
 
-use std::collections::BTreeMap;
+use std::{cmp::Ordering, collections::BTreeMap, iter::Peekable};
 
 use aws_lc_rs::digest::{Context, SHA256};
 use data_encoding::HEXLOWER;
 
 use super::{
-    BadLine, BlockList, Categories, Category, MAX_CATEGORIES, Usage, bucket, fingerprint,
+    BadLine, Categories, Category, MAX_CATEGORIES, Usage,
     line::{Line, read},
+    perfect::{self, Shape},
+    print::{Key, Print},
+    table::{self, MAX_NAMES, Meta, TableError},
 };
+use crate::keys::SigningKey;
 
 /// Bad lines that are kept to be shown; the others are only counted.
 const MAX_BAD_LINES: usize = 20;
 /// Distinct sets of categories; real lists have some fifty.
 const MAX_SETS: usize = 65_536;
-/// The most names; public lists have five million.
-const MAX_NAMES: usize = 16_000_000;
 
-/// A list has too many categories, or one has a name too long.
+/// A list has too many categories.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("more than {MAX_CATEGORIES} categories")]
 pub struct TooManyCategories;
 
+/// A list cannot be compiled.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum CompileError {
+    /// Under this seed two names look alike, or have no place: another one helps.
+    #[error("two names look alike under this seed: try another one")]
+    Seed,
+    /// Two lists whose changes are asked for are not of one seed, or not of the same categories.
+    #[error("the categories are not those of the list before: all of it must be sent")]
+    OtherCategories,
+    /// It cannot be written.
+    #[error(transparent)]
+    Table(#[from] TableError),
+}
+
 /// Collects a list.
 pub struct Builder {
     seed: [u8; 16],
-    entries: Vec<(u64, Category)>,
+    key: Key,
+    entries: Vec<(Print, Category)>,
     categories: Vec<(String, Usage)>,
     aliases: Vec<(String, Category)>,
     lines: u64,
@@ -45,6 +62,7 @@ impl Builder {
     pub fn new(seed: [u8; 16]) -> Self {
         Self {
             seed,
+            key: Key::new(&seed),
             entries: Vec::new(),
             categories: Vec::new(),
             aliases: Vec::new(),
@@ -81,10 +99,9 @@ impl Builder {
         self.lines = self.lines.saturating_add(1);
         self.content.update(b"\n");
         self.content.update(line);
+        let room = u64::try_from(self.entries.len()).is_ok_and(|names| names < MAX_NAMES);
         match read(line) {
-            Line::Name(name) if self.entries.len() < MAX_NAMES => {
-                self.entries.push((fingerprint(&self.seed, &name), category));
-            }
+            Line::Name(name) if room => self.entries.push((self.key.print(&name), category)),
             Line::Nothing => {}
             Line::Name(_) | Line::Bad => {
                 self.bad_line_count = self.bad_line_count.saturating_add(1);
@@ -96,45 +113,147 @@ impl Builder {
         }
     }
 
-    /// Sorts, joins the categories of each name, and indexes.
-    pub fn finish(self) -> BlockList {
+    /// Sorts, and joins the categories of each name.
+    ///
+    /// # Errors
+    /// [`CompileError::Seed`] when two names have one hash.
+    pub fn listed(self) -> Result<Listed, CompileError> {
         let mut entries = self.entries;
         entries.sort_unstable();
-        entries.dedup();
-        let (mut fingerprints, mut set_of) = (Vec::new(), Vec::new());
-        let mut sets = Sets::default();
+        let (mut names, mut before) = (Vec::new(), None);
         for group in entries.chunk_by(|one, other| one.0 == other.0) {
-            let Some((fingerprint, _)) = group.first() else { continue };
-            let set = group.iter().fold(Categories::default(), |set, (_, category)| set.with(*category));
-            fingerprints.push(*fingerprint);
-            set_of.push(sets.number(set));
+            let Some((print, _)) = group.first() else { continue };
+            if before.replace(print.hash) == Some(print.hash) {
+                return Err(CompileError::Seed);
+            }
+            names
+                .push((print.hash, group.iter().fold(Categories::default(), |set, (_, category)| set.with(*category))));
         }
-        fingerprints.shrink_to_fit();
-        set_of.shrink_to_fit();
         let digest = HEXLOWER.encode(self.content.finish().as_ref());
-        BlockList {
+        let aliases = self.aliases.into_iter();
+        Ok(Listed {
             seed: self.seed,
-            starts: starts(&fingerprints),
-            fingerprints,
-            set_of,
-            sets: sets.sets,
-            categories: self.categories,
-            aliases: self.aliases,
-            version: digest.get(..16).unwrap_or_default().to_owned(),
-            bad_lines: self.bad_lines,
-            bad_line_count: self.bad_line_count,
+            names,
+            meta: Meta {
+                version: digest.get(..16).unwrap_or_default().to_owned(),
+                base: None,
+                categories: self.categories,
+                aliases: aliases.filter_map(|(name, of)| Some((name, u8::try_from(of.place()).ok()?))).collect(),
+                sets: Vec::new(),
+                bad_lines: self.bad_lines,
+                bad_line_count: self.bad_line_count,
+            },
+        })
+    }
+
+    /// The compiled list.
+    ///
+    /// # Errors
+    /// [`CompileError::Seed`]: begin again with another one.
+    pub fn finish(self, signer: Option<&SigningKey>) -> Result<Vec<u8>, CompileError> {
+        self.listed()?.compile(signer, |_| ())
+    }
+}
+
+/// A list, or what changes of one, before it is compiled: sorted hashes, each with its categories.
+#[derive(Debug, Clone)]
+pub struct Listed {
+    seed: [u8; 16],
+    names: Vec<(u64, Categories)>,
+    meta: Meta,
+}
+
+impl Listed {
+    /// How many names.
+    pub fn len(&self) -> usize {
+        self.names.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.names.is_empty()
+    }
+
+    /// How many of them have no category any more: of changes only.
+    pub fn gone(&self) -> usize {
+        self.names.iter().filter(|(_, set)| *set == Categories::default()).count()
+    }
+
+    /// Names the content.
+    pub fn version(&self) -> &str {
+        &self.meta.version
+    }
+
+    /// What must change of a list for it to become this one: new names, and those whose categories are others or none now.
+    ///
+    /// # Errors
+    /// [`CompileError::OtherCategories`] when the two are not of one seed and of the same categories.
+    pub fn changes_since(&self, base: &Self) -> Result<Self, CompileError> {
+        if (self.seed, &self.meta.categories) != (base.seed, &base.meta.categories) {
+            return Err(CompileError::OtherCategories);
+        }
+        let (mut old, mut new) = (base.names.iter().copied().peekable(), self.names.iter().copied().peekable());
+        let names = std::iter::from_fn(|| next_change(&mut old, &mut new)).collect();
+        let meta = Meta { base: Some(base.meta.version.clone()), ..self.meta.clone() };
+        Ok(Self { seed: self.seed, names, meta })
+    }
+
+    /// The bytes of a file. `done` hears how many names have their place.
+    ///
+    /// # Errors
+    /// [`CompileError::Seed`]: begin again with another one.
+    pub fn compile(self, signer: Option<&SigningKey>, done: impl FnMut(u64)) -> Result<Vec<u8>, CompileError> {
+        let Self { seed, names, mut meta } = self;
+        let mut sets = Sets::new();
+        let (hashes, sets_of): (Vec<u64>, Vec<u16>) =
+            names.iter().map(|(hash, set)| (*hash, sets.number(*set))).unzip();
+        drop(names);
+        meta.sets = sets.sets;
+        let shape = Shape::of(u64::try_from(hashes.len()).unwrap_or(u64::MAX));
+        let pilots = perfect::pilots(&hashes, shape, done).ok_or(CompileError::Seed)?;
+        Ok(table::write((seed, &meta), (&hashes, &sets_of), &pilots, signer)?)
+    }
+}
+
+type Names<I> = Peekable<I>;
+
+/// The next name whose categories are not the same in both; one that is gone has none.
+fn next_change<I: Iterator<Item = (u64, Categories)>>(
+    old: &mut Names<I>,
+    new: &mut Names<I>,
+) -> Option<(u64, Categories)> {
+    loop {
+        let order = match (old.peek(), new.peek()) {
+            (None, None) => return None,
+            (Some(_), None) => Ordering::Less,
+            (None, Some(_)) => Ordering::Greater,
+            (Some(old), Some(new)) => old.0.cmp(&new.0),
+        };
+        match order {
+            Ordering::Less => return old.next().map(|(hash, _)| (hash, Categories::default())),
+            Ordering::Greater => return new.next(),
+            Ordering::Equal => {
+                let (old, new) = (old.next()?, new.next()?);
+                if old.1 != new.1 {
+                    return Some(new);
+                }
+            }
         }
     }
 }
 
 /// Numbers the distinct sets.
-#[derive(Default)]
 struct Sets {
     sets: Vec<Categories>,
     numbers: BTreeMap<Categories, u16>,
 }
 
 impl Sets {
+    /// Number 0 is that of slots which nobody has: a name without categories, one that is gone, has another.
+    fn new() -> Self {
+        Self { sets: vec![Categories::default()], numbers: BTreeMap::new() }
+    }
+
     /// The number of a set. When there are no numbers left, the first category alone stands for the set, so that the
     /// name stays listed.
     fn number(&mut self, set: Categories) -> u16 {
@@ -157,21 +276,11 @@ impl Sets {
     }
 }
 
-fn starts(fingerprints: &[u64]) -> Vec<u32> {
-    let mut starts = Vec::with_capacity(65_537);
-    for (place, fingerprint) in fingerprints.iter().enumerate() {
-        while starts.len() <= bucket(*fingerprint) {
-            starts.push(u32::try_from(place).unwrap_or(u32::MAX));
-        }
-    }
-    let end = u32::try_from(fingerprints.len()).unwrap_or(u32::MAX);
-    starts.resize(65_537, end);
-    starts
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::sync::Arc;
+
+    use super::{super::BlockList, *};
 
     fn list(seed: [u8; 16]) -> BlockList {
         let mut builder = Builder::new(seed);
@@ -186,7 +295,8 @@ mod tests {
             }
         }
         builder.alias("porn", Category::new(0));
-        builder.finish()
+        let bytes = builder.finish(None).expect("compiled");
+        BlockList::open(Arc::new(bytes)).expect("opened")
     }
 
     #[test]
@@ -208,7 +318,7 @@ mod tests {
         ] {
             assert_eq!(names(name), expected, "{name}");
         }
-        assert_eq!((list.len(), list.named(["porn", "none"])), (4, list.named(["adult"])));
+        assert_eq!((list.counts(), list.named(["porn", "none"])), ((4, 0), list.named(["adult"])));
         assert_eq!(list.black(), list.named(["adult", "games"]));
         assert_eq!(list.bad_lines(), (&[BadLine { category: "adult".into(), line: 3 }][..], 1));
         assert_eq!(list.version(), self::list([2; 16]).version(), "a version names the content, not the seed");
@@ -222,7 +332,7 @@ mod tests {
             builder.line(category, b"everywhere.example");
         }
         assert_eq!(builder.category("more", Usage::Black), Err(TooManyCategories));
-        let list = builder.finish();
+        let list = BlockList::open(Arc::new(builder.finish(None).expect("compiled"))).expect("opened");
         assert_eq!(list.categories("everywhere.example"), list.black());
         assert_eq!(list.named(["c63"]).first().map(|c| list.name(c)), Some("c63"));
     }

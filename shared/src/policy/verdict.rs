@@ -53,7 +53,7 @@ mod tests {
 
     use super::*;
     use crate::{
-        blocklist::{Builder, Usage},
+        blocklist::{BlockList, Builder, Usage},
         documents::policy::Policy,
         ids::PolicyId,
         policy::Lists,
@@ -81,7 +81,8 @@ mod tests {
                 builder.line(bit, name.as_bytes());
             }
         }
-        Lists::Loaded(Arc::new(builder.finish()))
+        let bytes = builder.finish(None).expect("compiled");
+        Lists::Loaded(Arc::new(BlockList::open(Arc::new(bytes)).expect("opened")))
     }
     fn policies() -> Vec<Policy> {
         vec![
