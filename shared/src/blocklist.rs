@@ -23,6 +23,9 @@ use crate::keys::{BadSignature, PublicKey};
 /// The most categories of one list: they are bits of a word.
 pub const MAX_CATEGORIES: usize = 64;
 
+/// Names that are looked up together: most names stand under two or three.
+const AT_ONCE: usize = 4;
+
 /// A category, by its place in a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Category(u8);
@@ -147,11 +150,23 @@ impl BlockList {
 
     /// The categories of a folded name and of what it stands under.
     pub fn categories(&self, name: &str) -> Categories {
-        let listed =
-            |print| self.changes.as_ref().and_then(|changes| changes.find(print)).or_else(|| self.base.find(print));
         // A whole top-level domain is never meant.
-        let prints = self.base.key.suffixes(name).skip(1);
-        prints.filter_map(listed).fold(Categories::default(), Categories::either)
+        let mut prints = self.base.key.suffixes(name).skip(1);
+        let (mut all, mut more) = (Categories::default(), true);
+        while more {
+            // One that is not there is nobody's.
+            let some = [(); AT_ONCE].map(|()| prints.next());
+            more = some.last().is_some_and(Option::is_some);
+            let asked = some.map(Option::unwrap_or_default);
+            let found = self.base.find_each(asked);
+            let changed = self.changes.as_ref().map(|changes| changes.find_each(asked));
+            for (at, print) in some.iter().enumerate() {
+                let changed = changed.as_ref().and_then(|changed| changed.get(at).copied().flatten());
+                let found = changed.or_else(|| found.get(at).copied().flatten());
+                all = all.either(found.filter(|_| print.is_some()).unwrap_or_default());
+            }
+        }
+        all
     }
 
     /// Which of the names that a folded name stands under are listed, itself last, each with its categories.

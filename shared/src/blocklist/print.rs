@@ -8,7 +8,7 @@ use std::hash::Hasher as _;
 use siphasher::sip128::{Hasher128 as _, SipHasher13};
 
 /// What a list keeps of a name.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(super) struct Print {
     /// Finds the name, and is compared.
     pub(super) hash: u64,
@@ -44,6 +44,6 @@ impl Key {
 
     /// The print of a whole name.
     pub(super) fn print(&self, name: &str) -> Print {
-        self.suffixes(name).last().unwrap_or(Print { hash: 0, check: 0 })
+        self.suffixes(name).last().unwrap_or_default()
     }
 }

@@ -157,11 +157,26 @@ impl Table {
 
     /// The set of a name; none when it is not listed.
     pub(super) fn find(&self, print: Print) -> Option<Categories> {
+        let [found] = self.find_each([print]);
+        found
+    }
+
+    /// The sets of several names. Each takes two places of a file that no cache holds: the first ones are fetched together,
+    /// and then the second ones.
+    pub(super) fn find_each<const N: usize>(&self, prints: [Print; N]) -> [Option<Categories>; N] {
         let all = (*self.bytes).as_ref();
-        let place = |n: u64| usize::try_from(n).unwrap_or(usize::MAX);
-        let at = self.pilots.start.saturating_add(place(self.shape.bucket(print.hash)).saturating_mul(2));
-        let pilot = u16::from_le_bytes(all.get(at..)?.first_chunk().copied()?);
-        let slot = place(self.shape.slot(print.hash, pilot));
+        let pilots = prints.map(|print| (print, self.pilot(all, print)));
+        pilots.map(|(print, pilot)| self.in_slot(all, print, pilot?))
+    }
+
+    fn pilot(&self, all: &[u8], print: Print) -> Option<u16> {
+        let bucket = usize::try_from(self.shape.bucket(print.hash)).ok()?;
+        let at = self.pilots.start.saturating_add(bucket.saturating_mul(2));
+        Some(u16::from_le_bytes(all.get(at..)?.first_chunk().copied()?))
+    }
+
+    fn in_slot(&self, all: &[u8], print: Print, pilot: u16) -> Option<Categories> {
+        let slot = usize::try_from(self.shape.slot(print.hash, pilot)).ok()?;
         let at = self.slots.start.saturating_add(slot.saturating_mul(self.slot_bytes));
         let (kept, set) = all.get(at..at.saturating_add(self.slot_bytes))?.split_first_chunk::<KEPT_BYTES>()?;
         if Some(kept) != print.hash.to_le_bytes().first_chunk() {

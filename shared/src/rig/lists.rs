@@ -30,7 +30,7 @@ const SEEDS: u8 = 8;
 /// Compiled lists that are kept: the one in use, and the one before.
 const KEPT: usize = 2;
 /// How a compiled list's file is named.
-const SUFFIX: &str = "preaubl";
+pub(super) const SUFFIX: &str = "preaubl";
 /// File that names the one in use.
 const IN_USE: &str = "in_use";
 

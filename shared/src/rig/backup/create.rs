@@ -14,7 +14,7 @@ use super::{
     snapshot,
     store::{NAMES_A_LIST, Put},
 };
-use crate::{dice::Dice, ids::BoxId, time::Stamp};
+use crate::{dice::Dice, ids::BoxId, rig::lists, time::Stamp};
 
 /// A folder that changed while it was read is read again so often.
 const TRIES: u32 = 5;
@@ -194,6 +194,8 @@ fn role(path: &Path) -> Role {
         || name == "lock"
         || [".lock", ".new"].iter().any(|passing| ending(passing))
         || path.extension().is_some_and(|e| e == snapshot::COPY || e == disk::UNFINISHED)
+        // It is compiled again of the folder that it came of.
+        || path.extension().is_some_and(|e| e == lists::SUFFIX)
         // The box's word that what its disk says of tablets is true. After a restore it is not.
         || ending(".seal");
     if passing { Role::Passing } else { Role::File }

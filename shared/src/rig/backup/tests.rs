@@ -44,9 +44,13 @@ impl Stage {
         fs::create_dir_all(from.join("identity")).expect("folder");
         fs::write(from.join("identity/mqtt.key"), "secret").expect("key");
         fs::set_permissions(from.join("identity/mqtt.key"), fs::Permissions::from_mode(0o600)).expect("mode");
-        for (name, text) in
-            [("preau-edge.toml", "log = \"info\"\n"), ("box.seal", ""), ("preau-edge.lock", ""), ("a.new", "half")]
-        {
+        for (name, text) in [
+            ("preau-edge.toml", "log = \"info\"\n"),
+            ("box.seal", ""),
+            ("preau-edge.lock", ""),
+            ("a.new", "half"),
+            ("0a.preaubl", "compiled"),
+        ] {
             fs::write(from.join(name), text).expect("file");
         }
         let conn = Connection::open(from.join("box.db")).expect("database");
@@ -127,7 +131,7 @@ fn a_folder_comes_back_as_it_was() {
     assert_eq!((mark.backup, mark.made_at), (1, NOON));
     assert_eq!(fs::metadata(into.join("identity/mqtt.key")).expect("key").permissions().mode() & 0o777, 0o600);
     assert_eq!(fs::read(into.join("preau-edge.toml")).expect("configuration"), b"log = \"info\"\n");
-    for passing in ["box.seal", "preau-edge.lock", "a.new", "box.db-wal", "box.backup-copy"] {
+    for passing in ["box.seal", "preau-edge.lock", "a.new", "0a.preaubl", "box.db-wal", "box.backup-copy"] {
         assert!(!into.join(passing).exists(), "{passing}");
     }
     assert!(!stage.at("box").join("box.backup-copy").exists() && !stage.at(".again.restoring").exists());
