@@ -9,7 +9,7 @@
 //! | 40 | 8 | its buckets |
 //! | 48 | 8 | bytes of the meta data |
 //! | 56 | 8 | bytes of the number of a set of categories: 1 or 2 |
-//! | 64 | 32 | SHA-256 of the hashes of the blocks |
+//! | 64 | 32 | SHA-256 of the first 64 bytes and of the hashes of the blocks |
 //! | 96 | 64 | Ed25519 signature (RFC 8032) of the first 96 bytes; zeros where nobody signed |
 //! | 160 | 32 each | SHA-256 of each block of [`BLOCK_BYTES`] of what follows |
 //! | then | | meta data: a [`Meta`] in postcard |
@@ -28,7 +28,7 @@ use super::{
     perfect::Shape,
     print::{Key, Print},
 };
-use crate::keys::{BadSignature, PublicKey, SigningKey, sha256};
+use crate::keys::{BadSignature, PublicKey, Sha256, SigningKey, sha256};
 
 /// What is checked at once.
 pub const BLOCK_BYTES: usize = 65_536;
@@ -36,6 +36,7 @@ pub const BLOCK_BYTES: usize = 65_536;
 pub(super) const MAX_NAMES: u64 = 16_000_000;
 const MAGIC: &[u8; 8] = b"preaubl1";
 const HEADER_BYTES: usize = 96;
+const BOUND_AT: usize = 64;
 const SIGNATURE_BYTES: usize = 64;
 const HASHES_AT: usize = HEADER_BYTES + SIGNATURE_BYTES;
 const HASH_BYTES: usize = 32;
@@ -145,8 +146,9 @@ impl Table {
         }
         let pilots_at = body_at.saturating_add(meta_bytes);
         let slots_at = pilots_at.saturating_add(pilot_bytes);
-        if sha256(all.get(HASHES_AT..body_at).unwrap_or_default())[..] != header[64..] {
-            return Err(TableError::Nonsense("the hashes of its blocks"));
+        let hashes = all.get(HASHES_AT..body_at).unwrap_or_default();
+        if header.get(BOUND_AT..) != Some(&bound(header, hashes)[..]) {
+            return Err(TableError::Nonsense("its size, its seed or the hashes of its blocks"));
         }
         let meta = all.get(body_at..pilots_at).unwrap_or_default();
         let meta = Meta::read(meta).ok_or(TableError::Nonsense("its description"))?;
@@ -218,6 +220,14 @@ impl Meta {
     }
 }
 
+/// What binds the head of a list to its blocks: with one bit of its seed another, it would block nothing.
+fn bound(header: &[u8], block_hashes: &[u8]) -> [u8; 32] {
+    let mut both = Sha256::default();
+    both.update(header.get(..BOUND_AT).unwrap_or_default());
+    both.update(block_hashes);
+    both.finish()
+}
+
 /// Writes a list. `sets` gives the set of each of the sorted hashes, by its number in the meta data.
 pub(super) fn write(
     (seed, meta): ([u8; 16], &Meta),
@@ -249,7 +259,7 @@ pub(super) fn write(
     for number in [names, shape.slots, shape.buckets, meta_bytes, u64::try_from(width).unwrap_or(2)] {
         bytes.extend(number.to_le_bytes());
     }
-    bytes.extend(sha256(&block_hashes));
+    bytes.extend(bound(&bytes, &block_hashes));
     let signature = signer.map_or(vec![0; SIGNATURE_BYTES], |key| key.sign(&bytes));
     bytes.extend(signature);
     bytes.extend(block_hashes);
