@@ -135,7 +135,7 @@ fn compile(folder: &Path, out: &Path, reader: Reader) -> anyhow::Result<ExitCode
     let size = u64::try_from(list.bytes()).unwrap_or(u64::MAX);
     reader.report(
         &format!(
-            "{}: {} names in {} categories, {}, version {}; {} lines were left out",
+            "{}: {} names in {} categories, {}, version {}; lines left out: {}",
             out.display(),
             HumanCount(names),
             list.names().count(),
@@ -222,11 +222,11 @@ fn diff((old, new): (&Path, &Path), written: Option<(PathBuf, PathBuf)>, reader:
     let (names, all, gone) = (changes.len(), now.len(), changes.gone());
     let mut told = json!({"from": before.version(), "to": now.version(), "names": all, "changed": names, "gone": gone});
     reader.say(&format!(
-        "version {} to {}: {} of {} names changed, {} of them are gone",
+        "version {} to {}: of {} names, {} changed; gone among those: {}",
         before.version(),
         now.version(),
-        HumanCount(u64::try_from(names)?),
         HumanCount(u64::try_from(all)?),
+        HumanCount(u64::try_from(names)?),
         HumanCount(u64::try_from(gone)?),
     ));
     if let Some((_, out)) = &written {

@@ -13,6 +13,7 @@ mod accounts;
 mod agents;
 mod backups;
 mod bad_morning;
+mod blocklist;
 mod broker;
 mod camera;
 mod charter;

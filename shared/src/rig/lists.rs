@@ -34,24 +34,24 @@ pub(super) const SUFFIX: &str = "preaubl";
 /// File that names the one in use.
 const IN_USE: &str = "in_use";
 
-/// A folder cannot be read as block lists.
+/// A folder cannot be read as block lists. Each says its cause itself.
 #[derive(Debug, thiserror::Error)]
 pub enum ListsError {
     /// A file or folder cannot be opened, read or written.
     #[error("{}: {}", .0.display(), .1)]
-    Open(PathBuf, #[source] io::Error),
+    Open(PathBuf, io::Error),
     /// No category is there, or no name in any of them.
     #[error("{}: no name in any <category>/domains: is this a folder of block lists in UT1 form?", .0.display())]
     Nothing(PathBuf),
     /// More categories than a list may have.
     #[error("{}: {}", .0.display(), .1)]
-    Categories(PathBuf, #[source] TooManyCategories),
+    Categories(PathBuf, TooManyCategories),
     /// It cannot be compiled.
     #[error("{}: {}", .0.display(), .1)]
-    Compile(PathBuf, #[source] CompileError),
+    Compile(PathBuf, CompileError),
     /// The compiled file cannot be used.
     #[error("{}: {}", .0.display(), .1)]
-    Compiled(PathBuf, #[source] TableError),
+    Compiled(PathBuf, TableError),
 }
 
 /// Reads a folder. It takes seconds for millions of names: call it where waiting is allowed.
