@@ -48,7 +48,11 @@ pub fn read(path: &Path) -> io::Result<Option<Vec<u8>>> {
 }
 
 fn write(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    let folder = path.parent().ok_or_else(|| io::Error::other("a file needs a folder"))?;
+    let folder = match path.parent().ok_or_else(|| io::Error::other("a file needs a folder"))? {
+        // The name alone: it is meant where we are.
+        here if here.as_os_str().is_empty() => Path::new("."),
+        folder => folder,
+    };
     let mut name = path.file_name().unwrap_or_default().to_owned();
     name.push(".new");
     let beside = folder.join(name);
