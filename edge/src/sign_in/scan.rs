@@ -386,10 +386,11 @@ async fn record(app: &App, attempt: &Arc<Attempt>) -> Result<(Seated, Ended), Tr
         let write = |conn: &_| write(conn, book, (session, *one_account), opening, Some(&attempt.token_hash()));
         // What only writes rows can fail by the disk alone; what edits documents may be refused.
         let only_rows = opening.ends.is_empty() && opening.voids.is_empty() && one_account.is_none();
-        let ended = if only_rows { write(conn) } else { in_savepoint(conn, write) }?;
-        Ok((seated, ended))
+        // What its savepoint took back is no reason to take back the group.
+        let ended = if only_rows { Ok(write(conn)?) } else { in_savepoint(conn, write) };
+        Ok(ended.map(|ended| (seated, ended)))
     })
-    .await
+    .await?
 }
 
 /// The rows of a sign-in: what it ends elsewhere, the session, the tablet, the journal.
