@@ -5,7 +5,6 @@
 //! behind one address the strictest of theirs, and a list that cannot be read leaves only names allowed one by one.
 
 mod alone;
-mod asker;
 mod counters;
 mod listen;
 mod lists;
@@ -71,7 +70,7 @@ impl Filter {
     pub(crate) fn set_lists(&self, lists: Lists) {
         // What was counted so far is named by the lists that it was counted under.
         let before = self.in_force();
-        self.counters.name(|reason| before.word_of(reason));
+        self.counters.name(|reason| before.word_of(reason).to_owned());
         self.change(|now| (lists, now.policies.clone()));
     }
 
@@ -93,17 +92,17 @@ impl Filter {
     /// What was counted, by hour: what became of questions and how often, never for which names.
     pub(crate) fn counted(&self) -> Vec<(i64, String, u64)> {
         let now = self.in_force();
-        self.counters.read(|reason| now.word_of(reason))
+        self.counters.read(|reason| now.word_of(reason).to_owned())
     }
 }
 
 impl InForce {
-    fn word_of(&self, reason: Reason) -> String {
+    fn word_of(&self, reason: Reason) -> &str {
         match (reason, &self.lists) {
-            (Reason::Listed(category), Lists::Loaded(list)) => list.name(category).to_owned(),
-            (Reason::Listed(_), Lists::None | Lists::Lost) => "listed".to_owned(),
-            (Reason::Denied, _) => "denied".to_owned(),
-            (Reason::Closed, _) => "closed".to_owned(),
+            (Reason::Listed(category), Lists::Loaded(list)) => list.name(category),
+            (Reason::Listed(_), Lists::None | Lists::Lost) => "listed",
+            (Reason::Denied, _) => "denied",
+            (Reason::Closed, _) => "closed",
         }
     }
 }
@@ -117,15 +116,15 @@ impl Judge for PerPupil {
         if let Some(ruling) = filter.own.ruling(name) {
             return ruling;
         }
-        let asker = asker::who_asks(&filter.seats, asker, filter.clock.elapsed());
-        if let Asker::Shared(_) = asker {
+        let asker = filter.seats.who_asks(asker, filter.clock.elapsed());
+        if let Asker::Shared(_) = *asker {
             filter.counters.shared_address(filter.clock.stamp());
         }
         let now = filter.in_force();
         Ruling::Judged(judge(&now.book, &asker, name, now.lists.categories(name)))
     }
-    fn word(&self, reason: Reason) -> String {
-        self.0.in_force().word_of(reason)
+    fn word(&self, reason: Reason, tell: impl FnOnce(&str)) {
+        tell(self.0.in_force().word_of(reason));
     }
     fn count(&self, outcome: Outcome) {
         self.0.counters.add(self.0.clock.stamp(), outcome);

@@ -49,10 +49,10 @@ impl Judge for School {
         let asker = self.levels.get(&asker).map_or(Asker::Unknown, |level| Asker::Seated([level.clone()].into()));
         Ruling::Judged(judge(&self.book, &asker, name, self.lists.categories(name)))
     }
-    fn word(&self, reason: Reason) -> String {
+    fn word(&self, reason: Reason, tell: impl FnOnce(&str)) {
         match (reason, &self.lists) {
-            (Reason::Listed(category), Lists::Loaded(list)) => list.name(category).to_owned(),
-            (Reason::Listed(_) | Reason::Denied | Reason::Closed, _) => "policy".to_owned(),
+            (Reason::Listed(category), Lists::Loaded(list)) => tell(list.name(category)),
+            (Reason::Listed(_) | Reason::Denied | Reason::Closed, _) => tell("policy"),
         }
     }
     fn count(&self, outcome: Outcome) {

@@ -103,10 +103,10 @@ impl Judge for Everybody {
         let listed = self.list.categories(name).both(self.black).first();
         Ruling::Judged(listed.map_or(Verdict::Allow, |category| Verdict::Block(Reason::Listed(category))))
     }
-    fn word(&self, reason: Reason) -> String {
+    fn word(&self, reason: Reason, tell: impl FnOnce(&str)) {
         match reason {
-            Reason::Listed(category) => self.list.name(category).to_owned(),
-            Reason::Denied | Reason::Closed => String::new(),
+            Reason::Listed(category) => tell(self.list.name(category)),
+            Reason::Denied | Reason::Closed => tell(""),
         }
     }
     fn count(&self, _outcome: Outcome) {}

@@ -5,44 +5,87 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use preau_shared::{policy::Reason, rig::dns_front::Outcome, time::Stamp};
+use preau_shared::{
+    blocklist::{Category, MAX_CATEGORIES},
+    policy::Reason,
+    rig::dns_front::Outcome,
+    time::Stamp,
+};
 
 /// Hours that are kept: two days, enough for the coordinator to have heard them.
 const MAX_HOURS: usize = 48;
 const HOUR_MS: i64 = 3_600_000;
 
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum What {
-    Became(Outcome),
-    /// Blocked under lists that are not in use any more, by the word that it had there.
-    Named(String),
-    SharedAddress,
+/// What is counted beside names blocked by category, in the order of its places.
+const WORDS: [&str; 9] =
+    ["answered", "stale", "local", "unreachable", "crowded", "malformed", "shared_address", "denied", "closed"];
+const SHARED_ADDRESS: usize = 6;
+const DENIED: usize = 7;
+const CLOSED: usize = 8;
+const PLACES: usize = WORDS.len() + MAX_CATEGORIES;
+
+/// The place of what became of a question.
+fn place(outcome: Outcome) -> usize {
+    match outcome {
+        Outcome::Answered => 0,
+        Outcome::Stale => 1,
+        Outcome::Local => 2,
+        Outcome::Unreachable => 3,
+        Outcome::Crowded => 4,
+        Outcome::Malformed => 5,
+        Outcome::Blocked(Reason::Denied) => DENIED,
+        Outcome::Blocked(Reason::Closed) => CLOSED,
+        Outcome::Blocked(Reason::Listed(category)) => WORDS.len().saturating_add(category.place()),
+    }
 }
 
-/// The counters of one filter. At most [`MAX_HOURS`] hours of at most some seventy counters each.
+/// What was blocked and is counted at this place.
+fn reason(place: usize) -> Option<Reason> {
+    match place {
+        DENIED => Some(Reason::Denied),
+        CLOSED => Some(Reason::Closed),
+        place => u8::try_from(place.checked_sub(WORDS.len())?).ok().map(|place| Reason::Listed(Category::new(place))),
+    }
+}
+
+#[derive(Debug)]
+struct Hour {
+    counts: [u64; PLACES],
+    /// Blocked under lists that are not in use any more, by the word that it had there.
+    named: BTreeMap<String, u64>,
+}
+
+impl Default for Hour {
+    fn default() -> Self {
+        Self { counts: [0; PLACES], named: BTreeMap::new() }
+    }
+}
+
+/// The counters of one filter. At most [`MAX_HOURS`] hours of some seventy counters each.
 #[derive(Debug, Default)]
-pub(crate) struct Counters(Mutex<BTreeMap<i64, BTreeMap<What, u64>>>);
+pub(crate) struct Counters(Mutex<BTreeMap<i64, Hour>>);
 
 impl Counters {
     /// One more question became this.
     pub(super) fn add(&self, now: Stamp, outcome: Outcome) {
-        self.more(now, What::Became(outcome));
+        self.more(now, place(outcome));
     }
 
     /// One more question came from an address with several sessions. The first of each hour is worth a look: an
     /// access point hides its tablets, and all of them get the strictest policy.
     pub(super) fn shared_address(&self, now: Stamp) {
-        if self.more(now, What::SharedAddress) == 1 {
+        if self.more(now, SHARED_ADDRESS) == 1 {
             tracing::warn!("several sessions share one address: the strictest of their policies counts");
         }
     }
 
-    fn more(&self, now: Stamp, what: What) -> u64 {
+    fn more(&self, now: Stamp, place: usize) -> u64 {
         let mut hours = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let hour = now.0.div_euclid(HOUR_MS);
-        let count = hours.entry(hour).or_default().entry(what).or_default();
-        *count = count.saturating_add(1);
-        let count = *count;
+        let hour = hours.entry(now.0.div_euclid(HOUR_MS)).or_default();
+        let count = hour.counts.get_mut(place).map_or(0, |count| {
+            *count = count.saturating_add(1);
+            *count
+        });
         while hours.len() > MAX_HOURS {
             hours.pop_first();
         }
@@ -52,14 +95,11 @@ impl Counters {
     /// Gives what was blocked so far the words that its reasons have now.
     pub(super) fn name(&self, word: impl Fn(Reason) -> String) {
         let mut hours = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        for counts in hours.values_mut() {
-            for (what, n) in std::mem::take(counts) {
-                let what = match what {
-                    What::Became(Outcome::Blocked(reason)) => What::Named(word(reason)),
-                    What::Became(_) | What::Named(_) | What::SharedAddress => what,
-                };
-                let count = counts.entry(what).or_default();
-                *count = count.saturating_add(n);
+        for Hour { counts, named } in hours.values_mut() {
+            for (place, n) in counts.iter_mut().enumerate().filter(|(_, n)| **n > 0) {
+                let Some(reason) = reason(place) else { continue };
+                let count = named.entry(word(reason)).or_default();
+                *count = count.saturating_add(std::mem::take(n));
             }
         }
     }
@@ -67,23 +107,17 @@ impl Counters {
     /// Hour (since 1970, UTC), what, how often.
     pub(super) fn read(&self, word: impl Fn(Reason) -> String) -> Vec<(i64, String, u64)> {
         let hours = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let name = |what: &What| match what {
-            What::SharedAddress => "shared_address".to_owned(),
-            What::Named(word) => format!("blocked:{word}"),
-            What::Became(Outcome::Answered) => "answered".to_owned(),
-            What::Became(Outcome::Stale) => "stale".to_owned(),
-            What::Became(Outcome::Blocked(reason)) => format!("blocked:{}", word(*reason)),
-            What::Became(Outcome::Local) => "local".to_owned(),
-            What::Became(Outcome::Unreachable) => "unreachable".to_owned(),
-            What::Became(Outcome::Crowded) => "crowded".to_owned(),
-            What::Became(Outcome::Malformed) => "malformed".to_owned(),
-        };
         let mut lines = Vec::new();
-        for (hour, counts) in hours.iter() {
+        for (hour, Hour { counts, named }) in hours.iter() {
             // Under two lists one word may stand twice.
-            let mut words = BTreeMap::<String, u64>::new();
-            for (what, n) in counts {
-                let count = words.entry(name(what)).or_default();
+            let mut words: BTreeMap<String, u64> =
+                named.iter().map(|(word, n)| (format!("blocked:{word}"), *n)).collect();
+            for (place, n) in counts.iter().enumerate().filter(|(_, n)| **n > 0) {
+                let what = match reason(place) {
+                    Some(reason) => format!("blocked:{}", word(reason)),
+                    None => WORDS.get(place).copied().unwrap_or_default().to_owned(),
+                };
+                let count = words.entry(what).or_default();
                 *count = count.saturating_add(*n);
             }
             lines.extend(words.into_iter().map(|(word, n)| (*hour, word, n)));

@@ -27,6 +27,9 @@ const ABSENT: [&str; 16] = [
     "use-application-dns.net",
 ];
 
+/// The last labels of those.
+const ABSENT_ENDS: [&str; 8] = ["arpa", "alt", "internal", "invalid", "local", "localhost", "onion", "net"];
+
 /// The box's own names.
 #[derive(Debug, Default)]
 pub(crate) struct Own(BTreeMap<String, Vec<IpAddr>>);
@@ -43,7 +46,10 @@ impl Own {
         if let Some(addresses) = self.0.get(name).or_else(|| self.of_a_session(name)) {
             return Some(Ruling::Own(addresses.clone()));
         }
-        suffixes(name).any(|suffix| ABSENT.contains(&suffix)).then_some(Ruling::Absent)
+        // Most names end otherwise than all of these.
+        let (_, last) = name.rsplit_once('.').unwrap_or(("", name));
+        let may_be = ABSENT_ENDS.contains(&last);
+        (may_be && suffixes(name).any(|suffix| ABSENT.contains(&suffix))).then_some(Ruling::Absent)
     }
 
     /// The addresses of a name on which one session's pages run. Whether that session is live, the box's door says.
@@ -57,6 +63,11 @@ impl Own {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn no_absent_zone_ends_otherwise() {
+        assert!(ABSENT.iter().all(|zone| zone.rsplit('.').next().is_some_and(|last| ABSENT_ENDS.contains(&last))));
+    }
 
     #[test]
     fn own_names_have_addresses_and_private_ones_none() {
@@ -75,6 +86,7 @@ mod tests {
             ("_dns.resolver.arpa", Some(Ruling::Absent)),
             ("1.0.0.10.in-addr.arpa", Some(Ruling::Absent)),
             ("notlocal", None),
+            ("localhost", Some(Ruling::Absent)),
             ("example.org", None),
         ] {
             assert_eq!(own.ruling(name), ruling, "{name}");

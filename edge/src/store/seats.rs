@@ -5,15 +5,18 @@
 //! itself ends after [`SESSION_LASTS`] of silence. After a restart the sessions come back from the store as heard just
 //! now, and their addresses with their next heartbeat: until then their names are judged by the strictest policy.
 
+mod asker;
+
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     net::IpAddr,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use preau_shared::{
     ids::{SessionHostId, SessionId},
+    policy::Asker,
     time::Elapsed,
 };
 
@@ -47,11 +50,29 @@ struct Chair {
     choices: u32,
 }
 
-#[derive(Debug, Default)]
+/// Sessions that were heard from one address.
+#[derive(Debug)]
+struct Bench {
+    sessions: BTreeSet<SessionId>,
+    /// Who asks there, …
+    asker: Arc<Asker>,
+    /// … until one of them has not been heard from for too long; none when it must be looked at anew.
+    until: Option<Elapsed>,
+}
+
+#[derive(Debug)]
 struct Room {
     chairs: BTreeMap<SessionId, Chair>,
-    by_address: BTreeMap<IpAddr, BTreeSet<SessionId>>,
+    by_address: HashMap<IpAddr, Bench>,
     by_host: BTreeMap<SessionHostId, SessionId>,
+    nobody: Arc<Asker>,
+}
+
+impl Default for Room {
+    fn default() -> Self {
+        let nobody = Arc::new(Asker::Unknown);
+        Self { chairs: BTreeMap::new(), by_address: HashMap::new(), by_host: BTreeMap::new(), nobody }
+    }
 }
 
 /// All live sessions of the box. The lock is held for microseconds, never across a wait.
@@ -89,13 +110,15 @@ impl Seats {
         self.room().leave(session);
     }
 
-    /// Who sits at this address: several when a case's access point hides its tablets behind one.
-    pub(crate) fn who(&self, address: IpAddr, now: Elapsed) -> Vec<Sitting> {
-        let room = self.room();
+    /// Who asks from this address: several when a case's access point hides its tablets behind one.
+    pub(crate) fn who_asks(&self, address: IpAddr, now: Elapsed) -> Arc<Asker> {
+        let mut room = self.room();
         let address = address.to_canonical();
-        let Some(sessions) = room.by_address.get(&address) else { return Vec::new() };
-        let fresh = |chair: &&Chair| chair.addresses.get(&address).is_some_and(|h| now.since(*h) <= SEAT_LASTS);
-        sessions.iter().filter_map(|s| room.chairs.get(s)).filter(fresh).map(|c| c.sitting.clone()).collect()
+        if room.by_address.get(&address).is_some_and(|bench| bench.until.is_none_or(|until| now > until)) {
+            room.look_at(address, now);
+        }
+        let asker = room.by_address.get(&address).map_or(&room.nobody, |bench| &bench.asker);
+        Arc::clone(asker)
     }
 
     /// Whose host this is; whether that session is live, its row says.
@@ -130,7 +153,11 @@ impl Room {
         chair.heard = now;
         if let Some(address) = address.map(|a| a.to_canonical()) {
             chair.addresses.insert(address, now);
-            self.by_address.entry(address).or_default().insert(session);
+            let nobody = &self.nobody;
+            let empty = || Bench { sessions: BTreeSet::new(), asker: Arc::clone(nobody), until: None };
+            let bench = self.by_address.entry(address).or_insert_with(empty);
+            bench.sessions.insert(session);
+            bench.until = None;
         }
         let mut gone: Vec<IpAddr> =
             chair.addresses.iter().filter(|(_, heard)| now.since(**heard) > SEAT_LASTS).map(|(a, _)| *a).collect();
@@ -146,6 +173,19 @@ impl Room {
         true
     }
 
+    /// Sees who has been heard from an address lately, and for how long that holds.
+    fn look_at(&mut self, address: IpAddr, now: Elapsed) {
+        let Some(bench) = self.by_address.get_mut(&address) else { return };
+        let heard = |session| {
+            let chair = self.chairs.get(session)?;
+            let until = chair.addresses.get(&address)?.after(SEAT_LASTS);
+            (now <= until).then_some((until, &chair.sitting))
+        };
+        let (untils, sittings): (Vec<Elapsed>, Vec<&Sitting>) = bench.sessions.iter().filter_map(heard).unzip();
+        bench.asker = Arc::new(asker::asker(&sittings));
+        bench.until = Some(untils.into_iter().min().unwrap_or(Elapsed(Duration::MAX)));
+    }
+
     fn leave(&mut self, session: SessionId) {
         let Some(chair) = self.chairs.remove(&session) else { return };
         if let Some(host) = chair.sitting.host {
@@ -157,11 +197,11 @@ impl Room {
     }
 
     fn unseat(&mut self, session: SessionId, address: IpAddr) {
-        if let Some(sessions) = self.by_address.get_mut(&address) {
-            sessions.remove(&session);
-            if sessions.is_empty() {
-                self.by_address.remove(&address);
-            }
+        let Some(bench) = self.by_address.get_mut(&address) else { return };
+        bench.sessions.remove(&session);
+        bench.until = None;
+        if bench.sessions.is_empty() {
+            self.by_address.remove(&address);
         }
     }
 }
@@ -181,16 +221,17 @@ mod tests {
     fn a_seat_lasts_ninety_seconds_and_a_session_ten_minutes() {
         let seats = Seats::default();
         let ip: IpAddr = "10.0.0.7".parse().expect("ip");
+        let cp = Asker::Seated(["CP".to_owned()].into());
         seats.sit(sitting(1, "CP"), Some(ip), at(0));
-        assert_eq!(seats.who("::ffff:10.0.0.7".parse().expect("mapped"), at(90)), vec![sitting(1, "CP")]);
-        assert_eq!(seats.who(ip, at(91)), vec![]);
+        assert_eq!(*seats.who_asks("::ffff:10.0.0.7".parse().expect("mapped"), at(90)), cp);
+        assert_eq!(*seats.who_asks(ip, at(91)), Asker::Unknown);
         assert!(seats.beat(sitting(1, "CP").session, Some(ip), at(100)));
-        assert_eq!(seats.who(ip, at(120)).len(), 1);
+        assert_eq!(*seats.who_asks(ip, at(120)), cp);
         assert_eq!(seats.silent(at(699)), vec![]);
         assert_eq!(seats.silent(at(700)), vec![sitting(1, "CP").session]);
         seats.leave(sitting(1, "CP").session);
         assert!(!seats.beat(sitting(1, "CP").session, Some(ip), at(701)));
-        assert_eq!(seats.who(ip, at(701)), vec![]);
+        assert_eq!(*seats.who_asks(ip, at(701)), Asker::Unknown);
     }
 
     #[test]
@@ -199,12 +240,47 @@ mod tests {
         let shared: IpAddr = "10.0.0.1".parse().expect("ip");
         seats.sit(sitting(1, "CP"), Some(shared), at(0));
         seats.sit(sitting(2, "CM2"), Some(shared), at(0));
-        assert_eq!(seats.who(shared, at(1)).len(), 2);
+        let levels = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<BTreeSet<_>>();
+        assert_eq!(*seats.who_asks(shared, at(1)), Asker::Shared(levels(&["CM2", "CP"])));
+        // One of them is heard from again, and then is the only one who was.
+        seats.beat(sitting(2, "CM2").session, Some(shared), at(50));
+        assert_eq!(*seats.who_asks(shared, at(90)), Asker::Shared(levels(&["CM2", "CP"])));
+        assert_eq!(*seats.who_asks(shared, at(91)), Asker::Seated(levels(&["CM2"])));
+        seats.leave(sitting(2, "CM2").session);
+        assert_eq!(*seats.who_asks(shared, at(92)), Asker::Unknown);
         for n in 0..50_u8 {
             seats.beat(sitting(1, "CP").session, Some([10, 1, 0, n].into()), at(2 + u64::from(n) / 10));
         }
         let room = seats.room();
         assert!(room.chairs.values().all(|c| c.addresses.len() <= MAX_ADDRESSES));
         assert!(room.by_address.len() <= MAX_ADDRESSES + 1);
+    }
+
+    #[test]
+    fn the_address_tells_who_asks() {
+        let levels = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<BTreeSet<_>>();
+        let seats = Seats::default();
+        let sit = |n: u8, words: &[&str], staff: bool, host: u8| {
+            let session = SessionId::from_bytes([n; 16]);
+            let sitting = Sitting { session, levels: levels(words), staff, host: None };
+            seats.sit(sitting, Some(IpAddr::from([10, 0, 0, host])), at(0));
+        };
+        sit(1, &["CP"], false, 1);
+        sit(2, &["CM2"], false, 2);
+        sit(3, &["CP", "CE1"], false, 2);
+        sit(4, &[], true, 3);
+        sit(5, &[], false, 4);
+        sit(6, &["CP"], false, 5);
+        sit(7, &[], true, 5);
+        for (host, asker) in [
+            (1, Asker::Seated(levels(&["CP"]))),
+            (2, Asker::Shared(levels(&["CE1", "CM2", "CP"]))),
+            (3, Asker::Seated(levels(&[""]))),
+            (4, Asker::Unknown),
+            (5, Asker::Shared(levels(&["", "CP"]))),
+            (6, Asker::Unknown),
+        ] {
+            assert_eq!(*seats.who_asks(IpAddr::from([10, 0, 0, host]), at(0)), asker, "{host}");
+        }
     }
 }

@@ -134,16 +134,14 @@ impl Book {
     }
 
     /// The rules that somebody must satisfy, all of them.
-    pub fn rules<'b>(&'b self, asker: &'b Asker) -> Box<dyn Iterator<Item = &'b Rules> + 'b> {
-        match asker {
-            Asker::Seated(levels) | Asker::Shared(levels) if levels.is_empty() => {
-                Box::new(std::iter::once(&self.others))
-            }
-            Asker::Seated(levels) | Asker::Shared(levels) => {
-                Box::new(levels.iter().map(|level| self.levels.get(level).unwrap_or(&self.others)))
-            }
-            Asker::Unknown => Box::new(self.levels.values().chain(std::iter::once(&self.others))),
-        }
+    pub fn rules<'b>(&'b self, asker: &'b Asker) -> impl Iterator<Item = &'b Rules> {
+        let (named, others) = match asker {
+            Asker::Seated(levels) | Asker::Shared(levels) => (Some(levels), levels.is_empty()),
+            Asker::Unknown => (None, true),
+        };
+        let theirs = named.into_iter().flatten().map(|level| self.levels.get(level).unwrap_or(&self.others));
+        let all = named.is_none().then(|| self.levels.values()).into_iter().flatten();
+        theirs.chain(all).chain(others.then_some(&self.others))
     }
 }
 

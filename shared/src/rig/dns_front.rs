@@ -2,6 +2,7 @@
 //! a [`Judge`] says it for each question, and hears afterwards what became of it.
 
 mod cache;
+mod crowd;
 mod listen;
 mod upstream;
 
@@ -11,14 +12,12 @@ use std::{
     sync::Arc,
 };
 
-use hickory_proto::{op::Message, rr::RData};
-
 use self::{
     cache::{Cache, Held},
     upstream::Upstream,
 };
 use crate::{
-    dns::{Carrier, Found, Question, Unread, answer},
+    dns::{Carrier, Found, Question, Unread, answer, wire::kind},
     policy::{Reason, Verdict},
     time::Clock,
 };
@@ -59,8 +58,8 @@ pub enum Outcome {
 pub trait Judge: Send + Sync + 'static {
     /// The ruling on a folded name for whoever is at this address.
     fn judge(&self, asker: IpAddr, name: &str) -> Ruling;
-    /// A word for a reason, sent along with a refusal to those who can read it (RFC 8914).
-    fn word(&self, reason: Reason) -> String;
+    /// Tells a word for a reason, sent along with a refusal to those who can read it (RFC 8914).
+    fn word(&self, reason: Reason, tell: impl FnOnce(&str));
     /// Hears what became of a question, after its answer has left. The name is not told.
     fn count(&self, outcome: Outcome);
 }
@@ -95,8 +94,10 @@ pub struct Answer {
 
 /// Either an answer now, or a question for the upstream.
 enum Next {
-    Answer(Answer),
-    Ask(Box<Question>, Option<Arc<Found>>),
+    /// What is to be sent is written; nothing is, when silence is the answer.
+    Answered(Outcome),
+    /// With what is known from before, past its time.
+    Ask(Option<Arc<Found>>),
 }
 
 impl<J: Judge> Front<J> {
@@ -115,80 +116,111 @@ impl<J: Judge> Front<J> {
     }
 
     /// Answers one message, waiting for the upstream when it must.
-    pub async fn answer(&self, asker: IpAddr, bytes: &[u8], carrier: Carrier) -> Answer {
-        match self.begin(asker, bytes, carrier) {
-            Next::Answer(answer) => answer,
-            Next::Ask(question, stale) => self.ask(asker, &question, stale, carrier).await,
-        }
+    pub async fn answer(&self, asker: IpAddr, packet: &[u8], carrier: Carrier) -> Answer {
+        let mut out = Vec::new();
+        let outcome = match self.begin(asker, packet, carrier, &mut out) {
+            Next::Answered(outcome) => outcome,
+            Next::Ask(stale) => self.ask(asker, packet, stale, carrier, &mut out).await,
+        };
+        Answer { bytes: Some(out).filter(|out| !out.is_empty()), outcome }
     }
 
-    /// All that can be done without waiting.
-    fn begin(&self, asker: IpAddr, bytes: &[u8], carrier: Carrier) -> Next {
-        let question = match Question::parse(bytes) {
+    /// All that can be done without waiting; what is to be sent is written in place of what `out` held.
+    fn begin(&self, asker: IpAddr, packet: &[u8], carrier: Carrier, out: &mut Vec<u8>) -> Next {
+        out.clear();
+        let question = match Question::parse(packet) {
             Ok(question) => question,
-            Err(Unread::Silence) => return Next::Answer(Answer { bytes: None, outcome: Outcome::Malformed }),
-            Err(Unread::Reply(bytes)) => {
-                return Next::Answer(Answer { bytes: Some(bytes), outcome: Outcome::Malformed });
+            Err(Unread::Silence) => return Next::Answered(Outcome::Malformed),
+            Err(Unread::Reply(reply)) => {
+                out.extend_from_slice(&reply);
+                return Next::Answered(Outcome::Malformed);
             }
         };
-        let (message, outcome) = match self.judge.judge(asker, &question.name) {
-            Ruling::Judged(Verdict::Block(reason)) => self.blocked(&question, reason),
-            Ruling::Own(addresses) => (answer::local(&question, &addresses), Outcome::Local),
-            Ruling::Absent => (answer::absent(&question), Outcome::Local),
-            Ruling::Judged(Verdict::Allow) => {
-                match self.cache.get(&question.name, question.kind, self.clock.elapsed()) {
-                    Some(Held::Fresh(found, age_s)) => {
-                        self.found(asker, &question, &found, answer::found(&question, &found, age_s))
+        let outcome = match self.judge.judge(asker, question.name()) {
+            Ruling::Judged(Verdict::Block(reason)) => self.blocked(&question, reason, carrier, out),
+            Ruling::Own(addresses) => {
+                answer::local(&question, carrier, &addresses, out);
+                Outcome::Local
+            }
+            Ruling::Absent => {
+                answer::absent(&question, carrier, out);
+                Outcome::Local
+            }
+            Ruling::Judged(Verdict::Allow) if question.kind == kind::ANY => {
+                answer::anything(&question, carrier, out);
+                Outcome::Answered
+            }
+            Ruling::Judged(Verdict::Allow) => match self.cache.get(question.key(), self.clock.elapsed()) {
+                Some(Held::Fresh(found, age_s)) => match self.leads_astray(asker, &found) {
+                    Some(reason) => self.blocked(&question, reason, carrier, out),
+                    None => {
+                        answer::found(&question, carrier, &found, age_s, out);
+                        Outcome::Answered
                     }
-                    Some(Held::Stale(found)) => return Next::Ask(Box::new(question), Some(found)),
-                    None => return Next::Ask(Box::new(question), None),
-                }
-            }
-        };
-        Next::Answer(Answer { bytes: Some(answer::encode(&question, &message, carrier)), outcome })
-    }
-
-    async fn ask(&self, asker: IpAddr, question: &Question, stale: Option<Arc<Found>>, carrier: Carrier) -> Answer {
-        let now = self.clock.elapsed();
-        let (message, outcome) = match self.upstream.ask(question, stale.is_some(), now).await {
-            Ok(found) => {
-                let found = Arc::new(found);
-                self.cache.put(&question.name, question.kind, &found, self.clock.elapsed());
-                self.found(asker, question, &found, answer::found(question, &found, 0))
-            }
-            Err(upstream::Unreachable) => match stale {
-                Some(found) => match self.found(asker, question, &found, answer::stale(question, &found)) {
-                    (message, Outcome::Answered) => (message, Outcome::Stale),
-                    blocked => blocked,
                 },
-                None => (answer::unreachable(question), Outcome::Unreachable),
+                Some(Held::Stale(found)) => return Next::Ask(Some(found)),
+                None => return Next::Ask(None),
             },
         };
-        Answer { bytes: Some(answer::encode(question, &message, carrier)), outcome }
+        Next::Answered(outcome)
     }
 
-    /// An allowed name whose answer leads through a blocked one is blocked too: aliases are not a way around.
-    fn found(&self, asker: IpAddr, question: &Question, found: &Found, message: Message) -> (Message, Outcome) {
-        for record in &found.answers {
-            if let RData::CNAME(target) = &record.data {
-                let name = target.to_ascii().trim_end_matches('.').to_ascii_lowercase();
-                if let Ruling::Judged(Verdict::Block(reason @ (Reason::Denied | Reason::Listed(_)))) =
-                    self.judge.judge(asker, &name)
-                {
-                    return self.blocked(question, reason);
-                }
+    /// Asks the upstream what [`Self::begin`] could not answer of the same message.
+    async fn ask(
+        &self,
+        asker: IpAddr,
+        packet: &[u8],
+        stale: Option<Arc<Found>>,
+        carrier: Carrier,
+        out: &mut Vec<u8>,
+    ) -> Outcome {
+        let Ok(question) = Question::parse(packet) else { return Outcome::Malformed };
+        let heard = self.upstream.ask(&question, stale.is_some(), self.clock.elapsed()).await;
+        let is_stale = heard.is_err();
+        let found = match heard {
+            Ok(found) => {
+                let found = Arc::new(found);
+                self.cache.put(question.key(), &found, self.clock.elapsed());
+                found
             }
+            Err(upstream::Unreachable) => match stale {
+                Some(found) => found,
+                None => {
+                    answer::unreachable(&question, carrier, out);
+                    return Outcome::Unreachable;
+                }
+            },
+        };
+        if let Some(reason) = self.leads_astray(asker, &found) {
+            return self.blocked(&question, reason, carrier, out);
         }
-        (message, Outcome::Answered)
+        if is_stale {
+            answer::stale(&question, carrier, &found, out);
+            return Outcome::Stale;
+        }
+        answer::found(&question, carrier, &found, 0, out);
+        Outcome::Answered
     }
 
-    fn blocked(&self, question: &Question, reason: Reason) -> (Message, Outcome) {
-        (answer::blocked(question, &self.judge.word(reason)), Outcome::Blocked(reason))
+    /// An allowed name whose answer leads to a blocked one is blocked too: neither an alias nor where a service says that
+    /// it is are a way around.
+    fn leads_astray(&self, asker: IpAddr, found: &Found) -> Option<Reason> {
+        found.leads_to.iter().find_map(|name| match self.judge.judge(asker, name) {
+            Ruling::Judged(Verdict::Block(reason @ (Reason::Denied | Reason::Listed(_)))) => Some(reason),
+            Ruling::Judged(Verdict::Block(Reason::Closed) | Verdict::Allow) | Ruling::Own(_) | Ruling::Absent => None,
+        })
+    }
+
+    fn blocked(&self, question: &Question<'_>, reason: Reason, carrier: Carrier, out: &mut Vec<u8>) -> Outcome {
+        self.judge.word(reason, |word| answer::blocked(question, carrier, word, out));
+        Outcome::Blocked(reason)
     }
 
     /// What is said when too many wait already.
-    fn crowded(&self, question: &Question, carrier: Carrier) -> Answer {
-        let message = answer::unreachable(question);
-        Answer { bytes: Some(answer::encode(question, &message, carrier)), outcome: Outcome::Crowded }
+    fn crowded(&self, packet: &[u8], carrier: Carrier, out: &mut Vec<u8>) -> Outcome {
+        if let Ok(question) = Question::parse(packet) {
+            answer::unreachable(&question, carrier, out);
+        }
+        Outcome::Crowded
     }
 }

@@ -29,6 +29,11 @@ impl Stop {
         // An error means that nobody is left to say it: that is a stop too.
         drop(self.0.wait_for(|stopped| *stopped).await);
     }
+
+    /// Whether the program stops.
+    pub fn is_told(&self) -> bool {
+        self.0.has_changed().is_err() || *self.0.borrow()
+    }
 }
 
 impl Default for Tasks {

@@ -1,30 +1,42 @@
 //! The sockets of the front: UDP and TCP on one address.
+//!
+//! Datagrams have threads of their own that wait in the kernel: what is answered from memory costs little more than to
+//! receive and to send. What must be asked elsewhere goes to the runtime.
 
 use std::{
     io,
-    net::{IpAddr, SocketAddr},
+    net::{IpAddr, SocketAddr, UdpSocket},
     sync::Arc,
     time::Duration,
 };
 
 use tokio::{
-    io::{AsyncReadExt as _, AsyncWriteExt as _},
-    net::{TcpListener, TcpStream, UdpSocket},
-    sync::{OwnedSemaphorePermit, Semaphore},
+    io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
+    net::TcpListener,
+    sync::mpsc,
     task::JoinSet,
     time::timeout,
 };
 
-use super::{Answer, Front, Judge, Next, Outcome};
+use super::{
+    Front, Judge, Next, Outcome,
+    crowd::{Crowd, Place},
+};
 use crate::{
-    dns::{Carrier, question::MAX_QUERY_BYTES},
+    dns::{Carrier, Found, question::MAX_QUERY_BYTES},
     rig::task::{Stop, Tasks},
 };
 
 /// Questions that wait for the upstream at once; beyond, the answer is "not now".
 const MAX_WAITING: usize = 512;
+/// … of one address: behind a case's access point there may be thirty tablets.
+const MAX_WAITING_EACH: usize = 128;
 /// Streams open at once; beyond, a new one is closed.
-const MAX_STREAMS: usize = 64;
+const MAX_STREAMS: usize = 128;
+/// … of one address.
+const MAX_STREAMS_EACH: usize = 32;
+/// A thread that waits for datagrams looks so often whether the program stops.
+const LOOK_UP: Duration = Duration::from_millis(200);
 /// A stream without a question for so long is closed.
 const STREAM_IDLE: Duration = Duration::from_secs(10);
 /// Tries to find a port that is free for both protocols, when any port will do.
@@ -46,7 +58,8 @@ impl Sockets {
     pub async fn bind(address: SocketAddr) -> io::Result<Self> {
         let mut last = io::Error::from(io::ErrorKind::AddrInUse);
         for _ in 0..PORT_TRIES {
-            let udp = UdpSocket::bind(address).await?;
+            let udp = UdpSocket::bind(address)?;
+            udp.set_read_timeout(Some(LOOK_UP))?;
             let bound = udp.local_addr()?;
             match TcpListener::bind(bound).await {
                 Ok(tcp) => return Ok(Self { udp, tcp, address: bound }),
@@ -66,83 +79,132 @@ impl Sockets {
 /// Answers on these sockets until the stop, with so many readers of datagrams.
 pub fn serve<J: Judge>(front: &Arc<Front<J>>, sockets: Sockets, readers: usize, tasks: &Tasks) {
     let udp = Arc::new(sockets.udp);
-    let crowd = Arc::new(Semaphore::new(MAX_WAITING));
+    let crowd = Crowd::new(MAX_WAITING, MAX_WAITING_EACH);
+    let (asking, asked) = mpsc::channel(MAX_WAITING);
     for _ in 0..readers.max(1) {
-        tasks.spawn("dns udp", datagrams(front.clone(), udp.clone(), crowd.clone(), tasks.stopping()));
+        let reader = Datagrams {
+            front: Arc::clone(front),
+            socket: Arc::clone(&udp),
+            crowd: Arc::clone(&crowd),
+            asking: asking.clone(),
+        };
+        let stop = tasks.stopping();
+        let read = move || reader.read(&stop);
+        tasks.spawn("dns udp", async { drop(tokio::task::spawn_blocking(read).await) });
     }
-    tasks.spawn("dns tcp", streams(front.clone(), sockets.tcp, crowd, tasks.stopping()));
+    tasks.spawn("dns upstream", ask(Arc::clone(front), udp, asked, tasks.stopping()));
+    tasks.spawn("dns tcp", streams(Arc::clone(front), sockets.tcp, crowd, tasks.stopping()));
 }
 
-async fn datagrams<J: Judge>(front: Arc<Front<J>>, socket: Arc<UdpSocket>, crowd: Arc<Semaphore>, mut stop: Stop) {
-    let mut waiting = JoinSet::new();
-    let mut packet = vec![0; MAX_QUERY_BYTES];
-    loop {
-        let received = tokio::select! {
-            () = stop.wait() => return,
-            received = socket.recv_from(&mut packet) => received,
-        };
-        match received {
-            Ok((length, peer)) => {
-                let bytes = packet.get(..length).unwrap_or_default();
-                datagram(&front, &socket, &crowd, &mut waiting, (bytes, peer)).await;
-            }
-            Err(error) => {
-                tracing::debug!(%error, "a datagram could not be received");
-                tokio::time::sleep(Duration::from_millis(10)).await;
+/// A reader of datagrams.
+struct Datagrams<J> {
+    front: Arc<Front<J>>,
+    socket: Arc<UdpSocket>,
+    crowd: Arc<Crowd>,
+    asking: mpsc::Sender<Waiting>,
+}
+
+/// A question that waits for the upstream.
+struct Waiting {
+    packet: Vec<u8>,
+    peer: SocketAddr,
+    stale: Option<Arc<Found>>,
+    place: Place,
+}
+
+impl<J: Judge> Datagrams<J> {
+    /// Reads until the stop.
+    fn read(&self, stop: &Stop) {
+        let (mut packet, mut out) = ([0; MAX_QUERY_BYTES], Vec::with_capacity(MAX_QUERY_BYTES));
+        while !stop.is_told() {
+            match self.socket.recv_from(&mut packet) {
+                Ok((length, peer)) => self.datagram(packet.get(..length).unwrap_or_default(), peer, &mut out),
+                // Nothing came for a while.
+                Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {}
+                // What an earlier answer met: its asker is gone.
+                Err(error) => tracing::debug!(%error, "a datagram could not be received"),
             }
         }
-        while waiting.try_join_next().is_some() {}
     }
-}
 
-async fn datagram<J: Judge>(
-    front: &Arc<Front<J>>,
-    socket: &Arc<UdpSocket>,
-    crowd: &Arc<Semaphore>,
-    waiting: &mut JoinSet<()>,
-    (bytes, peer): (&[u8], SocketAddr),
-) {
-    let asker = peer.ip().to_canonical();
-    match front.begin(asker, bytes, Carrier::Udp) {
-        Next::Answer(answer) => send(front, socket, peer, answer).await,
-        Next::Ask(question, stale) => match crowd.clone().try_acquire_owned() {
-            Err(_) => send(front, socket, peer, front.crowded(&question, Carrier::Udp)).await,
-            Ok(place) => {
-                let (front, socket) = (front.clone(), socket.clone());
-                waiting.spawn(async move {
-                    let answer = front.ask(asker, &question, stale, Carrier::Udp).await;
-                    drop(place);
-                    send(&front, &socket, peer, answer).await;
-                });
+    fn datagram(&self, packet: &[u8], peer: SocketAddr, out: &mut Vec<u8>) {
+        let asker = peer.ip().to_canonical();
+        let outcome = match self.front.begin(asker, packet, Carrier::Udp, out) {
+            Next::Answered(outcome) => outcome,
+            Next::Ask(stale) => {
+                let waiting = |place| Waiting { packet: packet.to_vec(), peer, stale, place };
+                let goes = self.crowd.enter(asker).map(waiting).is_some_and(|one| self.asking.try_send(one).is_ok());
+                if goes {
+                    return;
+                }
+                self.front.crowded(packet, Carrier::Udp, out)
             }
-        },
+        };
+        send(&self.front, &self.socket, peer, out, outcome);
     }
 }
 
-async fn send<J: Judge>(front: &Front<J>, socket: &UdpSocket, peer: SocketAddr, answer: Answer) {
-    if let Some(bytes) = &answer.bytes
-        && let Err(error) = socket.send_to(bytes, peer).await
+/// Asks the upstream what the readers could not answer.
+async fn ask<J: Judge>(
+    front: Arc<Front<J>>,
+    socket: Arc<UdpSocket>,
+    mut asked: mpsc::Receiver<Waiting>,
+    mut stop: Stop,
+) {
+    let mut waiting = JoinSet::new();
+    loop {
+        let Waiting { packet, peer, stale, place } = tokio::select! {
+            () = stop.wait() => return,
+            one = asked.recv() => match one {
+                Some(one) => one,
+                None => return,
+            },
+        };
+        while waiting.try_join_next().is_some() {}
+        let (front, socket) = (Arc::clone(&front), Arc::clone(&socket));
+        waiting.spawn(async move {
+            let mut out = Vec::new();
+            let outcome = front.ask(peer.ip().to_canonical(), &packet, stale, Carrier::Udp, &mut out).await;
+            drop(place);
+            send(&front, &socket, peer, &out, outcome);
+        });
+    }
+}
+
+/// Sends what is written. A datagram never waits longer than the network's card takes.
+fn send<J: Judge>(front: &Front<J>, socket: &UdpSocket, peer: SocketAddr, out: &[u8], outcome: Outcome) {
+    if !out.is_empty()
+        && let Err(error) = socket.send_to(out, peer)
     {
         tracing::debug!(%error, "an answer could not be sent");
     }
-    front.judge().count(answer.outcome);
+    front.judge().count(outcome);
 }
 
-async fn streams<J: Judge>(front: Arc<Front<J>>, listener: TcpListener, crowd: Arc<Semaphore>, mut stop: Stop) {
+async fn streams<J: Judge>(front: Arc<Front<J>>, listener: TcpListener, crowd: Arc<Crowd>, mut stop: Stop) {
     let mut open = JoinSet::new();
-    let places = Arc::new(Semaphore::new(MAX_STREAMS));
+    let places = Crowd::new(MAX_STREAMS, MAX_STREAMS_EACH);
     loop {
         let accepted = tokio::select! {
             () = stop.wait() => return,
             accepted = listener.accept() => accepted,
         };
         while open.try_join_next().is_some() {}
-        match (accepted, places.clone().try_acquire_owned()) {
-            (Ok((stream, peer)), Ok(place)) => {
-                open.spawn(stream_of(front.clone(), stream, peer.ip().to_canonical(), crowd.clone(), place));
+        match accepted {
+            Ok((stream, peer)) => {
+                let asker = peer.ip().to_canonical();
+                match places.enter(asker) {
+                    Some(place) => {
+                        let served = stream_of(Arc::clone(&front), stream, (asker, Carrier::Tcp), Arc::clone(&crowd));
+                        open.spawn(async move {
+                            served.await;
+                            drop(place);
+                        });
+                    }
+                    None => front.judge().count(Outcome::Crowded),
+                }
             }
-            (Ok(_), Err(_)) => front.judge().count(Outcome::Crowded),
-            (Err(error), _) => {
+            Err(error) => {
                 tracing::debug!(%error, "a stream could not be accepted");
                 tokio::time::sleep(Duration::from_millis(10)).await;
             }
@@ -153,14 +215,13 @@ async fn streams<J: Judge>(front: Arc<Front<J>>, listener: TcpListener, crowd: A
 /// Serves one stream to its end. An error is the asker's going away; there is nobody to tell.
 async fn stream_of<J: Judge>(
     front: Arc<Front<J>>,
-    mut stream: TcpStream,
-    asker: IpAddr,
-    crowd: Arc<Semaphore>,
-    place: OwnedSemaphorePermit,
+    mut stream: impl AsyncRead + AsyncWrite + Unpin,
+    (asker, carrier): (IpAddr, Carrier),
+    crowd: Arc<Crowd>,
 ) {
     while let Ok(Ok(message)) = timeout(STREAM_IDLE, receive(&mut stream)).await {
-        let Ok(_waiting) = crowd.try_acquire() else { break };
-        let answer = front.answer(asker, &message, Carrier::Tcp).await;
+        let Some(_waiting) = crowd.enter(asker) else { break };
+        let answer = front.answer(asker, &message, carrier).await;
         let Some(bytes) = answer.bytes else { break };
         let length = u16::try_from(bytes.len()).unwrap_or(u16::MAX).to_be_bytes();
         let sent = timeout(STREAM_IDLE, stream.write_all(&[&length[..], &bytes].concat())).await;
@@ -169,11 +230,10 @@ async fn stream_of<J: Judge>(
             break;
         }
     }
-    drop(place);
 }
 
 /// One message behind its length (RFC 1035 §4.2.2).
-async fn receive(stream: &mut TcpStream) -> io::Result<Vec<u8>> {
+async fn receive(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Vec<u8>> {
     let length = usize::from(stream.read_u16().await?);
     if length > MAX_QUERY_BYTES {
         return Err(io::ErrorKind::InvalidData.into());

@@ -7,7 +7,11 @@ use std::{
     time::Duration,
 };
 
-use hickory_proto::{op::ResponseCode, rr::Record};
+use hickory_proto::{
+    op::{Message, MessageType, OpCode, Query, ResponseCode},
+    rr::Record,
+    serialize::binary::{BinDecodable as _, BinDecoder},
+};
 use hickory_resolver::{
     TokioResolver,
     config::{ConnectionConfig, NameServerConfig, ResolveHosts, ResolverConfig},
@@ -70,31 +74,40 @@ impl Upstream {
     }
 
     /// Asks. `has_stale`: whether the caller has something else to give.
-    pub(super) async fn ask(&self, question: &Question, has_stale: bool, now: Elapsed) -> Result<Found, Unreachable> {
+    pub(super) async fn ask(
+        &self,
+        question: &Question<'_>,
+        has_stale: bool,
+        now: Elapsed,
+    ) -> Result<Found, Unreachable> {
         if self.rests(now) {
             return Err(Unreachable);
         }
         let patience = if has_stale { PATIENCE_WITH_STALE } else { PATIENCE };
-        let query = question.query();
+        let query = Query::read(&mut BinDecoder::new(question.asked())).map_err(|_| Unreachable)?;
         let answer = tokio::time::timeout(patience, self.resolver.lookup(query.name.clone(), query.query_type)).await;
         let heard = match answer {
             Err(_) => Err(true),
-            Ok(Ok(lookup)) => {
-                let authorities = Vec::new();
-                Ok(Found { code: ResponseCode::NoError, answers: lookup.answers().to_vec(), authorities })
-            }
+            Ok(Ok(lookup)) => Ok((ResponseCode::NoError, lookup.answers().to_vec(), None)),
             Ok(Err(NetError::Dns(DnsError::NoRecordsFound(no))))
                 if matches!(no.response_code, ResponseCode::NoError | ResponseCode::NXDomain) =>
             {
-                let authorities = no.soa.map(|soa| negative(*soa, no.negative_ttl)).into_iter().collect();
-                Ok(Found { code: no.response_code, answers: Vec::new(), authorities })
+                Ok((no.response_code, Vec::new(), no.soa.map(|soa| negative(*soa, no.negative_ttl))))
             }
             // A resolver that says it cannot is not silent.
             Ok(Err(NetError::Dns(_))) => Err(false),
             Ok(Err(_)) => Err(true),
         };
         self.learn(heard.as_ref().err() == Some(&true), now.after(patience));
-        heard.map_err(|_| Unreachable)
+        let (code, answers, authority) = heard.map_err(|_| Unreachable)?;
+        // As it will be sent: records that point into the question before them.
+        let mut message = Message::new(question.id, MessageType::Response, OpCode::Query);
+        message.metadata.response_code = code;
+        message.add_query(query);
+        message.add_answers(answers);
+        message.add_authorities(authority);
+        let bytes = message.to_vec().map_err(|_| Unreachable)?;
+        Found::read(question.asked(), &bytes).ok_or(Unreachable)
     }
 
     fn rests(&self, now: Elapsed) -> bool {
