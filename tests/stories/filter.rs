@@ -171,7 +171,7 @@ async fn morning() -> Morning {
     let tasks = Tasks::default();
     let sockets = Sockets::bind("127.0.0.1:0".parse().expect("address")).await.expect("sockets");
     let at = sockets.address();
-    serve(&Arc::new(front), sockets, 2, &tasks);
+    serve(&Arc::new(front), sockets, 2, &tasks).expect("a thread");
     Morning { at, silent, outcomes, tasks, _dir: dir }
 }
 

@@ -66,7 +66,7 @@ pub(crate) async fn serve_alone(
     let sockets = Sockets::bind(listen).await.map_err(|error| AloneError::Listen(listen, error))?;
     tracing::info!(address = %sockets.address(), "the filter answers");
     let front = Front::new(Everybody::new(list), &[upstream], Arc::new(SystemClock::start()))?;
-    serve(&Arc::new(front), sockets, threads, &tasks);
+    serve(&Arc::new(front), sockets, threads, &tasks).map_err(|error| AloneError::Listen(listen, error))?;
     ended().await;
     tasks.stop();
     tasks.ended().await;

@@ -40,7 +40,7 @@ pub(crate) async fn start(
     let sockets = Sockets::bind(listen).await.map_err(|error| FilterError::Listen(listen, error))?;
     let bound = sockets.address();
     let front = Arc::new(Front::new(PerPupil(filter.clone()), upstream, filter.clock.clone())?);
-    serve(&front, sockets, READERS, tasks);
+    serve(&front, sockets, READERS, tasks).map_err(|error| FilterError::Listen(listen, error))?;
     Ok(bound)
 }
 

@@ -7,13 +7,14 @@ use std::{
     io,
     net::{IpAddr, SocketAddr, UdpSocket},
     sync::Arc,
+    thread,
     time::Duration,
 };
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
     net::TcpListener,
-    sync::mpsc,
+    sync::{mpsc, oneshot},
     task::JoinSet,
     time::timeout,
 };
@@ -77,7 +78,10 @@ impl Sockets {
 }
 
 /// Answers on these sockets until the stop, with so many readers of datagrams.
-pub fn serve<J: Judge>(front: &Arc<Front<J>>, sockets: Sockets, readers: usize, tasks: &Tasks) {
+///
+/// # Errors
+/// The system's, when it has no thread for a reader.
+pub fn serve<J: Judge>(front: &Arc<Front<J>>, sockets: Sockets, readers: usize, tasks: &Tasks) -> io::Result<()> {
     let udp = Arc::new(sockets.udp);
     let crowd = Crowd::new(MAX_WAITING, MAX_WAITING_EACH);
     let (asking, asked) = mpsc::channel(MAX_WAITING);
@@ -88,12 +92,16 @@ pub fn serve<J: Judge>(front: &Arc<Front<J>>, sockets: Sockets, readers: usize, 
             crowd: Arc::clone(&crowd),
             asking: asking.clone(),
         };
-        let stop = tasks.stopping();
-        let read = move || reader.read(&stop);
-        tasks.spawn("dns udp", async { drop(tokio::task::spawn_blocking(read).await) });
+        let (stop, (gone, ended)) = (tasks.stopping(), oneshot::channel::<()>());
+        thread::Builder::new().name("dns udp".to_owned()).spawn(move || {
+            reader.read(&stop);
+            drop(gone);
+        })?;
+        tasks.spawn("dns udp", async { drop(ended.await) });
     }
     tasks.spawn("dns upstream", ask(Arc::clone(front), udp, asked, tasks.stopping()));
     tasks.spawn("dns tcp", streams(Arc::clone(front), sockets.tcp, crowd, tasks.stopping()));
+    Ok(())
 }
 
 /// A reader of datagrams.
