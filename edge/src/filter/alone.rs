@@ -10,7 +10,6 @@ use std::{
 
 use preau_shared::{
     blocklist::BlockList,
-    dice::Dice as _,
     policy::{Reason, Verdict},
     rig::{
         clock::SystemClock,
@@ -54,9 +53,7 @@ pub(crate) async fn serve_alone(
     state: &Path,
     threads: usize,
 ) -> Result<(), AloneError> {
-    let mut seed = [0; 16];
-    SystemDice.fill(&mut seed);
-    let list = lists::compiled(lists_dir, &state.join(LISTS), seed)?;
+    let list = lists::compiled(lists_dir, &state.join(LISTS), &SystemDice)?;
     let version = state.join(VERSION);
     std::fs::create_dir_all(state)
         .and_then(|()| std::fs::write(&version, list.version()))

@@ -52,7 +52,7 @@ impl Source {
             tracing::warn!(%error, "the block lists that were in use cannot be read");
             None
         });
-        let list = last.map_or_else(|| lists::compiled(&self.folder, &self.home, seed(dice)), |(_, list)| Ok(list));
+        let list = last.map_or_else(|| lists::compiled(&self.folder, &self.home, dice), |(_, list)| Ok(list));
         match list {
             Ok(list) => {
                 told(&list);
@@ -66,12 +66,6 @@ impl Source {
     }
 }
 
-fn seed(dice: &dyn Dice) -> [u8; 16] {
-    let mut seed = [0; 16];
-    dice.fill(&mut seed);
-    seed
-}
-
 /// Looks at the folder; other lists than those in use take their place.
 pub(super) fn look(filter: &Filter, source: &Source, dice: &dyn Dice) -> Result<Look, ListsError> {
     let Source { folder, home } = source;
@@ -83,7 +77,7 @@ pub(super) fn look(filter: &Filter, source: &Source, dice: &dyn Dice) -> Result<
         Lists::Loaded(list) => list.counts().0,
         Lists::Lost | Lists::None => 0,
     };
-    let list = lists::prepare((folder, &name), home, seed(dice))?;
+    let list = lists::prepare((folder, &name), home, dice)?;
     if name != lists::made_of(folder)? {
         // Somebody is writing there: the next look sees all of it.
         return Ok(Look::Same);

@@ -18,6 +18,7 @@ use data_encoding::HEXLOWER;
 use super::{keep, map::Mapped};
 use crate::{
     blocklist::{BlockList, Builder, Category, CompileError, Listed, TableError, TooManyCategories, Usage},
+    dice::Dice,
     keys::{SigningKey, sha256},
 };
 
@@ -137,9 +138,9 @@ pub fn load(path: &Path, changes: Option<&Path>) -> Result<BlockList, ListsError
 ///
 /// # Errors
 /// [`ListsError`] as for [`read`], and when `home` cannot be written.
-pub fn compiled(dir: &Path, home: &Path, seed: [u8; 16]) -> Result<BlockList, ListsError> {
+pub fn compiled(dir: &Path, home: &Path, dice: &dyn Dice) -> Result<BlockList, ListsError> {
     let name = made_of(dir)?;
-    let list = prepare((dir, &name), home, seed)?;
+    let list = prepare((dir, &name), home, dice)?;
     put_in_use(home, &name)?;
     Ok(list)
 }
@@ -148,13 +149,16 @@ pub fn compiled(dir: &Path, home: &Path, seed: [u8; 16]) -> Result<BlockList, Li
 ///
 /// # Errors
 /// As for [`compiled`].
-pub fn prepare((dir, name): (&Path, &str), home: &Path, seed: [u8; 16]) -> Result<BlockList, ListsError> {
+pub fn prepare((dir, name): (&Path, &str), home: &Path, dice: &dyn Dice) -> Result<BlockList, ListsError> {
     let path = file(home, name);
     match map(&path) {
         Ok(list) => return Ok(list),
         Err(ListsError::Open(_, error)) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => tracing::warn!(%error, "a compiled block list cannot be used: it is compiled anew"),
     }
+    // Drawn only here: the first draw of a process takes as long as all the rest of its start.
+    let mut seed = [0; 16];
+    dice.fill(&mut seed);
     let bytes = compile(dir, seed, None, |_, _| ())?;
     let write = |error| ListsError::Open(home.to_owned(), error);
     keep::secret_folder(home).map_err(write)?;
@@ -270,6 +274,7 @@ fn lines(path: &Path, mut take: impl FnMut(&[u8])) -> Result<(), ListsError> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::dice::Seeded;
 
     fn folder(categories: &[(&str, &[u8])]) -> tempfile::TempDir {
         let dir = tempfile::tempdir().expect("dir");
@@ -289,16 +294,16 @@ mod tests {
             let compiled = all.filter(|path| path.extension().is_some());
             compiled.map(|path| (fs::metadata(&path).expect("file").ino(), path)).collect::<Vec<_>>()
         };
-        let list = compiled(dir.path(), &home, [1; 16]).expect("compiled");
+        let list = compiled(dir.path(), &home, &Seeded::new(1)).expect("compiled");
         assert_ne!(list.categories("www.adult.example"), crate::blocklist::Categories::default());
         let first = files();
-        compiled(dir.path(), &home, [2; 16]).expect("mapped");
+        compiled(dir.path(), &home, &Seeded::new(2)).expect("mapped");
         assert_eq!(files(), first, "nothing is compiled twice");
         for n in 0..3 {
             fs::write(dir.path().join("adult/domains"), format!("adult.example\nmore{n}.example\n{n}\n"))
                 .expect("file");
             fs::write(dir.path().join("adult/usage"), "x".repeat(n)).expect("file");
-            let list = compiled(dir.path(), &home, [3; 16]).expect("compiled");
+            let list = compiled(dir.path(), &home, &Seeded::new(3)).expect("compiled");
             assert_ne!(list.categories(&format!("more{n}.example")), crate::blocklist::Categories::default());
         }
         assert_eq!(files().len(), KEPT);
@@ -306,7 +311,7 @@ mod tests {
         let name = made_of(dir.path()).expect("name");
         fs::write(file(&home, &name), b"preaubl1 and then nothing").expect("damaged");
         assert!(in_use(&home).is_err());
-        assert!(compiled(dir.path(), &home, [4; 16]).expect("compiled").check().is_ok());
+        assert!(compiled(dir.path(), &home, &Seeded::new(4)).expect("compiled").check().is_ok());
         // The one in use is there without its folder.
         drop(dir);
         assert!(in_use(&home).expect("read").is_some_and(|(used, list)| used == name && list.check().is_ok()));
