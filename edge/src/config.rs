@@ -18,6 +18,8 @@ pub(crate) struct Config {
     pub(crate) listen: SocketAddr,
     /// DNS over UDP and TCP.
     pub(crate) dns: SocketAddr,
+    /// DNS over TLS; when this is not said: port 853 beside [`Self::dns`] on port 53, and nowhere beside another port.
+    pub(crate) dns_tls: Option<SocketAddr>,
     /// Admin plane, plain HTTP: never an address of the pupils' network.
     pub(crate) admin: SocketAddr,
     /// Mutual TLS for the other boxes of the school.
@@ -54,6 +56,7 @@ impl Default for Config {
         Self {
             listen: SocketAddr::from(([0, 0, 0, 0], 443)),
             dns: SocketAddr::from(([0, 0, 0, 0], 53)),
+            dns_tls: None,
             admin: SocketAddr::from(([127, 0, 0, 1], 9_443)),
             lan: SocketAddr::from(([0, 0, 0, 0], 8_444)),
             lan_announce: None,
@@ -83,7 +86,17 @@ pub(crate) enum ConfigError {
     Parse(PathBuf, Box<toml::de::Error>),
 }
 
+/// The ports of DNS (RFC 1035 §4.2) and of DNS over TLS (RFC 7858 §3.1).
+const DNS: u16 = 53;
+const DNS_TLS: u16 = 853;
+
 impl Config {
+    /// Where names are asked over TLS, if anywhere.
+    pub(crate) fn dns_tls(&self) -> Option<SocketAddr> {
+        let beside = || SocketAddr::new(self.dns.ip(), DNS_TLS);
+        self.dns_tls.or_else(|| (self.dns.port() == DNS).then(beside))
+    }
+
     /// Reads `file`; a file that does not exist means the defaults.
     ///
     /// # Errors

@@ -1,30 +1,34 @@
-//! Names, per pupil. Who asks is read from the source address of a live session, the rules from the school's policies,
-//! the categories from a block list in memory; nothing on this path touches a disk or waits for the coordinator.
+//! Names, per pupil. Who asks is read from the name under which her tablet asks (DoH, DoT), or else from the source address
+//! of a live session; the rules from the school's policies, the categories from a block list in memory. Nothing on this path
+//! touches a disk or waits for the coordinator.
 //!
-//! It fails closed for pupils: an address where nobody is known gets the strictest of all policies, several sessions
-//! behind one address the strictest of theirs, and a list that cannot be read leaves only names allowed one by one.
+//! It fails closed for pupils: an address, or a tablet, where nobody is known gets the strictest of all policies, several
+//! sessions behind one address the strictest of theirs, and a list that cannot be read leaves only names allowed one by one.
 
 mod alone;
 mod counters;
+mod doh;
 mod listen;
 mod lists;
 mod local;
 
 use std::{
-    net::IpAddr,
+    collections::HashMap,
     sync::{Arc, PoisonError, RwLock},
 };
 
 pub(crate) use alone::serve_alone;
 pub(crate) use counters::Counters;
-pub(crate) use listen::{follow_policies, start};
+pub(crate) use doh::routes;
+pub(crate) use listen::{Bound, follow, start};
 pub(crate) use lists::{Source, follow as follow_lists, home as lists_home};
 pub(crate) use local::Own;
 
 use preau_shared::{
     documents::policy::Policy,
+    ids::{FilterId, TabletId},
     policy::{Asker, Book, Lists, Reason, judge},
-    rig::dns_front::{Judge, Outcome, Ruling},
+    rig::dns_front::{Judge, Origin, Outcome, Ruling},
     time::Clock,
 };
 
@@ -37,6 +41,8 @@ pub(crate) struct Filter {
     clock: Arc<dyn Clock>,
     /// Another one takes its place between two questions.
     in_force: RwLock<Arc<InForce>>,
+    /// Tablets by the names under which they ask.
+    tablets: RwLock<Arc<HashMap<FilterId, TabletId>>>,
     counters: Counters,
 }
 
@@ -52,7 +58,7 @@ impl Filter {
     /// A filter without policies yet: until [`Self::set_policies`] it is closed to everybody.
     pub(crate) fn new(seats: Arc<Seats>, lists: Lists, own: Own, clock: Arc<dyn Clock>) -> Self {
         let in_force = RwLock::new(Arc::new(InForce { lists, ..InForce::default() }));
-        Self { seats, own, clock, in_force, counters: Counters::default() }
+        Self { seats, own, clock, in_force, tablets: RwLock::default(), counters: Counters::default() }
     }
 
     fn in_force(&self) -> Arc<InForce> {
@@ -64,6 +70,20 @@ impl Filter {
         if self.in_force().policies != policies {
             self.change(|now| (now.lists.clone(), policies));
         }
+    }
+
+    /// Tablets ask under these names, from the next question on.
+    pub(crate) fn set_tablets(&self, tablets: HashMap<FilterId, TabletId>) {
+        *self.tablets.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(tablets);
+    }
+
+    /// Who asks: the name of a tablet tells it wherever that is, also behind an address that hides several. A name that is
+    /// nobody's, or a tablet without a session, is told apart from no other stranger.
+    fn who_asks(&self, from: Origin) -> Arc<Asker> {
+        let now = self.clock.elapsed();
+        let Some(name) = from.tablet else { return self.seats.who_asks(from.address, now) };
+        let tablet = self.tablets.read().unwrap_or_else(PoisonError::into_inner).get(&name).copied();
+        tablet.map_or_else(|| Arc::new(Asker::Unknown), |tablet| self.seats.who_asks_on(tablet, now))
     }
 
     /// Puts other lists in force, from the next question on.
@@ -108,15 +128,15 @@ impl InForce {
 }
 
 /// The filter as the DNS front asks it.
-struct PerPupil(Arc<Filter>);
+pub(crate) struct PerPupil(Arc<Filter>);
 
 impl Judge for PerPupil {
-    fn judge(&self, asker: IpAddr, name: &str) -> Ruling {
+    fn judge(&self, from: Origin, name: &str) -> Ruling {
         let filter = &self.0;
         if let Some(ruling) = filter.own.ruling(name) {
             return ruling;
         }
-        let asker = filter.seats.who_asks(asker, filter.clock.elapsed());
+        let asker = filter.who_asks(from);
         if let Asker::Shared(_) = *asker {
             filter.counters.shared_address(filter.clock.stamp());
         }

@@ -51,7 +51,7 @@ use crate::{
     identity::{FOLDER, Identity, seals::SEAL_KEYS},
     replica::{Ties, lan, project::Rows, pump, seals, vitals::Health},
     store,
-    tablets::agent::Ports,
+    tablets::{agent::Ports, enrol},
     web::{admin, routes::routes, session_host::Hosts},
 };
 
@@ -113,11 +113,12 @@ async fn serve(options: Serve) -> anyhow::Result<()> {
     let dice: Arc<dyn Dice> = Arc::new(SystemDice);
     let app = bring_to_life((&options.dir, &config), &identity, signing, (&clock, &dice)).await?;
     let ties = replicate_to(&app, (&config, &options.dir, &identity), listeners.2, &tasks)?;
-    let filter = filter_names(&app, (&options.dir, &config), &identity, &tasks).await?;
+    let (filter, names) = filter_names(&app, (&options.dir, &config), &identity, &tasks).await?;
     open_enrolment(&app, &config, &options.dir).await?;
     chores(&app, ties.link.clone(), &tasks);
     let lan = tls::Identity { certificate: &identity.grant.lan_certificate, key: &identity.lan_key };
-    https("HTTPS for tablets", listeners.0, Arc::new(tls::server(lan, None)?), routes(app.clone()), &tasks);
+    let door = routes(app.clone()).merge(filter::routes(names.front));
+    https("HTTPS for tablets", listeners.0, Arc::new(tls::server(lan, None)?), door, &tasks);
     http("admin plane", listeners.1, admin::routes(app, ties, filter), &tasks);
     tracing::info!(box_id = %identity.grant.box_id, school = %identity.grant.uai, "the box serves");
     until_told(options.with_parent, tasks.stopping()).await?;
@@ -278,7 +279,7 @@ async fn filter_names(
     (dir, config): (&Path, &Config),
     identity: &Identity,
     tasks: &Tasks,
-) -> anyhow::Result<Arc<Filter>> {
+) -> anyhow::Result<(Arc<Filter>, filter::Bound)> {
     let source = config.lists.clone().map(|folder| filter::Source { folder, home: filter::lists_home(dir) });
     let (from, dice) = (source.clone(), Arc::clone(&app.dice));
     let load = move || from.map_or(Lists::None, |source| source.load(dice.as_ref()));
@@ -290,10 +291,19 @@ async fn filter_names(
     if let Some(source) = source {
         filter::follow_lists(Arc::clone(&filter), source, (Arc::clone(&app.dice), Arc::clone(&app.health)), tasks);
     }
-    filter::follow_policies(Arc::clone(&filter), app.reader.clone(), app.writer.committed(), tasks)?;
+    // A full disk does not stop a box: such a tablet asks by its address as before.
+    if let Err(error) = enrol::name_all_for_filter(app).await {
+        tracing::warn!(%error, "some tablets have no name under which to ask the filter");
+    }
+    filter::follow(Arc::clone(&filter), app.reader.clone(), app.writer.committed(), tasks)?;
     let bound = filter::start(&filter, config.dns, &config.upstream, tasks).await?;
-    tracing::info!(address = %bound, "names are filtered");
-    Ok(filter)
+    tracing::info!(address = %bound.address, "names are filtered");
+    if let Some(listen) = config.dns_tls() {
+        let lan = tls::Identity { certificate: &identity.grant.lan_certificate, key: &identity.lan_key };
+        let address = bound.encrypted(listen, tls::server(lan, None)?, tasks).await?;
+        tracing::info!(%address, "names are filtered over TLS");
+    }
+    Ok((filter, bound))
 }
 
 /// A window opened by the configuration: its code goes to a file that only this account reads.

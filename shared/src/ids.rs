@@ -108,6 +108,8 @@ random_ids! {
     BoxId;
     /// A filtering policy.
     PolicyId;
+    /// The name under which a tablet asks the filter: it chooses a policy and grants nothing, and may be replaced.
+    FilterId;
     /// A catalogue of applications and links.
     CatalogueId;
     /// A roster received by the coordinator (one plan, one apply, one undo).

@@ -30,7 +30,7 @@ pub use self::{
     written::Written,
 };
 use crate::{
-    ids::{CaseId, ClassId, PersonId, SessionHostId, SessionId, TabletId, WipeId},
+    ids::{CaseId, ClassId, FilterId, PersonId, SessionHostId, SessionId, TabletId, WipeId},
     keys::dpop::Jwk,
     messages::Lang,
     settings::{Settings, TextSize},
@@ -118,6 +118,8 @@ pub struct Enrolled {
     pub wipe_id: WipeId,
     /// What it must do.
     pub steps: Vec<WipeStep>,
+    /// The name under which it asks the filter: `/dns-query/{filter_id}` and `{filter_id}.` before the box's name.
+    pub filter_id: FilterId,
 }
 
 /// One step of a wipe, by its stable name.
@@ -196,6 +198,16 @@ pub struct TabletSelf {
     /// Frames may be sent to the box where the page cannot read them (`POST /api/v1/frames`).
     #[serde(default)]
     pub frames_on_box: bool,
+    /// The name under which it asks the filter.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub filter_id: Option<FilterId>,
+}
+
+/// Answer to `POST /api/v1/tablets/{id}/filter-id`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FilterName {
+    /// The name under which the tablet asks the filter from now on.
+    pub filter_id: FilterId,
 }
 
 /// `POST /api/v1/frames`: what the codes in a frame say.

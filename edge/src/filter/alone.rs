@@ -3,7 +3,7 @@
 
 use std::{
     io,
-    net::{IpAddr, SocketAddr},
+    net::SocketAddr,
     path::{Path, PathBuf},
     sync::Arc,
 };
@@ -14,7 +14,7 @@ use preau_shared::{
     rig::{
         clock::SystemClock,
         dice::SystemDice,
-        dns_front::{Front, FrontError, Judge, Outcome, Ruling, Sockets, serve},
+        dns_front::{Front, FrontError, Judge, Origin, Outcome, Ruling, Sockets, serve},
         lists::{self, ListsError},
         task::Tasks,
     },
@@ -96,7 +96,7 @@ impl Everybody {
 }
 
 impl Judge for Everybody {
-    fn judge(&self, _asker: IpAddr, name: &str) -> Ruling {
+    fn judge(&self, _from: Origin, name: &str) -> Ruling {
         let listed = self.list.categories(name).both(self.black).first();
         Ruling::Judged(listed.map_or(Verdict::Allow, |category| Verdict::Block(Reason::Listed(category))))
     }

@@ -1,7 +1,7 @@
 use std::{collections::BTreeSet, fs, net::SocketAddr, path::Path, time::Duration};
 
 use preau_shared::{
-    ids::{PolicyId, SessionId},
+    ids::{PolicyId, SessionId, TabletId},
     rig::{clock::SystemClock, dice::SystemDice, task::Tasks},
     time::Elapsed,
 };
@@ -88,13 +88,19 @@ async fn the_same_question_is_answered_for_one_pupil_and_blocked_for_another() {
     let filter = Arc::new(Filter::new(seats.clone(), lists(dir.path()), own, Arc::new(SystemClock::start())));
     let tasks = Tasks::default();
     let listen = "127.0.0.1:0".parse().expect("address");
-    let at = start(&filter, listen, &[upstream().await], &tasks).await.expect("started");
+    let at = start(&filter, listen, &[upstream().await], &tasks).await.expect("started").address;
 
     assert_eq!(ask("127.0.0.9", at, "example.org").await, BLOCKED, "without policies it is closed");
     filter.set_policies(vec![policy(1, &["CP"], &["adult", "games"]), policy(2, &["CM2"], &["adult"])]);
     for (n, level, source) in [(1, "CP", "127.1.0.1"), (2, "CM2", "127.1.0.2")] {
         let levels = [level.to_owned()].into();
-        let sitting = Sitting { session: SessionId::from_bytes([n; 16]), levels, staff: false, host: None };
+        let sitting = Sitting {
+            session: SessionId::from_bytes([n; 16]),
+            tablet: TabletId::from_bytes([n; 16]),
+            levels,
+            staff: false,
+            host: None,
+        };
         seats.sit(sitting, source.parse().ok(), Elapsed::default());
     }
     for (source, name, code) in [
@@ -128,10 +134,16 @@ async fn a_silent_upstream_is_said_at_once_and_lost_lists_close_the_filter() {
     assert!(matches!(filter.in_force().lists, Lists::Lost));
     let tasks = Tasks::default();
     let upstream = [silent.local_addr().expect("address")];
-    let at = start(&filter, "127.0.0.1:0".parse().expect("address"), &upstream, &tasks).await.expect("started");
+    let at = start(&filter, "127.0.0.1:0".parse().expect("address"), &upstream, &tasks).await.expect("started").address;
     for (n, level, source) in [(1, "CP", "127.2.0.1"), (2, "CM2", "127.2.0.2")] {
         let levels = [level.to_owned()].into();
-        let sitting = Sitting { session: SessionId::from_bytes([n; 16]), levels, staff: false, host: None };
+        let sitting = Sitting {
+            session: SessionId::from_bytes([n; 16]),
+            tablet: TabletId::from_bytes([n; 16]),
+            levels,
+            staff: false,
+            host: None,
+        };
         seats.sit(sitting, source.parse().ok(), Elapsed::default());
     }
     assert_eq!(ask("127.2.0.1", at, "example.org").await, BLOCKED);

@@ -82,6 +82,7 @@ impl Project<Connection> for Rows {
                 if let Some(tablet) = Tablet::from_fields(doc, fields) {
                     tablets::project(conn, &tablet)?;
                     tablets::project_owner(conn, tablet.id, documents::tablet::owner(fields))?;
+                    tablets::project_filter(conn, tablet.id, documents::tablet::filter_name(fields))?;
                     life::follow(conn, &tablet)?;
                 }
             }

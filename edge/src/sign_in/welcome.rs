@@ -65,7 +65,7 @@ fn levels(people: &[Arc<Human>], class: Option<&ClassRow>) -> BTreeSet<String> {
 /// What the filter must know of those who sit down.
 pub(crate) fn sitting(session: &Session, people: &[Arc<Human>], class: Option<&ClassRow>) -> Sitting {
     let staff = !people.is_empty() && people.iter().all(|person| person.is_staff());
-    Sitting { session: session.id, levels: levels(people, class), staff, host: session.host }
+    Sitting { session: session.id, tablet: session.tablet, levels: levels(people, class), staff, host: session.host }
 }
 
 /// A party, with what their tablet becomes.

@@ -179,6 +179,21 @@ impl Offers {
     }
 }
 
+/// The stamps by which the filter knows that what it keeps in memory still stands.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Stamps {
+    /// Of what a school settles, policies among it.
+    pub(crate) settled: Option<i64>,
+    /// Of who has which tablet ([`super::tablets`]).
+    pub(crate) tablets: Option<i64>,
+}
+
+/// The stamps as they are now.
+pub(crate) fn stamps(conn: &Connection) -> Result<Stamps, StoreError> {
+    let read = |row: &rusqlite::Row<'_>| Ok(Stamps { settled: row.get(0)?, tablets: row.get(1)? });
+    Ok(one(conn, "SELECT stamp, tablets FROM offers", [], read)?.unwrap_or_default())
+}
+
 /// The policy of several people on one tablet refuses what any of theirs refuses, under the name of the strictest.
 fn strictest(policies: Vec<Named>) -> PolicyView {
     let name = policies.iter().max_by_key(|p| p.blocked.len()).map(|p| p.name.clone()).unwrap_or_default();

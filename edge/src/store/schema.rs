@@ -40,6 +40,7 @@ const MIGRATIONS: &[&[&str]] = &[
     &[sessions::ADD_HOST],
     &[sessions::LEAN, offers::ALL_THAT_IS_SETTLED],
     &[roll::ADD, sessions::BY_TABLET],
+    &[tablets::ADD_FILTER],
 ];
 
 const FIRST: &[&str] = &[

@@ -15,7 +15,7 @@ use std::{
 };
 
 use preau_shared::{
-    ids::{SessionHostId, SessionId},
+    ids::{SessionHostId, SessionId, TabletId},
     policy::Asker,
     time::Elapsed,
 };
@@ -34,6 +34,8 @@ pub(crate) const MAX_ADDRESSES: usize = 8;
 pub(crate) struct Sitting {
     /// Which session.
     pub(crate) session: SessionId,
+    /// On which tablet.
+    pub(crate) tablet: TabletId,
     /// Levels of everybody on the tablet (`CP`, …); a guest has the class's.
     pub(crate) levels: BTreeSet<String>,
     /// Whether all of them are teachers or heads.
@@ -45,6 +47,8 @@ pub(crate) struct Sitting {
 #[derive(Debug)]
 struct Chair {
     sitting: Sitting,
+    /// Who asks where only this session sits.
+    asker: Arc<Asker>,
     heard: Elapsed,
     addresses: BTreeMap<IpAddr, Elapsed>,
     choices: u32,
@@ -65,13 +69,20 @@ struct Room {
     chairs: BTreeMap<SessionId, Chair>,
     by_address: HashMap<IpAddr, Bench>,
     by_host: BTreeMap<SessionHostId, SessionId>,
+    by_tablet: HashMap<TabletId, SessionId>,
     nobody: Arc<Asker>,
 }
 
 impl Default for Room {
     fn default() -> Self {
         let nobody = Arc::new(Asker::Unknown);
-        Self { chairs: BTreeMap::new(), by_address: HashMap::new(), by_host: BTreeMap::new(), nobody }
+        Self {
+            chairs: BTreeMap::new(),
+            by_address: HashMap::new(),
+            by_host: BTreeMap::new(),
+            by_tablet: HashMap::new(),
+            nobody,
+        }
     }
 }
 
@@ -88,7 +99,9 @@ impl Seats {
         if let Some(host) = sitting.host {
             room.by_host.insert(host, session);
         }
-        room.chairs.insert(session, Chair { sitting, heard: now, addresses: BTreeMap::new(), choices: 0 });
+        room.by_tablet.insert(sitting.tablet, session);
+        let asker = Arc::new(asker::asker(&[&sitting]));
+        room.chairs.insert(session, Chair { sitting, asker, heard: now, addresses: BTreeMap::new(), choices: 0 });
         room.beat(session, address, now);
     }
 
@@ -119,6 +132,14 @@ impl Seats {
         }
         let asker = room.by_address.get(&address).map_or(&room.nobody, |bench| &bench.asker);
         Arc::clone(asker)
+    }
+
+    /// Who asks on this tablet, wherever it is.
+    pub(crate) fn who_asks_on(&self, tablet: TabletId, now: Elapsed) -> Arc<Asker> {
+        let room = self.room();
+        let chair = room.by_tablet.get(&tablet).and_then(|session| room.chairs.get(session));
+        let asker = chair.filter(|chair| now.since(chair.heard) <= SEAT_LASTS).map(|chair| &chair.asker);
+        Arc::clone(asker.unwrap_or(&room.nobody))
     }
 
     /// Whose host this is; whether that session is live, its row says.
@@ -191,6 +212,9 @@ impl Room {
         if let Some(host) = chair.sitting.host {
             self.by_host.remove(&host);
         }
+        if self.by_tablet.get(&chair.sitting.tablet) == Some(&session) {
+            self.by_tablet.remove(&chair.sitting.tablet);
+        }
         for address in chair.addresses.into_keys() {
             self.unseat(session, address);
         }
@@ -211,7 +235,8 @@ mod tests {
     use super::*;
 
     fn sitting(n: u8, level: &str) -> Sitting {
-        Sitting { session: SessionId::from_bytes([n; 16]), levels: [level.to_owned()].into(), staff: false, host: None }
+        let (session, tablet) = (SessionId::from_bytes([n; 16]), TabletId::from_bytes([n; 16]));
+        Sitting { session, tablet, levels: [level.to_owned()].into(), staff: false, host: None }
     }
     fn at(seconds: u64) -> Elapsed {
         Elapsed(Duration::from_secs(seconds))
@@ -225,6 +250,9 @@ mod tests {
         seats.sit(sitting(1, "CP"), Some(ip), at(0));
         assert_eq!(*seats.who_asks("::ffff:10.0.0.7".parse().expect("mapped"), at(90)), cp);
         assert_eq!(*seats.who_asks(ip, at(91)), Asker::Unknown);
+        let tablet = sitting(1, "CP").tablet;
+        assert_eq!(*seats.who_asks_on(tablet, at(90)), cp);
+        assert_eq!(*seats.who_asks_on(tablet, at(91)), Asker::Unknown);
         assert!(seats.beat(sitting(1, "CP").session, Some(ip), at(100)));
         assert_eq!(*seats.who_asks(ip, at(120)), cp);
         assert_eq!(seats.silent(at(699)), vec![]);
@@ -232,6 +260,13 @@ mod tests {
         seats.leave(sitting(1, "CP").session);
         assert!(!seats.beat(sitting(1, "CP").session, Some(ip), at(701)));
         assert_eq!(*seats.who_asks(ip, at(701)), Asker::Unknown);
+        assert_eq!(*seats.who_asks_on(tablet, at(701)), Asker::Unknown);
+        // The next one on that tablet is not taken away by the end of the one before.
+        let next = Sitting { tablet, ..sitting(2, "CM2") };
+        seats.sit(sitting(1, "CP"), None, at(702));
+        seats.sit(next, None, at(703));
+        seats.leave(sitting(1, "CP").session);
+        assert_eq!(*seats.who_asks_on(tablet, at(704)), Asker::Seated(["CM2".to_owned()].into()));
     }
 
     #[test]
@@ -261,8 +296,8 @@ mod tests {
         let levels = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<BTreeSet<_>>();
         let seats = Seats::default();
         let sit = |n: u8, words: &[&str], staff: bool, host: u8| {
-            let session = SessionId::from_bytes([n; 16]);
-            let sitting = Sitting { session, levels: levels(words), staff, host: None };
+            let (session, tablet) = (SessionId::from_bytes([n; 16]), TabletId::from_bytes([n; 16]));
+            let sitting = Sitting { session, tablet, levels: levels(words), staff, host: None };
             seats.sit(sitting, Some(IpAddr::from([10, 0, 0, host])), at(0));
         };
         sit(1, &["CP"], false, 1);

@@ -1,8 +1,10 @@
 //! Table `tablets` (projected from `Tablet` documents). Joined here with `tablet_life` and `wipes`.
 
+use std::collections::HashMap;
+
 use preau_shared::{
     documents::tablet::Tablet,
-    ids::{PersonId, TabletId},
+    ids::{FilterId, PersonId, TabletId},
     rig::writer::StoreError,
     wire::{TabletCounts, TabletLine, TabletState},
 };
@@ -38,6 +40,44 @@ pub(crate) fn project(conn: &Connection, tablet: &Tablet) -> Result<(), StoreErr
 pub(super) const ADD_OWNER: &str = "
     ALTER TABLE tablets ADD COLUMN owner BLOB; ALTER TABLE tablets ADD COLUMN owner_turn INTEGER;
     CREATE INDEX tablets_by_owner ON tablets(owner) WHERE owner IS NOT NULL;";
+
+/// The name under which it asks the filter; and a stamp of who has which, drawn anew at each change.
+pub(super) const ADD_FILTER: &str = "
+    ALTER TABLE tablets ADD COLUMN filter BLOB;
+    ALTER TABLE offers ADD COLUMN tablets INTEGER NOT NULL DEFAULT 0;
+    CREATE TRIGGER tablets_1 AFTER INSERT ON tablets BEGIN UPDATE offers SET tablets = random(); END;
+    CREATE TRIGGER tablets_2 AFTER UPDATE ON tablets BEGIN UPDATE offers SET tablets = random(); END;
+    CREATE TRIGGER tablets_3 AFTER DELETE ON tablets BEGIN UPDATE offers SET tablets = random(); END;";
+
+/// Writes under which name it asks the filter; a tablet that left has no row.
+pub(crate) fn project_filter(conn: &Connection, tablet: TabletId, name: Option<FilterId>) -> Result<(), StoreError> {
+    change(
+        conn,
+        "UPDATE tablets SET filter = ?2 WHERE tablet = ?1",
+        params![&tablet.as_bytes()[..], name.map(|name| *name.as_bytes())],
+    )?;
+    Ok(())
+}
+
+/// The name under which it asks the filter.
+pub(crate) fn filter_name(conn: &Connection, tablet: TabletId) -> Result<Option<FilterId>, StoreError> {
+    let name = one(conn, "SELECT filter FROM tablets WHERE tablet = ?1", [&tablet.as_bytes()[..]], |row| {
+        row.get::<_, Option<[u8; 16]>>(0)
+    })?;
+    Ok(name.flatten().map(FilterId::from_bytes))
+}
+
+/// Tablets that no name was given yet.
+pub(crate) fn without_filter_name(conn: &Connection) -> Result<Vec<TabletId>, StoreError> {
+    all(conn, "SELECT tablet FROM tablets WHERE filter IS NULL", [], |row| Ok(TabletId::from_bytes(row.get(0)?)))
+}
+
+/// Every tablet by the name under which it asks the filter; one that is lost is not told apart from nobody.
+pub(crate) fn by_filter_name(conn: &Connection) -> Result<HashMap<FilterId, TabletId>, StoreError> {
+    let sql = "SELECT filter, tablet FROM tablets WHERE filter IS NOT NULL AND lost = 0";
+    let named = |row: &rusqlite::Row<'_>| Ok((FilterId::from_bytes(row.get(0)?), TabletId::from_bytes(row.get(1)?)));
+    Ok(all(conn, sql, [], named)?.into_iter().collect())
+}
 
 /// Writes whose it is; a tablet that left has no row.
 pub(crate) fn project_owner(

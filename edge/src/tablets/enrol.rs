@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use preau_shared::{
     dice::Dice,
-    documents::Tablet,
-    ids::{TabletId, WipeId},
+    documents::{Tablet, tablet},
+    ids::{FilterId, TabletId, WipeId},
     journal::{Entry, Pseudonym, Why},
     keys::{dpop::Thumbprint, draw_token, hmac_sha256, sha256},
     refusal::Refusal,
@@ -92,12 +92,47 @@ pub(crate) async fn enrol(app: &App, ask: Enrol, key: Thumbprint) -> Result<Enro
     let hash = code_hash(&app.badge_key, &ask.code);
     let token = draw_token(app.dice.as_ref());
     let token_hash = sha256(token.as_bytes());
-    let (life, ended) = app.commit(move |conn, book| write(conn, book, &hash, &wanted, &token_hash)).await?;
+    let (life, filter_id, ended) = app.commit(move |conn, book| write(conn, book, &hash, &wanted, &token_hash)).await?;
     app.unrecorded.forget(life.tablet);
     ended.tell(app);
     app.live.tell(Change::Tablet { tablet: life.tablet, state: life.state });
     let order = wipe::order(&life).ok_or(Refusal::Failed)?;
-    Ok(Enrolled { tablet_id: life.tablet, token, state: life.state, wipe_id: order.wipe_id, steps: order.steps })
+    let (wipe_id, steps) = (order.wipe_id, order.steps);
+    Ok(Enrolled { tablet_id: life.tablet, token, state: life.state, wipe_id, steps, filter_id })
+}
+
+/// A tablet asks the filter under another name from now on, and nobody under the one before.
+///
+/// # Errors
+/// `not_found` for a tablet that is not of this school; 507 while the disk fails.
+pub(crate) async fn rename_for_filter(app: &App, id: TabletId, by: Pseudonym) -> Result<FilterId, Trouble> {
+    app.commit(move |conn, book| {
+        tablets::name(conn, id)?.ok_or(Refusal::NotFound)?;
+        let name = FilterId::draw(book.dice.as_ref());
+        book.edit(conn, &tablet::name_for_filter(id, name))?;
+        book.note(
+            conn,
+            &Entry::Audit { what: format!("tablet {id} asks the filter under another name"), by: Some(by) },
+        )?;
+        Ok(name)
+    })
+    .await
+}
+
+/// Gives a name to each tablet that has none: those that an older program enrolled.
+///
+/// # Errors
+/// When the store cannot be read or written.
+pub(crate) async fn name_all_for_filter(app: &App) -> Result<(), Trouble> {
+    if app.reader.read(tablets::without_filter_name)?.is_empty() {
+        return Ok(());
+    }
+    app.commit(|conn, book| {
+        let unnamed = tablets::without_filter_name(conn)?;
+        let name = |id| book.edit(conn, &tablet::name_for_filter(id, FilterId::draw(book.dice.as_ref())));
+        unnamed.into_iter().try_for_each(name)
+    })
+    .await
 }
 
 struct Wanted {
@@ -129,7 +164,7 @@ fn write(
     code: &[u8; 32],
     wanted: &Wanted,
     token: &[u8; 32],
-) -> Result<(Life, Ended), Trouble> {
+) -> Result<(Life, FilterId, Ended), Trouble> {
     let left = enrolment_windows::tablets_left(conn, code, book.now)?.ok_or(Refusal::EnrolmentClosed)?;
     let id = match known(conn, wanted)? {
         Some(id) => id,
@@ -160,8 +195,11 @@ fn write(
         deleted: false,
     };
     book.edit(conn, &document.edit())?;
+    // Always a new one: whoever had the tablet before may know the old one.
+    let name = FilterId::draw(book.dice.as_ref());
+    book.edit(conn, &tablet::name_for_filter(id, name))?;
     book.note(conn, &Entry::TabletEnrolled { tablet: id })?;
-    Ok((life, ended))
+    Ok((life, name, ended))
 }
 
 /// The tablet that this is, if it was here before.

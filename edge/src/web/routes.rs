@@ -103,6 +103,7 @@ fn api() -> Router<App> {
         .route("/api/v1/staff/{id}/activation/slip", post(secrets::slip))
         .route("/api/v1/factors", get(head::factors))
         .route("/api/v1/factors/{level}", put(head::ask_factor))
+        .route("/api/v1/tablets/{id}/filter-id", post(tablets::rename_for_filter))
         .route("/api/v1/substitutes", get(newcomers::substitutes))
         .route("/api/v1/substitutes/{id}/end", post(newcomers::end_substitute))
 }

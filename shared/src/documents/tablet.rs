@@ -4,9 +4,10 @@ use super::{
     DocId, Edit, Fields, Kind,
     rule::{Merge, Rule, Shape},
 };
-use crate::ids::{CaseId, PersonId, TabletId};
+use crate::ids::{CaseId, FilterId, PersonId, TabletId};
 
 const OWNER: &str = "owner";
+const FILTER: &str = "filter";
 /// A person and the turn of the school's accounts in which the tablet became hers.
 const OWNER_BYTES: usize = 24;
 
@@ -19,6 +20,7 @@ pub(crate) const RULES: &[Rule] = &[
     Rule::new("lost", Shape::Flag).merged(Merge::TrueWins).by_box(),
     // One field, so that of two boxes that give it at once one wins whole; empty while it is nobody's.
     Rule::new(OWNER, Shape::Bytes(OWNER_BYTES)).by_box(),
+    Rule::new(FILTER, Shape::Bytes(16)).by_box(),
     Rule::new("deleted", Shape::Flag).merged(Merge::TrueWins).by_box(),
 ];
 
@@ -90,4 +92,14 @@ pub fn give(id: TabletId, to: Option<(PersonId, i64)>) -> Edit {
 pub fn owner(fields: &Fields) -> Option<(PersonId, i64)> {
     let (person, turn) = fields.bytes(OWNER)?.split_first_chunk::<16>()?;
     Some((PersonId::from_bytes(*person), i64::from_be_bytes(turn.try_into().ok()?)))
+}
+
+/// The tablet asks the filter under this name from now on.
+pub fn name_for_filter(id: TabletId, name: FilterId) -> Edit {
+    Edit::of(Tablet::doc(id)).with_bytes(FILTER, name.as_bytes())
+}
+
+/// The name under which it asks the filter, once it has one.
+pub fn filter_name(fields: &Fields) -> Option<FilterId> {
+    fields.sixteen(FILTER).map(FilterId::from_bytes)
 }

@@ -18,11 +18,28 @@ use self::{
 };
 use crate::{
     dns::{Carrier, Found, Question, Unread, answer, wire::kind},
+    ids::FilterId,
     policy::{Reason, Verdict},
     time::Clock,
 };
 
-pub use listen::{Sockets, serve};
+pub use listen::{Sockets, serve, serve_encrypted};
+
+/// Where a question comes from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Origin {
+    /// The address that sent it: of a tablet, or of what stands before several.
+    pub address: IpAddr,
+    /// The name under which a tablet asks, where the way that the question came tells one.
+    pub tablet: Option<FilterId>,
+}
+
+impl Origin {
+    /// An address, and no name.
+    pub const fn of(address: IpAddr) -> Self {
+        Self { address: address.to_canonical(), tablet: None }
+    }
+}
 
 /// What is done with a question.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,8 +73,8 @@ pub enum Outcome {
 
 /// Decides about names; it must not wait.
 pub trait Judge: Send + Sync + 'static {
-    /// The ruling on a folded name for whoever is at this address.
-    fn judge(&self, asker: IpAddr, name: &str) -> Ruling;
+    /// The ruling on a folded name for whoever is there.
+    fn judge(&self, from: Origin, name: &str) -> Ruling;
     /// Tells a word for a reason, sent along with a refusal to those who can read it (RFC 8914).
     fn word(&self, reason: Reason, tell: impl FnOnce(&str));
     /// Hears what became of a question, after its answer has left. The name is not told.
@@ -116,17 +133,17 @@ impl<J: Judge> Front<J> {
     }
 
     /// Answers one message, waiting for the upstream when it must.
-    pub async fn answer(&self, asker: IpAddr, packet: &[u8], carrier: Carrier) -> Answer {
+    pub async fn answer(&self, from: Origin, packet: &[u8], carrier: Carrier) -> Answer {
         let mut out = Vec::new();
-        let outcome = match self.begin(asker, packet, carrier, &mut out) {
+        let outcome = match self.begin(from, packet, carrier, &mut out) {
             Next::Answered(outcome) => outcome,
-            Next::Ask(stale) => self.ask(asker, packet, stale, carrier, &mut out).await,
+            Next::Ask(stale) => self.ask(from, packet, stale, carrier, &mut out).await,
         };
         Answer { bytes: Some(out).filter(|out| !out.is_empty()), outcome }
     }
 
     /// All that can be done without waiting; what is to be sent is written in place of what `out` held.
-    fn begin(&self, asker: IpAddr, packet: &[u8], carrier: Carrier, out: &mut Vec<u8>) -> Next {
+    fn begin(&self, from: Origin, packet: &[u8], carrier: Carrier, out: &mut Vec<u8>) -> Next {
         out.clear();
         let question = match Question::parse(packet) {
             Ok(question) => question,
@@ -136,7 +153,7 @@ impl<J: Judge> Front<J> {
                 return Next::Answered(Outcome::Malformed);
             }
         };
-        let outcome = match self.judge.judge(asker, question.name()) {
+        let outcome = match self.judge.judge(from, question.name()) {
             Ruling::Judged(Verdict::Block(reason)) => self.blocked(&question, reason, carrier, out),
             Ruling::Own(addresses) => {
                 answer::local(&question, carrier, &addresses, out);
@@ -151,7 +168,7 @@ impl<J: Judge> Front<J> {
                 Outcome::Answered
             }
             Ruling::Judged(Verdict::Allow) => match self.cache.get(question.key(), self.clock.elapsed()) {
-                Some(Held::Fresh(found, age_s)) => match self.leads_astray(asker, &found) {
+                Some(Held::Fresh(found, age_s)) => match self.leads_astray(from, &found) {
                     Some(reason) => self.blocked(&question, reason, carrier, out),
                     None => {
                         answer::found(&question, carrier, &found, age_s, out);
@@ -168,7 +185,7 @@ impl<J: Judge> Front<J> {
     /// Asks the upstream what [`Self::begin`] could not answer of the same message.
     async fn ask(
         &self,
-        asker: IpAddr,
+        from: Origin,
         packet: &[u8],
         stale: Option<Arc<Found>>,
         carrier: Carrier,
@@ -191,7 +208,7 @@ impl<J: Judge> Front<J> {
                 }
             },
         };
-        if let Some(reason) = self.leads_astray(asker, &found) {
+        if let Some(reason) = self.leads_astray(from, &found) {
             return self.blocked(&question, reason, carrier, out);
         }
         if is_stale {
@@ -204,8 +221,8 @@ impl<J: Judge> Front<J> {
 
     /// An allowed name whose answer leads to a blocked one is blocked too: neither an alias nor where a service says that
     /// it is are a way around.
-    fn leads_astray(&self, asker: IpAddr, found: &Found) -> Option<Reason> {
-        found.leads_to.iter().find_map(|name| match self.judge.judge(asker, name) {
+    fn leads_astray(&self, from: Origin, found: &Found) -> Option<Reason> {
+        found.leads_to.iter().find_map(|name| match self.judge.judge(from, name) {
             Ruling::Judged(Verdict::Block(reason @ (Reason::Denied | Reason::Listed(_)))) => Some(reason),
             Ruling::Judged(Verdict::Block(Reason::Closed) | Verdict::Allow) | Ruling::Own(_) | Ruling::Absent => None,
         })

@@ -2,8 +2,9 @@
 
 use std::sync::Arc;
 
+pub use rustls::ServerConfig;
 use rustls::{
-    ClientConfig, RootCertStore, ServerConfig,
+    ClientConfig, RootCertStore,
     client::Resumption,
     crypto::{CryptoProvider, aws_lc_rs},
     server::{NoServerSessionStorage, WebPkiClientVerifier},

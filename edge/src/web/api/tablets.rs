@@ -7,7 +7,7 @@ use axum::{
 };
 use preau_shared::{
     rig::reply::Problem,
-    wire::{Enrol, Enrolled, GuestClass, Receipt, TabletSelf, TabletState, ToldStays, UnpluggedKit},
+    wire::{Enrol, Enrolled, FilterName, GuestClass, Receipt, TabletSelf, TabletState, ToldStays, UnpluggedKit},
 };
 
 use super::id;
@@ -18,7 +18,7 @@ use crate::{
     tablets::{enrol, unplugged::hear, wipe, wipe::Received},
     web::{
         body::Json,
-        caller::{self, Clearer, From, Tablet},
+        caller::{self, Clearer, From, Head, Tablet},
     },
 };
 
@@ -67,10 +67,11 @@ pub(crate) async fn me(
         | TabletState::Retired => (None, Vec::new()),
     };
     let now = app.clock.stamp();
-    let (name, open, owner, unplugged, frames_on_box) = app.reader.read(|conn| {
+    let (name, open, owner, unplugged, frames_on_box, filter_id) = app.reader.read(|conn| {
+        let filter_id = tablets::filter_name(conn, life.tablet)?;
         let owner = tablets::owner(conn, life.tablet)?;
         let (name, open) = (tablets::name(conn, life.tablet)?, guest_hours::every(conn, now)?);
-        Ok::<_, Trouble>((name, open, owner, unplugged::number(conn)?, school::frames_on_box(conn)?))
+        Ok::<_, Trouble>((name, open, owner, unplugged::number(conn)?, school::frames_on_box(conn)?, filter_id))
     })?;
     let guests = open.into_iter().map(|(class_id, name)| GuestClass { class_id, name });
     Ok(Answer(TabletSelf {
@@ -86,7 +87,18 @@ pub(crate) async fn me(
         guests: guests.filter(|_| state == TabletState::Free).collect(),
         unplugged,
         frames_on_box,
+        filter_id,
     }))
+}
+
+/// `POST /api/v1/tablets/{id}/filter-id`: another name under which it asks the filter, and nothing under the one before.
+pub(crate) async fn rename_for_filter(
+    State(app): State<App>,
+    Head(head): Head,
+    Path(tablet): Path<String>,
+) -> Result<Answer<FilterName>, Problem> {
+    let filter_id = enrol::rename_for_filter(&app, id(&tablet)?, head.who.in_journal()).await?;
+    Ok(Answer(FilterName { filter_id }))
 }
 
 /// `GET /api/v1/tablets/me/unplugged`: what it keeps for a time without the box.

@@ -1,4 +1,4 @@
-//! The sockets of the front: UDP and TCP on one address.
+//! The sockets of the front: UDP and TCP on one address, TLS on another.
 //!
 //! Datagrams have threads of their own that wait in the kernel: what is answered from memory costs little more than to
 //! receive and to send. What must be asked elsewhere goes to the runtime.
@@ -13,18 +13,20 @@ use std::{
 
 use tokio::{
     io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _},
-    net::TcpListener,
+    net::{TcpListener, TcpStream},
     sync::{mpsc, oneshot},
     task::JoinSet,
     time::timeout,
 };
+use tokio_rustls::TlsAcceptor;
 
 use super::{
-    Front, Judge, Next, Outcome,
+    Front, Judge, Next, Origin, Outcome,
     crowd::{Crowd, Place},
 };
 use crate::{
     dns::{Carrier, Found, question::MAX_QUERY_BYTES},
+    ids::FilterId,
     rig::task::{Stop, Tasks},
 };
 
@@ -100,7 +102,9 @@ pub fn serve<J: Judge>(front: &Arc<Front<J>>, sockets: Sockets, readers: usize, 
         tasks.spawn("dns udp", async { drop(ended.await) });
     }
     tasks.spawn("dns upstream", ask(Arc::clone(front), udp, asked, tasks.stopping()));
-    tasks.spawn("dns tcp", streams(Arc::clone(front), sockets.tcp, crowd, tasks.stopping()));
+    let door = Door { front: Arc::clone(front), crowd };
+    let serve = |door: Door<J>, stream, address| door.serve(stream, Origin::of(address), Carrier::Tcp);
+    tasks.spawn("dns tcp", streams(door, sockets.tcp, serve, tasks.stopping()));
     Ok(())
 }
 
@@ -136,12 +140,13 @@ impl<J: Judge> Datagrams<J> {
     }
 
     fn datagram(&self, packet: &[u8], peer: SocketAddr, out: &mut Vec<u8>) {
-        let asker = peer.ip().to_canonical();
-        let outcome = match self.front.begin(asker, packet, Carrier::Udp, out) {
+        let from = Origin::of(peer.ip());
+        let outcome = match self.front.begin(from, packet, Carrier::Udp, out) {
             Next::Answered(outcome) => outcome,
             Next::Ask(stale) => {
                 let waiting = |place| Waiting { packet: packet.to_vec(), peer, stale, place };
-                let goes = self.crowd.enter(asker).map(waiting).is_some_and(|one| self.asking.try_send(one).is_ok());
+                let goes =
+                    self.crowd.enter(from.address).map(waiting).is_some_and(|one| self.asking.try_send(one).is_ok());
                 if goes {
                     return;
                 }
@@ -172,7 +177,7 @@ async fn ask<J: Judge>(
         let (front, socket) = (Arc::clone(&front), Arc::clone(&socket));
         waiting.spawn(async move {
             let mut out = Vec::new();
-            let outcome = front.ask(peer.ip().to_canonical(), &packet, stale, Carrier::Udp, &mut out).await;
+            let outcome = front.ask(Origin::of(peer.ip()), &packet, stale, Carrier::Udp, &mut out).await;
             drop(place);
             send(&front, &socket, peer, &out, outcome);
         });
@@ -189,7 +194,49 @@ fn send<J: Judge>(front: &Front<J>, socket: &UdpSocket, peer: SocketAddr, out: &
     front.judge().count(outcome);
 }
 
-async fn streams<J: Judge>(front: Arc<Front<J>>, listener: TcpListener, crowd: Arc<Crowd>, mut stop: Stop) {
+/// Answers over TLS on this listener until the stop (RFC 7858). `who` reads the name under which a tablet asks out of the
+/// name of the server that it asked for.
+pub fn serve_encrypted<J: Judge>(
+    front: &Arc<Front<J>>,
+    listener: TcpListener,
+    tls: Arc<rustls::ServerConfig>,
+    who: impl Fn(&str) -> Option<FilterId> + Send + Sync + 'static,
+    tasks: &Tasks,
+) {
+    let acceptor = TlsAcceptor::from(tls);
+    let door = Door { front: Arc::clone(front), crowd: Crowd::new(MAX_WAITING, MAX_WAITING_EACH) };
+    let who = Arc::new(who);
+    let serve = move |door: Door<J>, stream, address| {
+        let (acceptor, who) = (acceptor.clone(), Arc::clone(&who));
+        async move {
+            let Ok(Ok(stream)) = timeout(STREAM_IDLE, acceptor.accept(stream)).await else { return };
+            let tablet = stream.get_ref().1.server_name().and_then(who.as_ref());
+            let from = Origin { tablet, ..Origin::of(address) };
+            door.serve(stream, from, Carrier::Encrypted).await;
+        }
+    };
+    tasks.spawn("dns tls", streams(door, listener, serve, tasks.stopping()));
+}
+
+/// What each stream is served with.
+struct Door<J> {
+    front: Arc<Front<J>>,
+    crowd: Arc<Crowd>,
+}
+
+impl<J> Clone for Door<J> {
+    fn clone(&self) -> Self {
+        Self { front: Arc::clone(&self.front), crowd: Arc::clone(&self.crowd) }
+    }
+}
+
+/// Accepts streams, few of one address, and serves each as `serve` does.
+async fn streams<J: Judge, S: Future<Output = ()> + Send + 'static>(
+    door: Door<J>,
+    listener: TcpListener,
+    serve: impl Fn(Door<J>, TcpStream, IpAddr) -> S,
+    mut stop: Stop,
+) {
     let mut open = JoinSet::new();
     let places = Crowd::new(MAX_STREAMS, MAX_STREAMS_EACH);
     loop {
@@ -198,44 +245,39 @@ async fn streams<J: Judge>(front: Arc<Front<J>>, listener: TcpListener, crowd: A
             accepted = listener.accept() => accepted,
         };
         while open.try_join_next().is_some() {}
-        match accepted {
-            Ok((stream, peer)) => {
-                let asker = peer.ip().to_canonical();
-                match places.enter(asker) {
-                    Some(place) => {
-                        let served = stream_of(Arc::clone(&front), stream, (asker, Carrier::Tcp), Arc::clone(&crowd));
-                        open.spawn(async move {
-                            served.await;
-                            drop(place);
-                        });
-                    }
-                    None => front.judge().count(Outcome::Crowded),
-                }
-            }
+        let (stream, peer) = match accepted {
+            Ok(accepted) => accepted,
             Err(error) => {
                 tracing::debug!(%error, "a stream could not be accepted");
                 tokio::time::sleep(Duration::from_millis(10)).await;
+                continue;
             }
-        }
+        };
+        let Some(place) = places.enter(peer.ip().to_canonical()) else {
+            door.front.judge().count(Outcome::Crowded);
+            continue;
+        };
+        let served = serve(door.clone(), stream, peer.ip());
+        open.spawn(async move {
+            served.await;
+            drop(place);
+        });
     }
 }
 
-/// Serves one stream to its end. An error is the asker's going away; there is nobody to tell.
-async fn stream_of<J: Judge>(
-    front: Arc<Front<J>>,
-    mut stream: impl AsyncRead + AsyncWrite + Unpin,
-    (asker, carrier): (IpAddr, Carrier),
-    crowd: Arc<Crowd>,
-) {
-    while let Ok(Ok(message)) = timeout(STREAM_IDLE, receive(&mut stream)).await {
-        let Some(_waiting) = crowd.enter(asker) else { break };
-        let answer = front.answer(asker, &message, carrier).await;
-        let Some(bytes) = answer.bytes else { break };
-        let length = u16::try_from(bytes.len()).unwrap_or(u16::MAX).to_be_bytes();
-        let sent = timeout(STREAM_IDLE, stream.write_all(&[&length[..], &bytes].concat())).await;
-        front.judge().count(answer.outcome);
-        if !matches!(sent, Ok(Ok(()))) {
-            break;
+impl<J: Judge> Door<J> {
+    /// Serves one stream to its end. An error is the asker's going away; there is nobody to tell.
+    async fn serve(self, mut stream: impl AsyncRead + AsyncWrite + Unpin, from: Origin, carrier: Carrier) {
+        while let Ok(Ok(message)) = timeout(STREAM_IDLE, receive(&mut stream)).await {
+            let Some(_waiting) = self.crowd.enter(from.address) else { break };
+            let answer = self.front.answer(from, &message, carrier).await;
+            let Some(bytes) = answer.bytes else { break };
+            let length = u16::try_from(bytes.len()).unwrap_or(u16::MAX).to_be_bytes();
+            let sent = timeout(STREAM_IDLE, stream.write_all(&[&length[..], &bytes].concat())).await;
+            self.front.judge().count(answer.outcome);
+            if !matches!(sent, Ok(Ok(()))) {
+                break;
+            }
         }
     }
 }
