@@ -60,6 +60,8 @@ pub struct Opening<'a> {
     pub lang: Option<&'a str>,
     /// It resolves names elsewhere than at the box: names of boxes lead there, those of sessions nowhere.
     pub sessions_nowhere: bool,
+    /// It asks for every name here over HTTPS, and nowhere else (a template as of RFC 8484 §4.1).
+    pub resolver: Option<&'a str>,
 }
 
 /// A browser with one page, its driver and its profile, which vanish together.
@@ -81,6 +83,15 @@ impl Browser {
         let lang = how.lang.unwrap_or("fr");
         let internet = how.internet.map_or("~NOTFOUND".to_owned(), |address| address.to_string());
         let sessions = if how.sessions_nowhere { format!("MAP s-*.{BOXES} ~NOTFOUND, ") } else { String::new() };
+        let boxes = format!("{sessions}MAP *.{BOXES} 127.0.0.1");
+        let rules = match how.resolver {
+            // Names of boxes lead it to its resolver.
+            Some(_) => boxes,
+            None => format!("{boxes}, MAP * {internet}, EXCLUDE 127.0.0.1, EXCLUDE localhost"),
+        };
+        let state = how
+            .resolver
+            .map(|template| json!({ "dns_over_https.mode": "secure", "dns_over_https.templates": template }));
         let mut flags = vec![
             "--headless".to_owned(),
             // As large as a tablet, until a story says otherwise.
@@ -95,9 +106,7 @@ impl Browser {
             // The driver's own leniency does not reach service workers.
             "--ignore-certificate-errors".to_owned(),
             // Boxes and their sessions have names, as in a school, whose resolver is the box.
-            format!(
-                "--host-resolver-rules={sessions}MAP *.{BOXES} 127.0.0.1, MAP * {internet}, EXCLUDE 127.0.0.1, EXCLUDE localhost"
-            ),
+            format!("--host-resolver-rules={rules}"),
             format!("--accept-lang={lang}"),
             format!("--lang={lang}"),
             format!("--user-data-dir={}", profile.path().display()),
@@ -111,10 +120,11 @@ impl Browser {
             flags.push("--use-fake-ui-for-media-stream".to_owned());
             flags.push(format!("--use-file-for-fake-video-capture={}", film.display()));
         }
-        let wishes = json!({
-            "acceptInsecureCerts": true,
-            "goog:chromeOptions": { "args": flags, "prefs": { "intl.accept_languages": lang } },
-        });
+        let mut options = json!({ "args": flags, "prefs": { "intl.accept_languages": lang } });
+        if let (Some(state), Some(options)) = (state, options.as_object_mut()) {
+            options.insert("localState".to_owned(), state);
+        }
+        let wishes = json!({ "acceptInsecureCerts": true, "goog:chromeOptions": options });
         let Value::Object(wishes) = wishes else { bail!("capabilities are an object") };
         let mut builder = ClientBuilder::new(HttpConnector::new());
         builder.capabilities(wishes);

@@ -24,6 +24,7 @@ mod frames_on_box;
 mod kept_work;
 mod kills;
 mod mosquitto;
+mod names;
 mod pilot;
 mod planted;
 mod quiet;

@@ -256,8 +256,9 @@ impl Desk<'_> {
         let resolver = ports.next("the resolver")?;
         upstream::open(resolver, wan.watch()).await?;
         let lan = ports.next("the box's door for other boxes")?;
+        let dns_tls = ports.next("the box's DNS over TLS")?;
         let (config, uptime) =
-            (self.box_config(&[listen, dns, admin, lan, resolver, wan.address])?, home.join("uptime"));
+            (self.box_config(&[listen, dns, dns_tls, admin, lan, resolver, wan.address])?, home.join("uptime"));
         let config = format!("{config}uptime = {}\n", Value::from(text(&uptime)?));
         let machine = Machine::running(uptime)?;
         write_secret(&home.join("preau-edge.toml"), config.as_bytes())?;
@@ -270,6 +271,7 @@ impl Desk<'_> {
             machine,
             url: format!("https://{listen}"),
             dns,
+            dns_tls,
             admin,
             wan,
             ca_file: self.cloud.ca_file.clone(),
@@ -282,12 +284,12 @@ impl Desk<'_> {
         })
     }
 
-    fn box_config(&self, addresses: &[SocketAddr; 6]) -> anyhow::Result<String> {
-        let [listen, dns, admin, lan, resolver, wan] = addresses;
+    fn box_config(&self, addresses: &[SocketAddr; 7]) -> anyhow::Result<String> {
+        let [listen, dns, dns_tls, admin, lan, resolver, wan] = addresses;
         let lists = Value::from(text(self.lists)?);
         let tablets = self.tablets.saturating_add(VISITORS_TABLETS);
         Ok(format!(
-            "listen = \"{listen}\"\ndns = \"{dns}\"\nadmin = \"{admin}\"\nlan = \"{lan}\"\n\
+            "listen = \"{listen}\"\ndns = \"{dns}\"\ndns_tls = \"{dns_tls}\"\nadmin = \"{admin}\"\nlan = \"{lan}\"\n\
              upstream = [\"{resolver}\"]\nlists = {lists}\nmqtt = \"{wan}\"\nconnect_timeout_s = 2\nretry_cap_s = 2\n\
              enrolment_open_min = {ENROLMENT_OPEN_MIN}\nenrolment_tablets = {tablets}\n"
         ))

@@ -1,0 +1,245 @@
+//! Names on two tablets of one school: each asks under its own name, over HTTPS and over TLS, and hears what its pupil may;
+//! who leaves takes her policy along.
+
+use std::{net::SocketAddr, path::Path, process::Command, sync::Arc};
+
+use anyhow::{Context as _, Result, bail, ensure};
+use hyper::Method;
+use preau_shared::{
+    ids::FilterId,
+    rig::tls,
+    wire::{FilterName, SessionOpened},
+};
+use preau_tests::{
+    browser::{Browser, Opening},
+    pilot::Pilot,
+    tablet::{Tablet, Teacher, client},
+};
+use rustls_pki_types::ServerName;
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::TcpStream,
+};
+use tokio_rustls::TlsConnector;
+
+use crate::screens::morning;
+
+/// Of a category that is closed to the youngest, of one that is closed to everybody, and of none.
+const GAMES: &str = "jeux-01.example";
+const ADULT: &str = "www.adultes-03.example";
+const ATLAS: &str = "atlas.example";
+
+/// A question for an address, with EDNS.
+fn question(name: &str) -> Vec<u8> {
+    let mut bytes = vec![0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 1];
+    for label in name.split('.') {
+        bytes.push(u8::try_from(label.len()).expect("short"));
+        bytes.extend(label.as_bytes());
+    }
+    bytes.extend([0, 0, 1, 0, 1, 0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 0]);
+    bytes
+}
+
+/// Whether the answer has an address; if not, the name does not exist for whoever asked.
+fn is_open(answer: &[u8]) -> Result<bool> {
+    match (answer.get(3).map(|flags| flags & 0x0f), answer.get(7)) {
+        (Some(0), Some(1..)) => Ok(true),
+        (Some(3), _) => Ok(false),
+        other => bail!("neither there nor blocked: {other:?}"),
+    }
+}
+
+/// A school with its box, and how it is asked.
+struct School {
+    pilot: Pilot,
+}
+
+impl School {
+    fn url(&self) -> &str {
+        self.pilot.text("/schools/0/box/url")
+    }
+    fn ca(&self) -> &Path {
+        Path::new(self.pilot.text("/schools/0/box/ca_file"))
+    }
+
+    async fn over_https(&self, path: &str, name: &str) -> Result<bool> {
+        let client = client(self.url(), self.ca())?;
+        let message = [("content-type", "application/dns-message")];
+        let posted = client.send(Method::POST, path, &message, Some(question(name))).await?;
+        ensure!(posted.status == 200 && posted.header("content-type") == Some("application/dns-message"));
+        let get = format!("{path}?dns={}", data_encoding::BASE64URL_NOPAD.encode(&question(name)));
+        let got = client.send(Method::GET, &get, &[], None).await?;
+        ensure!(got.status == 200 && is_open(&got.body)? == is_open(&posted.body)?, "GET and POST differ on {name}");
+        is_open(&got.body)
+    }
+
+    async fn over_tls(&self, tablet: FilterId, name: &str) -> Result<bool> {
+        let at: SocketAddr = self.pilot.text("/schools/0/box/dot").parse()?;
+        let host = self.pilot.named("127.0.0.1");
+        let connector = TlsConnector::from(Arc::new(tls::client(&std::fs::read_to_string(self.ca())?, None)?));
+        let server = ServerName::try_from(format!("{tablet}.{host}"))?;
+        let mut stream = connector.connect(server, TcpStream::connect(at).await?).await?;
+        // Two at once: the answers come back in their order.
+        let message = question(name);
+        let framed = [&u16::try_from(message.len())?.to_be_bytes()[..], &message].concat();
+        stream.write_all(&[framed.clone(), framed].concat()).await?;
+        let mut open = Vec::new();
+        for _ in 0..2 {
+            let length = stream.read_u16().await?;
+            let mut answer = vec![0; usize::from(length)];
+            stream.read_exact(&mut answer).await?;
+            open.push(is_open(&answer)?);
+        }
+        ensure!(open[0] == open[1]);
+        Ok(open[0])
+    }
+
+    /// What a tablet hears over HTTPS and over TLS, which is the same.
+    async fn hears(&self, tablet: FilterId, name: &str) -> Result<bool> {
+        let (https, tls) =
+            (self.over_https(&format!("/dns-query/{tablet}"), name).await?, self.over_tls(tablet, name).await?);
+        ensure!(https == tls, "{name}: over HTTPS {https}, over TLS {tls}");
+        Ok(https)
+    }
+
+    async fn enrol(&self, name: &str) -> Result<(Tablet, FilterId)> {
+        let code = self.pilot.text("/schools/0/enrolment_code");
+        let mut tablet = Tablet::enrol(self.url(), self.ca(), code, name).await?;
+        let id = tablet.myself().await?.filter_id.context("a name for the filter")?;
+        Ok((tablet, id))
+    }
+
+    async fn sit(&self, tablet: &mut Tablet, levels: &[&str]) -> Result<SessionOpened> {
+        let pupils = self.pilot.people("pupil")?;
+        let pupil = pupils.iter().find(|pupil| levels.contains(&pupil.level.as_str())).context("a pupil")?;
+        let shown = tablet.show(&pupil.payload).await?;
+        shown.map_err(|code| anyhow::anyhow!("{}: {code}", pupil.given_name))
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn each_tablet_hears_what_its_pupil_may() -> Result<()> {
+    let school = School { pilot: morning().await? };
+    let ((mut young, youngs), (mut old, olds)) =
+        (school.enrol("Tablette 01").await?, school.enrol("Tablette 02").await?);
+    for tablet in [youngs, olds] {
+        ensure!(!school.hears(tablet, GAMES).await?, "nobody sits there yet");
+    }
+    let lina = school.sit(&mut young, &["CP", "CE1"]).await?;
+    let noe = school.sit(&mut old, &["CM1", "CM2"]).await?;
+    for (tablet, name, open) in [
+        (youngs, GAMES, false),
+        (olds, GAMES, true),
+        (youngs, ADULT, false),
+        (olds, ADULT, false),
+        (youngs, ATLAS, true),
+        (olds, ATLAS, true),
+    ] {
+        ensure!(school.hears(tablet, name).await? == open, "{name} for {tablet}");
+    }
+    // Both are behind one address, which alone tells nobody apart; a name that nobody has opens nothing.
+    ensure!(!school.over_https("/dns-query", GAMES).await? && school.over_https("/dns-query", ATLAS).await?);
+    let nobody = FilterId::from_bytes([7; 16]);
+    ensure!(!school.hears(nobody, GAMES).await?);
+
+    // The head gives the tablet another name: the one before is nobody's.
+    let head = school.pilot.people("head")?.remove(0);
+    let head = Teacher::sign_in(school.url(), school.ca(), &head.payload, &head.second_factor).await?;
+    let tablet = old.myself().await?.tablet_id;
+    let renamed = head.act("POST", &format!("/api/v1/tablets/{tablet}/filter-id"), None).await?;
+    let FilterName { filter_id: renamed } = renamed.json()?;
+    while school.hears(olds, GAMES).await? {}
+    ensure!(school.hears(renamed, GAMES).await?);
+
+    // Who leaves takes her policy along, at once.
+    old.leave(&noe).await?;
+    ensure!(!school.hears(renamed, GAMES).await?, "the next child is not the last one");
+    young.leave(&lina).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_is_no_message_is_said_in_the_words_of_http() -> Result<()> {
+    let school = School { pilot: morning().await? };
+    let client = client(school.url(), school.ca())?;
+    let message = [("content-type", "application/dns-message")];
+    let long = format!("/dns-query?dns={}", "A".repeat(8_000));
+    for (method, path, headers, body, status) in [
+        (Method::GET, "/dns-query", &[][..], None, 400),
+        (Method::GET, "/dns-query?dns=%21", &[], None, 400),
+        (Method::GET, "/dns-query?dns=AAAA", &[], None, 400),
+        (Method::GET, long.as_str(), &[], None, 400),
+        (Method::POST, "/dns-query", &[], Some(question(ATLAS)), 415),
+        (Method::POST, "/dns-query", &message, Some(Vec::new()), 400),
+        (Method::POST, "/dns-query", &message, Some(vec![0; 5_000]), 413),
+        (Method::POST, "/dns-query/not-a-tablet", &message, Some(question(ATLAS)), 404),
+        (Method::PUT, "/dns-query", &message, Some(question(ATLAS)), 405),
+    ] {
+        let answer = client.send(method.clone(), path, headers, body).await?;
+        ensure!(answer.status == status, "{method} {:.40}: {}", path, answer.status);
+    }
+    Ok(())
+}
+
+/// Another program's eyes: `kdig` reads every way to ask.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn kdig_reads_every_way_to_ask() -> Result<()> {
+    let school = School { pilot: morning().await? };
+    let (mut tablet, id) = school.enrol("Tablette 01").await?;
+    let noe = school.sit(&mut tablet, &["CM1", "CM2"]).await?;
+    let host = format!("{id}.{}", school.pilot.named("127.0.0.1"));
+    let (ca, https) = (school.ca().display().to_string(), format!("+https=/dns-query/{id}"));
+    let port = |pointer: &str| school.pilot.text(pointer).rsplit(':').next().map(str::to_owned).context("a port");
+    let (dns, dot, doh) = (port("/schools/0/box/dns")?, port("/schools/0/box/dot")?, port("/schools/0/box/url")?);
+    let trusted = [format!("+tls-ca={ca}"), format!("+tls-hostname={host}")];
+    let (tls, https): (Vec<String>, Vec<String>) = (
+        [vec!["+tls".to_owned(), "+padding".to_owned()], trusted.to_vec()].concat(),
+        [vec![https], vec![format!("+tls-ca={ca}"), format!("+tls-hostname={}", school.pilot.named("127.0.0.1"))]]
+            .concat(),
+    );
+    for (way, port, options) in [
+        ("UDP", &dns, vec!["+notcp".to_owned()]),
+        ("TCP", &dns, vec!["+tcp".to_owned()]),
+        ("TLS", &dot, tls),
+        ("HTTPS", &doh, https),
+    ] {
+        let ask = |words: &[&str]| -> Result<String> {
+            let out = Command::new("kdig").args(["@127.0.0.1", "-p", port]).args(&options).args(words).output();
+            let out = out.context("kdig, of knot-dnsutils")?;
+            let text = String::from_utf8(out.stdout)?;
+            ensure!(out.status.success(), "{way} {words:?}: {text}{}", String::from_utf8_lossy(&out.stderr));
+            Ok(text)
+        };
+        let open = ask(&["AtLaS.example", "A", "+edns"])?;
+        ensure!(
+            open.contains("NOERROR") && open.contains("192.0.2.") && open.contains("AtLaS.example."),
+            "{way}: {open}"
+        );
+        let blocked = ask(&[ADULT, "AAAA", "+edns"])?;
+        ensure!(blocked.contains("NXDOMAIN") && blocked.contains("Blocked"), "{way}: {blocked}");
+        ensure!(ask(&[ATLAS, "ANY"])?.contains("RFC8482"), "{way}");
+        ensure!(ask(&[GAMES, "A"])?.contains("NOERROR"), "{way}: one pupil sits at this address");
+        ensure!(ask(&["1.0.168.192.in-addr.arpa", "PTR"])?.contains("NXDOMAIN"), "{way}");
+        ensure!(ask(&[ATLAS, "AXFR", "+noidn"])?.contains("REFUSED"), "{way}");
+    }
+    tablet.leave(&noe).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_browser_asks_the_box_and_nobody_else() -> Result<()> {
+    let school = School { pilot: morning().await? };
+    let (mut tablet, id) = school.enrol("Tablette 01").await?;
+    let noe = school.sit(&mut tablet, &["CM1", "CM2"]).await?;
+    let template = format!("{}/dns-query/{id}{{?dns}}", school.pilot.page());
+    let browser = Browser::open(Opening { resolver: Some(&template), ..Opening::default() }).await?;
+    // Whatever the page of a site that leads nowhere says, whether its name exists comes first.
+    let says = async |name: &str| -> Result<String> {
+        drop(browser.client().goto(&format!("http://{name}:8099/")).await);
+        Ok(browser.client().source().await?)
+    };
+    let (blocked, open) = (says(ADULT).await?, says(GAMES).await?);
+    ensure!(blocked.contains("ERR_NAME_NOT_RESOLVED"), "{blocked:.600}");
+    ensure!(!open.contains("ERR_NAME_NOT_RESOLVED"), "{open:.600}");
+    tablet.leave(&noe).await?;
+    ensure!(says("www.jeux-02.example").await?.contains("ERR_NAME_NOT_RESOLVED"), "nobody sits there");
+    browser.close().await
+}
