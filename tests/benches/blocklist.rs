@@ -11,7 +11,6 @@
 
 use std::{
     fs,
-    io::{BufWriter, Write as _},
     path::Path,
     process::{Command, ExitCode},
 };
@@ -22,13 +21,14 @@ use preau_shared::{
     rig::{clock::SystemClock, lists},
     time::Clock as _,
 };
-use preau_tests::bench::table::{Table, count, median};
+use preau_tests::bench::{
+    names::{CATEGORIES, draw, name, unlisted},
+    table::{Table, count, median},
+};
 use tempfile::tempdir;
 
 /// Names of a list, in all categories.
 const NAMES: u64 = 5_200_000;
-/// Categories of the real lists.
-const CATEGORIES: u64 = 51;
 /// Names that are asked for again and again.
 const ASKED: u64 = 100_000;
 /// Names that no list has.
@@ -151,60 +151,4 @@ fn compile(dir: &Path, file: &Path) -> Result<()> {
     let ticks: f64 = fields.split_whitespace().skip(11).take(2).filter_map(|field| field.parse::<f64>().ok()).sum();
     println!("{} {}", ticks / 100.0, usage("VmHWM")? / 1024.0);
     Ok(())
-}
-
-/// Writes these names into a folder; how many bytes of lines differ from those of the same many beginning at zero.
-fn draw(dir: &Path, names: std::ops::Range<u64>) -> Result<usize> {
-    let mut files = Vec::new();
-    for n in 0..CATEGORIES {
-        let folder = dir.join(format!("category{n}"));
-        fs::create_dir_all(&folder)?;
-        files.push(BufWriter::new(fs::File::create(folder.join("domains"))?));
-    }
-    let (shift, mut changed) = (names.start, 0_usize);
-    for n in names.clone() {
-        let line = name(n);
-        let new = n >= names.end.saturating_sub(shift);
-        // Nine names of ten are of the first category, one of fifty also of another.
-        let category = if n % 10 == 0 { n / 10 % CATEGORIES } else { 0 };
-        let another = (n % 50 == 7).then_some(1 + n / 50 % (CATEGORIES - 1));
-        for category in [Some(category), another].into_iter().flatten() {
-            let file = files.get_mut(usize::try_from(category)?).context("a category")?;
-            writeln!(file, "{line}")?;
-            changed = changed.saturating_add(if new { line.len().saturating_add(1) } else { 0 });
-        }
-    }
-    for mut file in files {
-        file.flush()?;
-    }
-    let gone: usize = (0..shift).map(|n| name(n).len().saturating_add(1)).sum();
-    Ok(changed.saturating_add(gone))
-}
-
-/// The name of this number, as names are: two or three labels, some eighteen letters.
-fn name(n: u64) -> String {
-    let mut drawn = n;
-    // SplitMix64: millions of names are drawn several times.
-    let mut below = |bound: u64| {
-        drawn = drawn.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mixed = (drawn ^ (drawn >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        let mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % bound
-    };
-    let mut text = String::new();
-    let long = 5 + below(6);
-    for _ in 0..long {
-        text.extend(u8::try_from(97 + below(26)).map(char::from));
-    }
-    if below(3) == 0 {
-        text.push('.');
-        text.extend(u8::try_from(97 + below(26)).map(char::from));
-    }
-    let ends = ["com", "net", "org", "fr", "ru", "de", "info", "xyz"];
-    let end = usize::try_from(below(8)).ok().and_then(|at| ends.get(at)).unwrap_or(&"com");
-    format!("{text}{n}.{end}")
-}
-
-fn unlisted(n: u64) -> String {
-    format!("{}.autre", name(n))
 }

@@ -12,12 +12,16 @@
 //! | [`idle`] | boxes of idle schools, thousands in one process |
 //! | [`whole`] | a box with its store, as the program runs it |
 //! | [`boxed`] | a box as a process |
+//! | [`names`] | block lists as long as the real ones |
+//! | [`dns`] | servers of names beside each other: their lists, their load, what they cost |
 //! | [`sign_in`] | tablets that sign children in, and what a box is measured beside |
 //! | [`table`] | what is printed |
 
 pub mod baseline;
 pub mod boxed;
+pub mod dns;
 pub mod idle;
+pub mod names;
 pub mod pair;
 pub mod pouch;
 pub mod relay;
