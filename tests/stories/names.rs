@@ -1,7 +1,7 @@
 //! Names on two tablets of one school: each asks under its own name, over HTTPS and over TLS, and hears what its pupil may;
 //! who leaves takes her policy along.
 
-use std::{net::SocketAddr, path::Path, process::Command, sync::Arc};
+use std::{net::SocketAddr, path::Path, process::Command, sync::Arc, time::Duration};
 
 use anyhow::{Context as _, Result, bail, ensure};
 use hyper::Method;
@@ -19,6 +19,7 @@ use rustls_pki_types::ServerName;
 use tokio::{
     io::{AsyncReadExt as _, AsyncWriteExt as _},
     net::TcpStream,
+    time::timeout,
 };
 use tokio_rustls::TlsConnector;
 
@@ -242,4 +243,50 @@ async fn a_browser_asks_the_box_and_nobody_else() -> Result<()> {
     tablet.leave(&noe).await?;
     ensure!(says("www.jeux-02.example").await?.contains("ERR_NAME_NOT_RESOLVED"), "nobody sits there");
     browser.close().await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_box_killed_while_its_lists_change_answers_by_a_good_one() -> Result<()> {
+    const KILLS: u64 = 6;
+    let school = School { pilot: morning().await? };
+    let uai = school.pilot.text("/schools/0/uai").to_owned();
+    let lists = school.pilot.folder().join("pilot/lists");
+    for kill in 0..KILLS {
+        // Other lists lie there: the box compiles them as soon as it is up, and is killed at another moment each time.
+        let names: String = (0..60_000).map(|n| format!("jeu-{n}-{kill}.example\n")).collect();
+        let games = lists.join("games/domains");
+        let before = std::fs::read_to_string(&games)?;
+        let kept: String =
+            before.lines().filter(|line| line.starts_with("jeux-")).map(|line| format!("{line}\n")).collect();
+        std::fs::write(&games, format!("{kept}{names}"))?;
+        school.pilot.tell(&["kill", "box", &uai]).await?;
+        ensure!(
+            !answered(&school, GAMES).await?,
+            "after kill {kill}, the strictest policy holds for whoever is unknown"
+        );
+        tokio::time::sleep(Duration::from_millis(40 * kill)).await;
+    }
+    let last = format!("jeu-7-{}.example", KILLS - 1);
+    timeout(Duration::from_secs(60), async {
+        while answered(&school, &last).await? {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        ensure!(!answered(&school, GAMES).await? && answered(&school, ATLAS).await?);
+        Ok(())
+    })
+    .await
+    .context("the last lists are never in force")?
+}
+
+/// Asks until the box answers.
+async fn answered(school: &School, name: &str) -> Result<bool> {
+    let answer = async {
+        loop {
+            match school.over_https("/dns-query", name).await {
+                Ok(open) => return open,
+                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
+        }
+    };
+    Ok(timeout(Duration::from_secs(30), answer).await.context("the box does not come back")?)
 }

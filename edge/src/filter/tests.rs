@@ -1,4 +1,11 @@
-use std::{collections::BTreeSet, fs, net::SocketAddr, path::Path, time::Duration};
+use std::{
+    collections::BTreeSet,
+    fs,
+    net::SocketAddr,
+    path::Path,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use preau_shared::{
     ids::{PolicyId, SessionId, TabletId},
@@ -40,15 +47,21 @@ fn policy(n: u8, levels: &[&str], blocked: &[&str]) -> Policy {
     }
 }
 
-/// Asks for an address from `source`; the response code (RFC 1035 §4.1.1).
-async fn ask(source: &str, box_address: SocketAddr, name: &str) -> u8 {
-    let socket = UdpSocket::bind(format!("{source}:0")).await.expect("a loopback address");
+/// A question for an address.
+fn question(name: &str) -> Vec<u8> {
     let mut query = vec![0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
     for label in name.split('.') {
         query.push(u8::try_from(label.len()).expect("short"));
         query.extend_from_slice(label.as_bytes());
     }
     query.extend_from_slice(&[0, 0, 1, 0, 1]);
+    query
+}
+
+/// Asks for an address from `source`; the response code (RFC 1035 §4.1.1).
+async fn ask(source: &str, box_address: SocketAddr, name: &str) -> u8 {
+    let socket = UdpSocket::bind(format!("{source}:0")).await.expect("a loopback address");
+    let query = question(name);
     socket.send_to(&query, box_address).await.expect("sent");
     let mut answer = [0; 512];
     let answered = tokio::time::timeout(Duration::from_secs(5), socket.recv_from(&mut answer)).await;
@@ -210,4 +223,67 @@ fn a_damaged_list_is_found_and_compiled_anew() {
     assert!(!sound(&filter));
     lists::check(&filter, &from, &SystemDice);
     assert!(sound(&filter));
+}
+
+/// Asks again and again, a few at a time, until told to end: how many answers came, and those that were wrong or lost.
+fn flood(at: SocketAddr, names: &[(&str, u8)], ended: &AtomicBool) -> (u32, u32) {
+    const AT_ONCE: u16 = 16;
+    let socket = std::net::UdpSocket::bind("127.3.0.1:0").expect("a loopback address");
+    socket.set_read_timeout(Some(Duration::from_secs(5))).expect("patience");
+    let questions: Vec<(Vec<u8>, u8)> = names.iter().map(|(name, code)| (question(name), *code)).collect();
+    let (mut asked, mut right, mut wrong) = (0_u32, 0, 0);
+    while !ended.load(Ordering::Relaxed) {
+        let mut expected = std::collections::HashMap::new();
+        for n in 0..AT_ONCE {
+            let (question, code) = &questions[usize::try_from(asked).expect("few") % questions.len()];
+            let mut question = question.clone();
+            question[..2].copy_from_slice(&n.to_be_bytes());
+            socket.send_to(&question, at).expect("sent");
+            expected.insert(n, *code);
+            asked += 1;
+        }
+        let mut answer = [0; 512];
+        while !expected.is_empty() && socket.recv_from(&mut answer).is_ok() {
+            let code = expected.remove(&u16::from_be_bytes([answer[0], answer[1]]));
+            if code == Some(answer[3] & 0x0f) { right += 1 } else { wrong += 1 }
+        }
+        wrong += u32::try_from(expected.len()).expect("few");
+    }
+    (right, wrong)
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lists_change_places_under_a_flood_and_no_answer_is_lost_or_wrong() {
+    let dir = tempfile::tempdir().expect("dir");
+    let (from, seats) = (source(dir.path()), Arc::new(Seats::default()));
+    // As many names as make compiling, mapping and changing places take a while.
+    let many = |round: u32| (0..50_000).map(|n| format!("jeu{n}-{round}.example\n")).collect::<String>();
+    write(dir.path(), "games", &format!("jeux.example\n{}", many(0)));
+    let filter = Arc::new(Filter::new(seats, from.load(&SystemDice), Own::default(), Arc::new(SystemClock::start())));
+    filter.set_policies(vec![policy(1, &[""], &["games"])]);
+    let tasks = Tasks::default();
+    let listen = "127.0.0.1:0".parse().expect("address");
+    let at = start(&filter, listen, &[upstream().await], &tasks).await.expect("started").address;
+    let ended = Arc::new(AtomicBool::new(false));
+    let flooding = std::thread::spawn({
+        let ended = Arc::clone(&ended);
+        move || flood(at, &[("www.jeux.example", BLOCKED), ("atlas.example", FOUND), ("jeux.example", BLOCKED)], &ended)
+    });
+    let clock = SystemClock::start();
+    for round in 1..=4 {
+        // Another order of categories, too: what a place means changes with the list.
+        write(dir.path(), if round % 2 == 0 { "aaa" } else { "zzz" }, &format!("other{round}.example\n"));
+        write(dir.path(), "games", &format!("jeux.example\n{}", many(round)));
+        let (filter, from) = (Arc::clone(&filter), from.clone());
+        let looked = tokio::task::spawn_blocking(move || lists::look(&filter, &from, &SystemDice)).await;
+        assert_eq!(looked.expect("looked").expect("read"), lists::Look::Renewed);
+    }
+    ended.store(true, Ordering::Relaxed);
+    let (right, wrong) = flooding.join().expect("flooded");
+    let rate = f64::from(right) / clock.elapsed().0.as_secs_f64();
+    eprintln!("{right} answers while lists changed places four times, {rate:.0} a second, {wrong} lost or wrong");
+    assert!(wrong == 0 && right > 0, "{right} right, {wrong} wrong");
+    assert_eq!(ask("127.0.0.9", at, "jeu7-4.example").await, BLOCKED);
+    tasks.stop();
+    tasks.ended().await;
 }

@@ -96,6 +96,12 @@ pub trait Session: Sql + Send + 'static {
     /// What the database says.
     fn control(&self, word: &str) -> Result<(), StoreError>;
 
+    /// Whether the group that has begun still stands: after some errors, such as of a full disk, a database takes all of it
+    /// back by itself.
+    fn stands(&self) -> bool {
+        true
+    }
+
     /// Rows written through this session; wraps.
     fn written(&self) -> u64;
 
@@ -120,6 +126,10 @@ impl Session for Connection {
 
     fn control(&self, word: &str) -> Result<(), StoreError> {
         Sql::execute(self, word, &[]).map(drop)
+    }
+
+    fn stands(&self) -> bool {
+        !self.is_autocommit()
     }
 
     fn written(&self) -> u64 {
@@ -363,8 +373,10 @@ pub fn in_savepoint<S: Session, T, E: From<StoreError>>(
             Ok(value)
         }
         Err(error) => {
-            session.control("ROLLBACK TO act")?;
-            session.control("RELEASE act")?;
+            if session.stands() {
+                session.control("ROLLBACK TO act")?;
+                session.control("RELEASE act")?;
+            }
             Err(error)
         }
     }
@@ -408,9 +420,12 @@ fn write_group<S: Session>(session: &S, jobs: impl Iterator<Item = Job<S>>, tick
                 });
                 let done = act(begun.as_ref().map(|()| session));
                 answers.push(done.answer);
-                if done.spoilt {
-                    // After some errors the database has rolled back by itself.
-                    drop(session.control("ROLLBACK"));
+                let stands = begun.is_err() || session.stands();
+                if done.spoilt || !stands {
+                    if stands {
+                        drop(session.control("ROLLBACK"));
+                    }
+                    // What comes after is not run: outside a group it would be durable alone, and be told that it is not.
                     *begun = Err(Failure::Nothing("another act of the same commit failed half-way".into()));
                 }
             }
@@ -480,12 +495,33 @@ mod tests {
         let (failed, lost) = together(&writer, writer.commit_bare(half), writer.commit(insert(3)));
         assert!(matches!(failed, Err(StoreError::Sqlite(_))), "it hears its own error");
         assert!(matches!(lost, Err(StoreError::Commit(_))), "the other hears that nothing was written");
+        // What its own savepoint took back is told in its answer, and spoils nothing.
+        let savepoint = move |conn: &Connection| Ok::<_, StoreError>(in_savepoint(conn, half));
+        let (refused, kept) = together(&writer, writer.commit_bare(savepoint), writer.commit(insert(5)));
+        assert!(matches!(refused, Ok(Err(StoreError::Sqlite(_)))) && kept.is_ok());
         // The next group begins as if nothing had been.
         writer.commit_blocking(insert(4)).expect("written");
         drop(writer);
         let conn = Connection::open(dir.path().join("t.db")).expect("again");
         let sum: i64 = conn.query_row("SELECT sum(n) FROM t", [], |r| r.get(0)).expect("sum");
-        assert_eq!(sum, 1 + 4);
+        assert_eq!(sum, 1 + 4 + 5);
+    }
+
+    #[test]
+    fn an_act_after_which_the_database_takes_the_group_back_leaves_nothing_of_the_others_behind() {
+        let dir = tempfile::tempdir().expect("dir");
+        let writer = open(dir.path());
+        writer.commit_blocking(insert(1)).expect("written");
+        // As after an error of the disk, all of the transaction is gone.
+        let takes_all = |conn: &Connection| Ok(conn.execute("INSERT OR ROLLBACK INTO t VALUES (1)", [])?);
+        let (failed, lost) = together(&writer, writer.commit(takes_all), writer.commit(insert(2)));
+        assert!(matches!(failed, Err::<usize, _>(StoreError::Sqlite(_))), "{failed:?}");
+        assert!(matches!(lost, Err(StoreError::Commit(_))), "{lost:?}");
+        writer.commit_blocking(insert(3)).expect("written");
+        drop(writer);
+        let conn = Connection::open(dir.path().join("t.db")).expect("again");
+        let sum: i64 = conn.query_row("SELECT sum(n) FROM t", [], |r| r.get(0)).expect("sum");
+        assert_eq!(sum, 1 + 3, "what was told to be nothing is nothing");
     }
 
     #[test]
