@@ -20,7 +20,7 @@ use preau_shared::{
     policy::{Asker, Book, Lists, Reason, judge},
     rig::{
         clock::SystemClock,
-        dns_front::{Front, Judge, Outcome, Ruling, Sockets, serve},
+        dns_front::{Front, Judge, Origin, Outcome, Ruling, Sockets, serve},
         lists::compile,
         task::Tasks,
     },
@@ -45,8 +45,9 @@ struct School {
 }
 
 impl Judge for School {
-    fn judge(&self, asker: IpAddr, name: &str) -> Ruling {
-        let asker = self.levels.get(&asker).map_or(Asker::Unknown, |level| Asker::Seated([level.clone()].into()));
+    fn judge(&self, from: Origin, name: &str) -> Ruling {
+        let asker =
+            self.levels.get(&from.address).map_or(Asker::Unknown, |level| Asker::Seated([level.clone()].into()));
         Ruling::Judged(judge(&self.book, &asker, name, self.lists.categories(name)))
     }
     fn word(&self, reason: Reason, tell: impl FnOnce(&str)) {
