@@ -6,11 +6,8 @@
 //! sessions behind one address the strictest of theirs, and a list that cannot be read leaves only names allowed one by one.
 
 mod alone;
-mod counters;
-mod doh;
 mod listen;
 mod lists;
-mod local;
 
 use std::{
     collections::HashMap,
@@ -18,17 +15,14 @@ use std::{
 };
 
 pub(crate) use alone::serve_alone;
-pub(crate) use counters::Counters;
-pub(crate) use doh::routes;
 pub(crate) use listen::{Bound, follow, start};
 pub(crate) use lists::{Source, follow as follow_lists, home as lists_home};
-pub(crate) use local::Own;
 
 use preau_shared::{
     documents::policy::Policy,
     ids::{FilterId, TabletId},
     policy::{Asker, Book, Lists, Reason, judge},
-    rig::dns_front::{Judge, Origin, Outcome, Ruling},
+    rig::dns_front::{Counters, Judge, Origin, Outcome, Own, Ruling},
     time::Clock,
 };
 

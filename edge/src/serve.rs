@@ -21,6 +21,7 @@ use preau_shared::{
         apply::{self, Bench},
         clock::SystemClock,
         dice::SystemDice,
+        dns_front::{self, Own},
         keep,
         link::{Link, LinkConfig},
         log,
@@ -47,7 +48,7 @@ use crate::{
     app::{App, FORGET_EVERY, Parts, SWEEP_EVERY},
     claim,
     config::{self, Config},
-    filter::{self, Filter, Own},
+    filter::{self, Filter},
     identity::{FOLDER, Identity, seals::SEAL_KEYS},
     replica::{Ties, lan, project::Rows, pump, seals, vitals::Health},
     store,
@@ -117,7 +118,7 @@ async fn serve(options: Serve) -> anyhow::Result<()> {
     open_enrolment(&app, &config, &options.dir).await?;
     chores(&app, ties.link.clone(), &tasks);
     let lan = tls::Identity { certificate: &identity.grant.lan_certificate, key: &identity.lan_key };
-    let door = routes(app.clone()).merge(filter::routes(names.front));
+    let door = routes(app.clone()).merge(dns_front::https::for_everybody(names.front));
     https("HTTPS for tablets", listeners.0, Arc::new(tls::server(lan, None)?), door, &tasks);
     http("admin plane", listeners.1, admin::routes(app, ties, filter), &tasks);
     tracing::info!(box_id = %identity.grant.box_id, school = %identity.grant.uai, "the box serves");

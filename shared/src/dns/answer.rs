@@ -23,6 +23,7 @@ const MIN_DATAGRAM_BYTES: u16 = 512;
 const EDE: u16 = 15;
 const EDE_STALE: u16 = 3;
 const EDE_BLOCKED: u16 = 15;
+const EDE_PROHIBITED: u16 = 18;
 const EDE_UNREACHABLE: u16 = 22;
 /// Padding (RFC 7830), to a multiple of so many bytes (RFC 8467 §4.1).
 const PADDING: u16 = 12;
@@ -46,6 +47,11 @@ pub fn blocked(question: &Question<'_>, carrier: Carrier, word: &str, out: &mut 
     let mut reply = Reply::begin(question, Code::NxDomain, out);
     reply.no(BLOCKED_TTL_S);
     reply.finish(carrier, Some((EDE_BLOCKED, word)));
+}
+
+/// Whoever asks is answered nothing here (RFC 8914 code 18, *Prohibited*).
+pub fn refused(question: &Question<'_>, carrier: Carrier, out: &mut Vec<u8>) {
+    Reply::begin(question, Code::Refused, out).finish(carrier, Some((EDE_PROHIBITED, "")));
 }
 
 /// A name of our own: its addresses of the family asked for; no record for other types.

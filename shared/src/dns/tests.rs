@@ -73,6 +73,16 @@ fn a_blocked_name_does_not_exist_and_says_why() {
 }
 
 #[test]
+fn a_stranger_is_refused_and_hears_why() {
+    let (_, answer) = told(&asking("atlas.example.", RecordType::A, Some(1_232)), |question, out| {
+        answer::refused(question, Carrier::Encrypted, out);
+    });
+    assert_eq!((answer.metadata.response_code, answer.answers.len()), (ResponseCode::Refused, 0));
+    let edns = answer.edns.as_ref().expect("edns");
+    assert_eq!(edns.option(EDE.into()), Some(&EdnsOption::Unknown(EDE, vec![0, 18])));
+}
+
+#[test]
 fn own_names_have_the_addresses_of_the_family_asked_for() {
     let addresses: Vec<IpAddr> = vec!["127.0.0.1".parse().expect("ip"), "::1".parse().expect("ip")];
     for (kind, answers) in [(RecordType::A, 1), (RecordType::AAAA, 1), (RecordType::HTTPS, 0)] {

@@ -2,8 +2,11 @@
 //! a [`Judge`] says it for each question, and hears afterwards what became of it.
 
 mod cache;
+mod counters;
 mod crowd;
+pub mod https;
 mod listen;
+mod local;
 mod upstream;
 
 use std::{
@@ -23,7 +26,9 @@ use crate::{
     time::Clock,
 };
 
+pub use counters::Counters;
 pub use listen::{Sockets, serve, serve_encrypted};
+pub use local::Own;
 
 /// Where a question comes from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +55,8 @@ pub enum Ruling {
     Own(Vec<IpAddr>),
     /// A name that is never asked for outside.
     Absent,
+    /// Whoever asks is a stranger, who is answered nothing.
+    Refused,
 }
 
 /// What became of a question; told after the answer has left.
@@ -63,6 +70,8 @@ pub enum Outcome {
     Blocked(Reason),
     /// One of our own names.
     Local,
+    /// A stranger's.
+    Refused,
     /// The upstream was silent.
     Unreachable,
     /// Too many questions at once.
@@ -163,6 +172,10 @@ impl<J: Judge> Front<J> {
                 answer::absent(&question, carrier, out);
                 Outcome::Local
             }
+            Ruling::Refused => {
+                answer::refused(&question, carrier, out);
+                Outcome::Refused
+            }
             Ruling::Judged(Verdict::Allow) if question.kind == kind::ANY => {
                 answer::anything(&question, carrier, out);
                 Outcome::Answered
@@ -224,6 +237,8 @@ impl<J: Judge> Front<J> {
     fn leads_astray(&self, from: Origin, found: &Found) -> Option<Reason> {
         found.leads_to.iter().find_map(|name| match self.judge.judge(from, name) {
             Ruling::Judged(Verdict::Block(reason @ (Reason::Denied | Reason::Listed(_)))) => Some(reason),
+            // She became a stranger while the upstream was asked.
+            Ruling::Refused => Some(Reason::Closed),
             Ruling::Judged(Verdict::Block(Reason::Closed) | Verdict::Allow) | Ruling::Own(_) | Ruling::Absent => None,
         })
     }
@@ -231,6 +246,13 @@ impl<J: Judge> Front<J> {
     fn blocked(&self, question: &Question<'_>, reason: Reason, carrier: Carrier, out: &mut Vec<u8>) -> Outcome {
         self.judge.word(reason, |word| answer::blocked(question, carrier, word, out));
         Outcome::Blocked(reason)
+    }
+
+    /// [`Self::crowded`] as an answer.
+    fn too_many(&self, packet: &[u8], carrier: Carrier) -> Answer {
+        let mut out = Vec::new();
+        let outcome = self.crowded(packet, carrier, &mut out);
+        Answer { bytes: Some(out).filter(|out| !out.is_empty()), outcome }
     }
 
     /// What is said when too many wait already.

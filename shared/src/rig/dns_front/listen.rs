@@ -31,9 +31,9 @@ use crate::{
 };
 
 /// Questions that wait for the upstream at once; beyond, the answer is "not now".
-const MAX_WAITING: usize = 512;
+pub(super) const MAX_WAITING: usize = 512;
 /// … of one address: behind a case's access point there may be thirty tablets.
-const MAX_WAITING_EACH: usize = 128;
+pub(super) const MAX_WAITING_EACH: usize = 128;
 /// Streams open at once; beyond, a new one is closed.
 const MAX_STREAMS: usize = 128;
 /// … of one address.
@@ -42,6 +42,8 @@ const MAX_STREAMS_EACH: usize = 32;
 const LOOK_UP: Duration = Duration::from_millis(200);
 /// A stream without a question for so long is closed.
 const STREAM_IDLE: Duration = Duration::from_secs(10);
+/// What is spoken over TLS, for whoever says it (RFC 7858, IANA's *ALPN Protocol IDs*).
+const PROTOCOL: &[u8] = b"dot";
 /// Tries to find a port that is free for both protocols, when any port will do.
 const PORT_TRIES: usize = 16;
 
@@ -203,7 +205,9 @@ pub fn serve_encrypted<J: Judge>(
     who: impl Fn(&str) -> Option<FilterId> + Send + Sync + 'static,
     tasks: &Tasks,
 ) {
-    let acceptor = TlsAcceptor::from(tls);
+    let mut tls = rustls::ServerConfig::clone(&tls);
+    tls.alpn_protocols = vec![PROTOCOL.to_vec()];
+    let acceptor = TlsAcceptor::from(Arc::new(tls));
     let door = Door { front: Arc::clone(front), crowd: Crowd::new(MAX_WAITING, MAX_WAITING_EACH) };
     let who = Arc::new(who);
     let serve = move |door: Door<J>, stream, address| {

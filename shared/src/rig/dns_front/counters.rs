@@ -5,23 +5,33 @@ use std::{
     sync::{Mutex, PoisonError},
 };
 
-use preau_shared::{
+use super::Outcome;
+use crate::{
     blocklist::{Category, MAX_CATEGORIES},
     policy::Reason,
-    rig::dns_front::Outcome,
     time::Stamp,
 };
 
-/// Hours that are kept: two days, enough for the coordinator to have heard them.
+/// Hours that are kept: two days, enough for whoever gathers them to have heard them.
 const MAX_HOURS: usize = 48;
 const HOUR_MS: i64 = 3_600_000;
 
 /// What is counted beside names blocked by category, in the order of its places.
-const WORDS: [&str; 9] =
-    ["answered", "stale", "local", "unreachable", "crowded", "malformed", "shared_address", "denied", "closed"];
-const SHARED_ADDRESS: usize = 6;
-const DENIED: usize = 7;
-const CLOSED: usize = 8;
+const WORDS: [&str; 10] = [
+    "answered",
+    "stale",
+    "local",
+    "unreachable",
+    "crowded",
+    "malformed",
+    "refused",
+    "shared_address",
+    "denied",
+    "closed",
+];
+const SHARED_ADDRESS: usize = 7;
+const DENIED: usize = 8;
+const CLOSED: usize = 9;
 const PLACES: usize = WORDS.len() + MAX_CATEGORIES;
 
 /// The place of what became of a question.
@@ -33,6 +43,7 @@ fn place(outcome: Outcome) -> usize {
         Outcome::Unreachable => 3,
         Outcome::Crowded => 4,
         Outcome::Malformed => 5,
+        Outcome::Refused => 6,
         Outcome::Blocked(Reason::Denied) => DENIED,
         Outcome::Blocked(Reason::Closed) => CLOSED,
         Outcome::Blocked(Reason::Listed(category)) => WORDS.len().saturating_add(category.place()),
@@ -63,17 +74,17 @@ impl Default for Hour {
 
 /// The counters of one filter. At most [`MAX_HOURS`] hours of some seventy counters each.
 #[derive(Debug, Default)]
-pub(crate) struct Counters(Mutex<BTreeMap<i64, Hour>>);
+pub struct Counters(Mutex<BTreeMap<i64, Hour>>);
 
 impl Counters {
     /// One more question became this.
-    pub(super) fn add(&self, now: Stamp, outcome: Outcome) {
+    pub fn add(&self, now: Stamp, outcome: Outcome) {
         self.more(now, place(outcome));
     }
 
     /// One more question came from an address with several sessions. The first of each hour is worth a look: an
     /// access point hides its tablets, and all of them get the strictest policy.
-    pub(super) fn shared_address(&self, now: Stamp) {
+    pub fn shared_address(&self, now: Stamp) {
         if self.more(now, SHARED_ADDRESS) == 1 {
             tracing::warn!("several sessions share one address: the strictest of their policies counts");
         }
@@ -93,7 +104,7 @@ impl Counters {
     }
 
     /// Gives what was blocked so far the words that its reasons have now.
-    pub(super) fn name(&self, word: impl Fn(Reason) -> String) {
+    pub fn name(&self, word: impl Fn(Reason) -> String) {
         let mut hours = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for Hour { counts, named } in hours.values_mut() {
             for (place, n) in counts.iter_mut().enumerate().filter(|(_, n)| **n > 0) {
@@ -105,7 +116,7 @@ impl Counters {
     }
 
     /// Hour (since 1970, UTC), what, how often.
-    pub(super) fn read(&self, word: impl Fn(Reason) -> String) -> Vec<(i64, String, u64)> {
+    pub fn read(&self, word: impl Fn(Reason) -> String) -> Vec<(i64, String, u64)> {
         let hours = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let mut lines = Vec::new();
         for (hour, Hour { counts, named }) in hours.iter() {

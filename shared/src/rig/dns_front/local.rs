@@ -1,9 +1,10 @@
-//! Names that never go outside: the box's own, those that mean this very network, and those by which a browser or a
+//! Names that never go outside: our own, those that mean this very network, and those by which a browser or a
 //! system would look for another resolver and walk around the filter.
 
 use std::{collections::BTreeMap, net::IpAddr};
 
-use preau_shared::{ids::SessionHostId, policy::scope::suffixes, rig::dns_front::Ruling, wire::SESSION_HOST};
+use super::Ruling;
+use crate::{ids::SessionHostId, policy::scope::suffixes, wire::SESSION_HOST};
 
 /// Zones without an answer from outside: special-use names (RFC 6761, 6762, 7686, 8375, 9476), reverse zones of private
 /// networks (RFC 6303), discovery of designated resolvers (RFC 9462), and the name by which Firefox asks whether it may
@@ -30,19 +31,19 @@ const ABSENT: [&str; 16] = [
 /// The last labels of those.
 const ABSENT_ENDS: [&str; 8] = ["arpa", "alt", "internal", "invalid", "local", "localhost", "onion", "net"];
 
-/// The box's own names.
+/// Our own names; a program without any still knows those that never go outside.
 #[derive(Debug, Default)]
-pub(crate) struct Own(BTreeMap<String, Vec<IpAddr>>);
+pub struct Own(BTreeMap<String, Vec<IpAddr>>);
 
 impl Own {
-    /// Names with the addresses at which tablets reach the box.
-    pub(crate) fn new(names: impl IntoIterator<Item = String>, addresses: &[IpAddr]) -> Self {
+    /// Names with the addresses at which tablets reach us.
+    pub fn new(names: impl IntoIterator<Item = String>, addresses: &[IpAddr]) -> Self {
         let fold = |name: String| name.trim_end_matches('.').to_ascii_lowercase();
         Self(names.into_iter().map(|name| (fold(name), addresses.to_vec())).collect())
     }
 
     /// What is answered at once, whoever asks.
-    pub(super) fn ruling(&self, name: &str) -> Option<Ruling> {
+    pub fn ruling(&self, name: &str) -> Option<Ruling> {
         if let Some(addresses) = self.0.get(name).or_else(|| self.of_a_session(name)) {
             return Some(Ruling::Own(addresses.clone()));
         }
