@@ -25,7 +25,7 @@ use preau_tests::bench::dns::{
     load::Loads,
     paced,
     peers::{self, PEERS, Peer},
-    report::{Measured, OURS, SideBySide, promised},
+    report::{Heading, Line, Measured, OURS, promised},
 };
 
 /// The end of the names of our compiled lists.
@@ -86,14 +86,16 @@ fn bench(options: &Options) -> Result<Vec<String>> {
     let ground = Ground::prepare(options.names)?;
     let loads = ground.loads()?;
     let ours = ours(&ground, &loads, options.pace).context("ours")?;
-    let mut measured: Vec<Measured> = vec![(OURS, Ok(ours))];
+    println!("{Heading}\n{}", Line(&(OURS, Ok(ours))));
+    let mut others: Vec<Measured> = Vec::new();
     for peer in &options.peers {
-        println!("{}{}", SideBySide(&measured), peer.name);
         let figures = beside(&ground, &loads, (peer, options.pace)).map_err(|reason| format!("{reason:#}"));
-        measured.push((peer.name, figures));
+        let measured = (peer.name, figures);
+        println!("{}", Line(&measured));
+        others.push(measured);
     }
-    let promised = promised(&ours, measured.get(1..).unwrap_or_default());
-    print!("{}{promised}", SideBySide(&measured));
+    let promised = promised(&ours, &others);
+    print!("{promised}");
     Ok(promised.short().into_iter().map(str::to_owned).collect())
 }
 

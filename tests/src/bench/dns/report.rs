@@ -13,38 +13,35 @@ pub const OURS: &str = "Préau";
 /// A server and its figures, or why it has none.
 pub type Measured = (&'static str, Result<Figures, String>);
 
-/// Every server beside the others, ours first.
+/// What stands above [`Line`]s.
 #[derive(Debug)]
-pub struct SideBySide<'a>(pub &'a [Measured]);
+pub struct Heading;
 
-impl fmt::Display for SideBySide<'_> {
+impl fmt::Display for Heading {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "\nprocessor time of an answer (x that of the echo measured just before); answers a second")?;
-        writeln!(
-            f,
-            "{:<14} {:<28} {:<28} {:<28} {:>9} {:>9} {:>15} {:>21} {:>17}",
-            "server",
-            LOADS[0],
-            LOADS[1],
-            LOADS[2],
-            "start ms",
-            "cpu ms",
-            "p50 / p99 us",
-            "p50 over echo (its) us",
-            "own + files MB"
-        )?;
-        for (name, figures) in self.0 {
-            match figures {
-                Ok(figures) => line(f, name, figures)?,
-                Err(reason) => writeln!(f, "{name:<14} given up: {reason}")?,
-            }
+        write!(f, "{:<14} {:<28} {:<28} {:<28} ", "server", LOADS[0], LOADS[1], LOADS[2])?;
+        write!(f, "{:>9} {:>9} {:>15} ", "start ms", "cpu ms", "p50 / p99 us")?;
+        write!(f, "{:>22} {:>15}", "over echo (its own) us", "own + files MB")
+    }
+}
+
+/// One server's figures, or why it has none.
+#[derive(Debug)]
+pub struct Line<'a>(pub &'a Measured);
+
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (name, figures) = self.0;
+        match figures {
+            Ok(figures) => line(f, name, figures)?,
+            Err(reason) => write!(f, "{name:<14} given up: {reason}")?,
         }
-        for (name, load, cost) in self.notes() {
-            writeln!(
-                f,
-                "{name}, {load}: of a hundred, {:.2} lost, {:.2} wrong, {:.2} asked upstream",
-                cost.lost, cost.wrong, cost.passed_on
-            )?;
+        for (load, cost) in LOADS.into_iter().zip(figures.iter().flat_map(|figures| figures.costs)) {
+            if cost.lost >= 0.1 || cost.wrong > 0.0 || cost.passed_on >= 0.1 {
+                let Cost { lost, wrong, passed_on, .. } = cost;
+                write!(f, "\n  {load}: of a hundred, {lost:.2} lost, {wrong:.2} wrong, {passed_on:.2} asked upstream")?;
+            }
         }
         Ok(())
     }
@@ -59,17 +56,7 @@ fn line(f: &mut fmt::Formatter<'_>, name: &str, figures: &Figures) -> fmt::Resul
     let waits = format!("{:.1} / {:.0}", figures.waits.0, figures.waits.1);
     let over = format!("{:+.1} ({:.1} / {:.0})", figures.over_echo, figures.echo_waits.0, figures.echo_waits.1);
     let memory = format!("{:.0} + {:.0}", figures.memory.anonymous, figures.memory.file);
-    writeln!(f, "{:>9.0} {:>9.0} {waits:>15} {over:>21} {memory:>17}", figures.start, figures.start_cpu)
-}
-
-impl SideBySide<'_> {
-    /// Where something was lost, wrong, or not from the cache.
-    fn notes(&self) -> impl Iterator<Item = (&'static str, &'static str, Cost)> {
-        let measured = self.0.iter().filter_map(|(name, figures)| Some((*name, figures.as_ref().ok()?)));
-        let loads =
-            measured.flat_map(|(name, figures)| LOADS.into_iter().zip(figures.costs).map(move |(l, c)| (name, l, c)));
-        loads.filter(|(_, _, cost)| cost.lost >= 0.1 || cost.wrong > 0.0 || cost.passed_on >= 0.1)
-    }
+    write!(f, "{:>9.0} {:>9.0} {waits:>15} {over:>22} {memory:>15}", figures.start, figures.start_cpu)
 }
 
 /// What is promised of ours beside the others of this run. Who was asked for and could not be measured holds nothing.
