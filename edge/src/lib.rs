@@ -98,6 +98,12 @@ pub struct ServeDns {
     /// Threads that answer.
     #[arg(long, default_value_t = 1)]
     pub threads: usize,
+    /// As if so many pupils sat at tablets, the first of them at 127.0.0.1; without any, everybody is the same asker.
+    #[arg(long, default_value_t = 0)]
+    pub pupils: u16,
+    /// … who are under so many policies: the first one blocks all, each other one spares another category.
+    #[arg(long, default_value_t = 1, requires = "pupils", value_parser = clap::value_parser!(u16).range(1..))]
+    pub policies: u16,
 }
 
 /// Runs a command to its end: 0 done, 1 failed (the reason is on standard error).

@@ -44,7 +44,7 @@ use tokio::{
 };
 
 use crate::{
-    EdgeCommand, Serve, ServeDns,
+    EdgeCommand, Serve,
     app::{App, FORGET_EVERY, Parts, SWEEP_EVERY},
     claim,
     config::{self, Config},
@@ -89,8 +89,7 @@ pub(crate) fn run(command: EdgeCommand) -> anyhow::Result<()> {
         }
         EdgeCommand::ServeDns(options) => {
             log::start("info");
-            let ServeDns { listen, upstream, lists, state, threads } = options;
-            Ok(runtime.block_on(filter::serve_alone(listen, upstream, &lists, &state, threads))?)
+            Ok(runtime.block_on(filter::serve_alone(&options))?)
         }
     }
 }

@@ -28,6 +28,8 @@ use preau_tests::bench::dns::{
     report::{Heading, Line, Measured, OURS, promised},
 };
 
+/// A large territory's worth of pupils at one box, and more policies than any has.
+const PUPILS: &[&str] = &["--pupils", "1000", "--policies", "50"];
 /// The end of the names of our compiled lists.
 const OUR_LIST: &str = ".preaubl";
 
@@ -94,14 +96,24 @@ fn bench(options: &Options) -> Result<Vec<String>> {
         println!("{}", Line(&measured));
         others.push(measured);
     }
-    let promised = promised(&ours, &others);
+    let pupils = pupils(&ground, &loads, options.pace).context("with pupils")?;
+    let promised = promised(&ours, &others, pupils);
     print!("{promised}");
     Ok(promised.short().into_iter().map(str::to_owned).collect())
 }
 
+/// What an answer costs where a school's pupils sit, each under a policy, beside what it costs where everybody is the same.
+fn pupils(ground: &Ground, loads: &Loads, pace: Pace) -> Result<[f64; 3]> {
+    let program = Path::new(env!("CARGO_BIN_EXE_preau-under-test"));
+    let (alone, school) = (free_address()?, free_address()?);
+    let same = peers::ours(ground, program, (alone, &[]))?;
+    let many = peers::ours(ground, program, (school, PUPILS))?;
+    course::in_turns(ground, loads, [(&same, alone), (&many, school)], pace)
+}
+
 fn ours(ground: &Ground, loads: &Loads, pace: Pace) -> Result<course::Figures> {
     let at = free_address()?;
-    let words = peers::ours(ground, Path::new(env!("CARGO_BIN_EXE_preau-under-test")), at)?;
+    let words = peers::ours(ground, Path::new(env!("CARGO_BIN_EXE_preau-under-test")), (at, &[]))?;
     course::once(ground, &words, at).context("compiling the list")?;
     course::run(ground, loads, ((&words, at, OUR_LIST), pace))
 }

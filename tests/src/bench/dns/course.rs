@@ -138,6 +138,37 @@ fn says_what_it_should(ground: &Ground, at: SocketAddr, (tries, patience): (usiz
     Ok(())
 }
 
+/// Two servers in turns, on the same core and for the same questions: for each load the processor time of an answer of the
+/// second one beside the first one's, the median of all turns.
+///
+/// # Errors
+/// When one does not start, or says what is not so.
+pub fn in_turns(ground: &Ground, loads: &Loads, both: [(&[OsString], SocketAddr); 2], pace: Pace) -> Result<[f64; 3]> {
+    let mut servers = Vec::new();
+    for (words, at) in both {
+        let mut server = Server::start(ground.cores.0, words, &ground.dir.join(format!("server-{}", at.port())))?;
+        server.refuses(at, &name(ground.names - 1))?;
+        says_what_it_should(ground, at, TRIES).with_context(|| server.last_words())?;
+        loads.warm(ground.cores.1, at)?;
+        servers.push((server, at));
+    }
+    let mut ratios = [0.0; 3];
+    for (load, ratio) in loads.measured.iter().zip(&mut ratios) {
+        let mut turns = Vec::new();
+        for _ in 0..pace.rounds.saturating_mul(2) {
+            let mut costs = Vec::new();
+            for (server, at) in &servers {
+                let before = server.cpu()?;
+                let run = loads.run(ground.cores.1, *at, (load, pace.seconds))?;
+                costs.push((server.cpu()? - before) / run.answered);
+            }
+            turns.push(costs[1] / costs[0]);
+        }
+        *ratio = median(turns);
+    }
+    Ok(ratios)
+}
+
 /// The echo, then the server, again and again.
 fn turns(
     ground: &Ground,

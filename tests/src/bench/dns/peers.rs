@@ -52,11 +52,11 @@ impl Peer {
 ///
 /// # Errors
 /// When its folder cannot be made.
-pub fn ours(ground: &Ground, preau: &Path, listen: SocketAddr) -> Result<Vec<OsString>> {
+pub fn ours(ground: &Ground, preau: &Path, (listen, more): (SocketAddr, &[&str])) -> Result<Vec<OsString>> {
     let state = ground.dir.join("state");
     fs::create_dir_all(&state)?;
     let (listen, upstream, lists) = (listen.to_string(), ground.upstream.to_string(), ground.dir.join("lists"));
-    Ok(vec![
+    let words = vec![
         preau.into(),
         "edge".into(),
         "serve-dns".into(),
@@ -70,7 +70,8 @@ pub fn ours(ground: &Ground, preau: &Path, listen: SocketAddr) -> Result<Vec<OsS
         state.into(),
         "--threads".into(),
         "1".into(),
-    ])
+    ];
+    Ok(words.into_iter().chain(more.iter().map(|word| (*word).into())).collect())
 }
 
 fn unbound(ground: &Ground, home: &Path, listen: SocketAddr) -> Result<Vec<OsString>> {

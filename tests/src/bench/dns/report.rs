@@ -60,7 +60,8 @@ fn line(f: &mut fmt::Formatter<'_>, name: &str, figures: &Figures) -> fmt::Resul
 }
 
 /// What is promised of ours beside the others of this run. Who was asked for and could not be measured holds nothing.
-pub fn promised(ours: &Figures, others: &[Measured]) -> Table {
+/// `pupils`: for each load, what an answer costs with pupils and policies beside what it costs without.
+pub fn promised(ours: &Figures, others: &[Measured], pupils: [f64; 3]) -> Table {
     let mut table = Table::new("what is promised of Préau");
     for ((load, cost), most) in LOADS.into_iter().zip(ours.costs).zip([1.5, 1.7, 1.7]) {
         table.most(format!("{load}: processor time beside the echo's"), cost.echoes, "x", most);
@@ -80,6 +81,9 @@ pub fn promised(ours: &Figures, others: &[Measured]) -> Table {
         if let Some((ratio, name)) = least.min_by(|(a, _), (b, _)| a.total_cmp(b)) {
             table.least(format!("{load}: … beside the fastest, {name}"), ratio, "x", 1.1);
         }
+    }
+    for (load, ratio) in LOADS.into_iter().zip(pupils) {
+        table.most(format!("{load}: with 1,000 pupils in 50 policies, beside without"), ratio, "x", 1.05);
     }
     table.most("start, list compiled, to the first right answer", ours.start, "ms", 50.0);
     table.shown("… processor", ours.start_cpu, "ms");
