@@ -2,15 +2,12 @@
 
 use std::{io, net::SocketAddr, sync::Arc};
 
-use preau_shared::{
-    ids::FilterId,
-    rig::{
-        dns_front::{Front, FrontError, Sockets, serve, serve_encrypted},
-        reader::Reader,
-        task::Tasks,
-        tls::ServerConfig,
-        writer::StoreError,
-    },
+use preau_shared::rig::{
+    dns_front::{Front, FrontError, Sockets, serve, serve_encrypted},
+    reader::Reader,
+    task::Tasks,
+    tls::ServerConfig,
+    writer::StoreError,
 };
 use tokio::{net::TcpListener, sync::watch};
 
@@ -57,8 +54,7 @@ pub(crate) async fn start(
 }
 
 impl Bound {
-    /// Answers over TLS on another address, too; a tablet asks for a server of its own name under one of the box's names
-    /// (RFC 7858, RFC 8310 §8). Returns where that is bound.
+    /// Answers over TLS on another address, too. Returns where that is bound.
     ///
     /// # Errors
     /// [`FilterError::Listen`] when the address is taken.
@@ -71,8 +67,7 @@ impl Bound {
         let taken = |error| FilterError::Listen(listen, error);
         let listener = TcpListener::bind(listen).await.map_err(taken)?;
         let bound = listener.local_addr().map_err(taken)?;
-        let who = |server: &str| server.split('.').next().and_then(|label| label.parse::<FilterId>().ok());
-        serve_encrypted(&self.front, listener, Arc::new(tls), who, tasks);
+        serve_encrypted(&self.front, listener, tls, tasks);
         Ok(bound)
     }
 }

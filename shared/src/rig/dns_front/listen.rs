@@ -38,6 +38,10 @@ pub(super) const MAX_WAITING_EACH: usize = 128;
 const MAX_STREAMS: usize = 128;
 /// … of one address.
 const MAX_STREAMS_EACH: usize = 32;
+/// Streams of TLS open at once, for which a tablet keeps one while it looks at pages: a third of a territory's.
+const MAX_ENCRYPTED: usize = 1_024;
+/// … of one address.
+const MAX_ENCRYPTED_EACH: usize = 64;
 /// A thread that waits for datagrams looks so often whether the program stops.
 const LOOK_UP: Duration = Duration::from_millis(200);
 /// A stream without a question for so long is closed.
@@ -106,7 +110,10 @@ pub fn serve<J: Judge>(front: &Arc<Front<J>>, sockets: Sockets, readers: usize, 
     tasks.spawn("dns upstream", ask(Arc::clone(front), udp, asked, tasks.stopping()));
     let door = Door { front: Arc::clone(front), crowd };
     let serve = |door: Door<J>, stream, address| door.serve(stream, Origin::of(address), Carrier::Tcp);
-    tasks.spawn("dns tcp", streams(door, sockets.tcp, serve, tasks.stopping()));
+    tasks.spawn(
+        "dns tcp",
+        streams(door, (sockets.tcp, Crowd::new(MAX_STREAMS, MAX_STREAMS_EACH)), serve, tasks.stopping()),
+    );
     Ok(())
 }
 
@@ -196,30 +203,29 @@ fn send<J: Judge>(front: &Front<J>, socket: &UdpSocket, peer: SocketAddr, out: &
     front.judge().count(outcome);
 }
 
-/// Answers over TLS on this listener until the stop (RFC 7858). `who` reads the name under which a tablet asks out of the
-/// name of the server that it asked for.
+/// Answers over TLS on this listener until the stop (RFC 7858). A tablet asks for a server of its own name under one of
+/// ours (RFC 8310 §8): the first label of the server that it asks for is the name under which it asks.
 pub fn serve_encrypted<J: Judge>(
     front: &Arc<Front<J>>,
     listener: TcpListener,
-    tls: Arc<rustls::ServerConfig>,
-    who: impl Fn(&str) -> Option<FilterId> + Send + Sync + 'static,
+    mut tls: rustls::ServerConfig,
     tasks: &Tasks,
 ) {
-    let mut tls = rustls::ServerConfig::clone(&tls);
     tls.alpn_protocols = vec![PROTOCOL.to_vec()];
     let acceptor = TlsAcceptor::from(Arc::new(tls));
     let door = Door { front: Arc::clone(front), crowd: Crowd::new(MAX_WAITING, MAX_WAITING_EACH) };
-    let who = Arc::new(who);
+    let who = |server: &str| server.split('.').next()?.parse::<FilterId>().ok();
     let serve = move |door: Door<J>, stream, address| {
-        let (acceptor, who) = (acceptor.clone(), Arc::clone(&who));
+        let acceptor = acceptor.clone();
         async move {
             let Ok(Ok(stream)) = timeout(STREAM_IDLE, acceptor.accept(stream)).await else { return };
-            let tablet = stream.get_ref().1.server_name().and_then(who.as_ref());
+            let tablet = stream.get_ref().1.server_name().and_then(who);
             let from = Origin { tablet, ..Origin::of(address) };
             door.serve(stream, from, Carrier::Encrypted).await;
         }
     };
-    tasks.spawn("dns tls", streams(door, listener, serve, tasks.stopping()));
+    let places = Crowd::new(MAX_ENCRYPTED, MAX_ENCRYPTED_EACH);
+    tasks.spawn("dns tls", streams(door, (listener, places), serve, tasks.stopping()));
 }
 
 /// What each stream is served with.
@@ -237,12 +243,11 @@ impl<J> Clone for Door<J> {
 /// Accepts streams, few of one address, and serves each as `serve` does.
 async fn streams<J: Judge, S: Future<Output = ()> + Send + 'static>(
     door: Door<J>,
-    listener: TcpListener,
+    (listener, places): (TcpListener, Arc<Crowd>),
     serve: impl Fn(Door<J>, TcpStream, IpAddr) -> S,
     mut stop: Stop,
 ) {
     let mut open = JoinSet::new();
-    let places = Crowd::new(MAX_STREAMS, MAX_STREAMS_EACH);
     loop {
         let accepted = tokio::select! {
             () = stop.wait() => return,
