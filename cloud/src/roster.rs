@@ -12,6 +12,7 @@ mod documents;
 mod erase;
 mod evidence;
 mod import;
+mod lost;
 mod matching;
 mod paper_codes;
 mod plan;

@@ -50,6 +50,9 @@ pub(crate) enum DeskError {
     /// No shelf holds this person.
     #[error("nobody of this name stands on a school's shelf")]
     NoPerson,
+    /// The school has no such tablet.
+    #[error("no such tablet")]
+    NoTablet,
     /// Nobody of the school's staff is meant.
     #[error("nobody of the school's staff is meant")]
     NoStaff,

@@ -9,3 +9,4 @@ pub(super) mod quarantine;
 pub(super) mod rosters;
 pub(super) mod schools;
 pub(super) mod seals;
+pub(super) mod tablets;

@@ -16,7 +16,7 @@ pub(super) fn desk(error: DeskError, catalogue: &Catalogue, lang: Lang) -> Probl
         DeskError::Store(error) => store(&error),
         DeskError::Shelf(error) => shelf(error),
         DeskError::Unreadable(error) => unreadable(&error, catalogue, lang),
-        DeskError::NoSchool | DeskError::NoRoster | DeskError::NoBadge | DeskError::NoPerson => {
+        DeskError::NoSchool | DeskError::NoRoster | DeskError::NoBadge | DeskError::NoPerson | DeskError::NoTablet => {
             Problem::new(Refusal::NotFound)
         }
         DeskError::NoStaff => Problem::new(Refusal::NotFound).detail(error.to_string()),

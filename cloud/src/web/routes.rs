@@ -47,6 +47,7 @@ pub(crate) fn router(app: App) -> io::Result<Router> {
         .route("/api/v1/schools/{uai}/retire", post(api::schools::retire))
         .route("/api/v1/schools/{uai}/accounts", put(api::schools::accounts))
         .route("/api/v1/schools/{uai}/frames", put(api::schools::frames))
+        .route("/api/v1/schools/{uai}/tablets/{tablet_id}/lost", put(api::tablets::lost))
         .route("/api/v1/schools/{uai}/safe-code", post(api::schools::safe_code))
         .route("/api/v1/schools/{uai}/activations", post(api::schools::activations))
         .route(body::CODES, post(api::codes::give))
