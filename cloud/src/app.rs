@@ -52,6 +52,7 @@ use crate::{
         upkeep::Upkeep,
     },
     enrolment::{AUTHORITY, Authority, AuthorityError, Enrolment, EnrolmentError, Ground, Seals, Terms},
+    filter::{self, FilterError},
     roster::{Desk, DeskParts},
     store::{Database, boxes},
     web,
@@ -137,6 +138,15 @@ impl StartError {
     }
 }
 
+impl From<FilterError> for StartError {
+    fn from(error: FilterError) -> Self {
+        match error {
+            FilterError::Tls(error) => error.into(),
+            FilterError::Listen(..) | FilterError::Front(_) => Self::Listen(error.to_string()),
+        }
+    }
+}
+
 impl From<BrokerError> for StartError {
     fn from(error: BrokerError) -> Self {
         Self::Broker(error.to_string())
@@ -166,6 +176,8 @@ pub(crate) struct App {
     pub(crate) links: Links,
     /// Rosters and people.
     pub(crate) desk: Desk,
+    /// What answers tablets away from school.
+    pub(crate) names: Arc<filter::Names>,
     /// Sentences.
     pub(crate) catalogue: Arc<Catalogue>,
     broker: Option<Broker>,
@@ -341,8 +353,26 @@ async fn build(config: Config, dir: &Path, tasks: &Tasks, restart: &Arc<Notify>)
         badge_key: authority.badge_key,
         secret: authority.evidence_secret(),
     });
+    let server = &authority.server;
+    let ground = filter::Ground { dir, config: &config, store: &store, server, clock: &clock, dice: &dice };
+    let names = filter::start(ground, tasks).await?;
     let (dir, config, catalogue) = (dir.into(), Arc::new(config), Arc::new(Catalogue::load()));
-    Ok(App { dir, config, store, author, clock, dice, authority, enrolment, links, desk, catalogue, broker, handout })
+    Ok(App {
+        dir,
+        config,
+        store,
+        author,
+        clock,
+        dice,
+        authority,
+        enrolment,
+        links,
+        desk,
+        names,
+        catalogue,
+        broker,
+        handout,
+    })
 }
 
 /// The embedded broker, unless another is configured; and where to connect.

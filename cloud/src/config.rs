@@ -43,6 +43,12 @@ pub struct Config {
     pub member: u8,
     /// Admin plane, plain HTTP: never a public address.
     pub admin: SocketAddr,
+    /// DNS over TLS for tablets away from school (RFC 7858, port 853); without it they ask over HTTPS alone.
+    pub dns_tls: Option<SocketAddr>,
+    /// Resolvers to ask for names that are allowed, in order.
+    pub upstream: Vec<SocketAddr>,
+    /// Folder of block lists in UT1 form, the same as the boxes have; none: nothing is blocked by category.
+    pub lists: Option<PathBuf>,
     /// MQTT keep-alive told to boxes, in seconds; a box is out of contact after 1.5 times as long.
     pub keep_alive_s: u16,
     /// MQTT connect time-out, in seconds.
@@ -74,6 +80,9 @@ impl Default for Config {
             member: 1,
             store_authority: None,
             admin: SocketAddr::from(([127, 0, 0, 1], 9_443)),
+            dns_tls: None,
+            upstream: vec![SocketAddr::from(([9, 9, 9, 9], 53)), SocketAddr::from(([149, 112, 112, 112], 53))],
+            lists: None,
             keep_alive_s: 30,
             connect_timeout_s: 10,
             retry_cap_s: 60,
@@ -113,6 +122,9 @@ impl Config {
         }
         if config.connect_timeout_s == 0 || config.retry_cap_s == 0 {
             return wrong("connect_timeout_s, retry_cap_s", "at least 1 second");
+        }
+        if config.upstream.is_empty() {
+            return wrong("upstream", "at least one resolver, as [\"192.0.2.1:53\"]");
         }
         if config.broker.as_deref().is_some_and(|url| Endpoint::parse(url).is_none()) {
             return wrong("broker", "mqtts://host:port");
@@ -161,6 +173,7 @@ mod tests {
             ("territory = \"belfort\"\nkeepalive = 7\n", "keepalive"),
             ("territory = \"Territoire de Belfort\"\n", "territory"),
             ("territory = \"belfort\"\nkeep_alive_s = 1\n", "keep_alive_s"),
+            ("territory = \"belfort\"\nupstream = []\n", "upstream"),
             ("territory = \"belfort\"\nbroker = \"mqtt://plain\"\n", "mqtts"),
         ] {
             std::fs::write(&file, text).expect("write");

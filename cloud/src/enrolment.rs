@@ -7,6 +7,6 @@ pub(crate) mod seals;
 mod tries;
 mod words;
 
-pub(crate) use authority::{AUTHORITY, Authority, AuthorityError};
+pub(crate) use authority::{AUTHORITY, Authority, AuthorityError, Leaf};
 pub(crate) use claim::{Enrolment, EnrolmentError, Terms};
 pub(crate) use seals::{Ground, KeyState, Seals};

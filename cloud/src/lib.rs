@@ -6,6 +6,7 @@
 //! | `broker` | MQTT, inside or outside |
 //! | `coordinator` | `shared::replica` for every school |
 //! | `enrolment` | a box joins and leaves |
+//! | `filter` | names for tablets away from school |
 //! | `fleet` | where each box stands |
 //! | `roster` | files become people |
 //! | `store` | memory on disk |
@@ -16,6 +17,7 @@ mod broker;
 mod config;
 mod coordinator;
 mod enrolment;
+mod filter;
 mod fleet;
 mod roster;
 mod store;

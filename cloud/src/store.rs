@@ -10,6 +10,7 @@ pub(crate) mod certificates;
 pub(crate) mod claims;
 pub(crate) mod code_imports;
 pub(crate) mod database;
+pub(crate) mod filter_names;
 pub(crate) mod leases;
 pub(crate) mod people;
 mod postgres;

@@ -1,8 +1,8 @@
 //! Documents become rows, in the commit that brings them. What a row is made of stands in its table's file.
 
 use preau_shared::{
-    documents::{DocId, Fields, Kind, Person, School, safe, school},
-    ids::{PersonId, Uai},
+    documents::{DocId, Fields, Kind, Person, School, Tablet, safe, school, tablet},
+    ids::{PersonId, TabletId, Uai},
     journal::Entry,
     replica::{Origin, Shelf, Tombstone, sealing::Notice},
     rig::shelves::{Project, ShelfError},
@@ -10,7 +10,11 @@ use preau_shared::{
     wire::Role,
 };
 
-use crate::store::{Tx, boxes, carries, people, safe_codes, schools, seals, voids};
+use crate::store::{
+    Tx, boxes, carries,
+    filter_names::{self, Named},
+    people, safe_codes, schools, seals, voids,
+};
 
 /// Keeps the coordinator's projected tables in step with the shelves.
 #[derive(Debug, Clone, Copy, Default)]
@@ -30,7 +34,7 @@ impl Project<Tx> for Projection {
             let is_head = Person::from_fields(doc, fields).is_some_and(|p| p.role == Role::Head && !p.deleted);
             safe_codes::project(conn, uai, PersonId::from_bytes(doc.id), is_head.then_some(safe.used))?;
         }
-        Ok(())
+        filter_hears(conn, shelf, doc, Some(fields))
     }
 
     fn entry(
@@ -55,8 +59,44 @@ impl Project<Tx> for Projection {
             people::forget(conn, person, uai)?;
             safe_codes::project(conn, uai, person, None)?;
         }
-        Ok(())
+        filter_hears(conn, shelf, &tombstone.doc, None)
     }
+}
+
+/// What the filter reads of a document, which has no fields once it is erased.
+fn filter_hears(conn: &Tx, shelf: &Shelf, doc: &DocId, fields: Option<&Fields>) -> Result<(), ShelfError> {
+    let Shelf::School(uai) = shelf else {
+        return if doc.kind == Kind::Policy { Ok(filter_names::changed(conn, shelf)?) } else { Ok(()) };
+    };
+    match doc.kind {
+        Kind::Tablet => project_tablet(conn, uai, doc, fields)?,
+        Kind::Policy | Kind::School => {}
+        Kind::Person | Kind::Provisional => {
+            let person = PersonId::from_bytes(doc.id);
+            if !filter_names::owns(conn, uai, person)? {
+                return Ok(());
+            }
+            if fields.is_none() {
+                filter_names::forget_owner(conn, uai, person)?;
+            }
+        }
+        Kind::Class | Kind::Badge | Kind::Case | Kind::Catalogue | Kind::Terms => return Ok(()),
+    }
+    Ok(filter_names::changed(conn, shelf)?)
+}
+
+/// Writes under which name a tablet asks the filter, and whose it is.
+pub(crate) fn project_tablet(conn: &Tx, uai: &Uai, doc: &DocId, fields: Option<&Fields>) -> Result<(), ShelfError> {
+    let known = fields.and_then(|fields| {
+        let tablet = Tablet::from_fields(doc, fields).filter(|tablet| !tablet.deleted)?;
+        let (filter, owner) = (tablet::filter_name(fields)?, tablet::owner(fields));
+        Some(Named { tablet: tablet.id, filter, owner, lost: tablet.lost })
+    });
+    match known {
+        Some(named) => filter_names::project(conn, uai, &named)?,
+        None => filter_names::forget(conn, uai, TabletId::from_bytes(doc.id))?,
+    }
+    Ok(())
 }
 
 /// Boxes tell their sealing keys in the school's document. What is not signed by the box it names is passed over.

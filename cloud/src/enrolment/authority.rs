@@ -130,7 +130,7 @@ impl std::fmt::Debug for Authority {
 
 impl Authority {
     /// Reads the authority in `dir` or, at the first start, makes it. `names` are host names and addresses of the
-    /// coordinator beside `localhost` and `127.0.0.1`.
+    /// coordinator beside `localhost` and `127.0.0.1`; its certificate also holds for what stands below a host name.
     ///
     /// # Errors
     /// [`AuthorityError`], each with the file and what to do.
@@ -152,7 +152,13 @@ impl Authority {
         let coordinator_id = BoxId::from_bytes(secret(&folder.join("coordinator.id"), dice)?);
         let seal = |name: &str, params: CertificateParams| leaf(&folder, name, params, &issuing, &issuing_pem);
         let mut sans: Vec<String> = vec!["localhost".into(), "127.0.0.1".into()];
-        sans.extend(names.iter().cloned());
+        for name in names {
+            sans.push(name.clone());
+            // A tablet asks for names over TLS under its own name below one of ours.
+            if name.parse::<IpAddr>().is_err() && !name.starts_with("*.") {
+                sans.push(format!("*.{name}"));
+            }
+        }
         let server = seal("server", server_params("coordinator", &sans, now, dice)?)?;
         let client = seal("mqtt", client_params(coordinator_id, SERVER_LIFE, now, dice))?;
         Ok(Self {

@@ -4,8 +4,8 @@ use preau_shared::rig::{shelves, sql::values, writer::StoreError};
 use rusqlite::Connection;
 
 use super::{
-    Tx, boxes, carries, certificates, claims, code_imports, leases, people, rosters, safe_codes, schools, seals,
-    sessions, voids,
+    Tx, boxes, carries, certificates, claims, code_imports, filter_names, leases, people, rosters, safe_codes, schools,
+    seals, sessions, voids,
 };
 
 /// Names our lock among a server's advisory locks.
@@ -28,6 +28,7 @@ const MIGRATIONS: &[&[&str]] = &[
         voids::CREATE,
     ],
     &[safe_codes::CREATE, code_imports::CREATE],
+    &[filter_names::CREATE],
 ];
 
 /// Brings the file to the newest version; each step is one transaction.

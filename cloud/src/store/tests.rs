@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, fmt::Debug, path::Path, sync::Arc, time::Durati
 use preau_shared::{
     dice::{Dice, Seeded},
     documents::{Badge, Edit, Kind, Person, School, Writer, badge, class},
-    ids::{BadgeId, BoxId, ClaimId, ClassId, PersonId, RosterId, SessionId, TabletId, Uai},
+    ids::{BadgeId, BoxId, ClaimId, ClassId, FilterId, PersonId, RosterId, SessionId, TabletId, Uai},
     journal::{Entry, How},
     keys::{PublicKey, SigningKey},
     replica::{
@@ -27,6 +27,7 @@ use self::server::Server;
 use super::{
     Address, Database, Tx, boxes, carries, certificates,
     claims::{self, ClaimRow, Granted},
+    filter_names::{self, Named},
     people::{self, Evidence},
     rosters::{self, RosterRow, RosterState},
     schools,
@@ -162,6 +163,7 @@ fn tables(conn: &Tx) -> Result<Said, StoreError> {
     sealing(conn, &mut said, second)?;
     evidence(conn, &mut said, (&here, &there))?;
     imports(conn, &mut said, &here)?;
+    names(conn, &mut said, &here)?;
     Ok(said)
 }
 
@@ -223,6 +225,27 @@ fn evidence(conn: &Tx, said: &mut Said, (here, there): (&Uai, &Uai)) -> Result<(
     people::keep(conn, person, here, &known)?;
     people::forget(conn, person, here)?;
     said.note("forgotten", people::of_school(conn, here)?);
+    Ok(())
+}
+
+fn names(conn: &Tx, said: &mut Said, here: &Uai) -> Result<(), StoreError> {
+    let (her, shelf) = (PersonId::from_bytes([5; 16]), Shelf::School(here.clone()));
+    let (id, name) = (|n| TabletId::from_bytes([n; 16]), |n| FilterId::from_bytes([n; 16]));
+    for (n, filter, owner, lost) in [(1, 7, None, true), (2, 8, Some((her, 3)), false), (1, 9, Some((her, 4)), false)] {
+        filter_names::project(conn, here, &Named { tablet: id(n), filter: name(filter), owner, lost })?;
+    }
+    said.note("named", filter_names::of_school(conn, here)?);
+    said.note("unread", (filter_names::unread(conn, None, 9)?, filter_names::unread(conn, Some(here), 9)?));
+    filter_names::changed(conn, &shelf)?;
+    filter_names::begin(conn, here)?;
+    said.note("stamps", (filter_names::all_stamps(conn)?, filter_names::unread(conn, None, 1)?));
+    filter_names::changed(conn, &shelf)?;
+    filter_names::begin(conn, here)?;
+    said.note("stamps", (filter_names::all_stamps(conn)?, filter_names::stamps(conn)?));
+    said.note("hers", filter_names::owns(conn, here, her)?);
+    filter_names::forget_owner(conn, here, her)?;
+    filter_names::forget(conn, here, id(2))?;
+    said.note("left", (filter_names::owns(conn, here, her)?, filter_names::of_school(conn, here)?));
     Ok(())
 }
 

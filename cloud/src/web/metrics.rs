@@ -59,6 +59,13 @@ pub(super) async fn metrics(State(app): State<App>) -> Result<Response, Problem>
     ] {
         line(&mut text, &format!("preau_cloud_limit{{what=\"{name}\"}}"), limit);
     }
+    text.push_str(
+        "# HELP preau_cloud_dns_answers Answers to tablets away from school, by hour and outcome.\n\
+         # TYPE preau_cloud_dns_answers counter\n",
+    );
+    for (hour, outcome, count) in app.names.judge().counted() {
+        line(&mut text, &format!("preau_cloud_dns_answers{{hour=\"{hour}\",outcome=\"{outcome}\"}}"), count);
+    }
     Ok(([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response())
 }
 

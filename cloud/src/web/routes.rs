@@ -1,6 +1,6 @@
 //! Every URL of the coordinator, and what holds for all of them: limits, headers, one form of error.
 
-use std::{io, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -12,7 +12,10 @@ use axum::{
 };
 use preau_shared::{
     refusal::Refusal,
-    rig::reply::{self, Problem},
+    rig::{
+        dns_front::https,
+        reply::{self, Problem},
+    },
 };
 use tower_http::catch_panic::CatchPanicLayer;
 
@@ -75,7 +78,9 @@ pub(crate) fn router(app: App) -> io::Result<Router> {
         .with_state(web.clone());
     let app = web.app.clone();
     let routes = with_fallbacks(routes).layer(from_fn_with_state(web, body::bounded));
-    Ok(framed(routes, app))
+    // Names of tablets away from school (`/dns-query/{filter_id}`) have limits of their own.
+    let names = https::for_tablets(Arc::clone(&app.names));
+    Ok(framed(routes, app).merge(names))
 }
 
 /// The admin plane, on its own address.
