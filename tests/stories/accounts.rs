@@ -9,7 +9,8 @@ use tokio::process::Command;
 
 use crate::screens::{PREAU, morning};
 
-async fn switch(pilot: &Pilot, to: &str) -> Result<()> {
+/// The DSI's word.
+pub(crate) async fn switch(pilot: &Pilot, to: &str) -> Result<()> {
     let folder = pilot.folder().join("pilot");
     let words = ["school", "accounts", pilot.text("/schools/0/uai"), to, "--dir"];
     let said = Command::new(PREAU).args(words).arg(folder).output().await?;
@@ -17,7 +18,8 @@ async fn switch(pilot: &Pilot, to: &str) -> Result<()> {
     Ok(())
 }
 
-async fn comes_and_goes(tablet: &mut Tablet, badge: &str) -> Result<Option<PersonView>> {
+/// Signs in and out; whose the tablet then is.
+pub(crate) async fn comes_and_goes(tablet: &mut Tablet, badge: &str) -> Result<Option<PersonView>> {
     let session = tablet.show(badge).await?.map_err(anyhow::Error::msg)?;
     tablet.leave(&session).await?;
     Ok(tablet.myself().await?.owner)

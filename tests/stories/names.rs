@@ -6,14 +6,14 @@ use std::{net::SocketAddr, path::Path, process::Command, sync::Arc, time::Durati
 use anyhow::{Context as _, Result, bail, ensure};
 use hyper::Method;
 use preau_shared::{
-    ids::FilterId,
+    ids::{FilterId, TabletId},
     rig::tls,
     wire::{FilterName, SessionOpened},
 };
 use preau_tests::{
     browser::{Browser, Opening},
     pilot::Pilot,
-    tablet::{Tablet, Teacher, client},
+    tablet::{Tablet, Teacher, client, code},
 };
 use rustls_pki_types::ServerName;
 use tokio::{
@@ -23,12 +23,17 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 
-use crate::screens::morning;
+use crate::{
+    accounts::{comes_and_goes, switch},
+    screens::morning,
+};
 
 /// Of a category that is closed to the youngest, of one that is closed to everybody, and of none.
 const GAMES: &str = "jeux-01.example";
 const ADULT: &str = "www.adultes-03.example";
 const ATLAS: &str = "atlas.example";
+/// The coordinator of a pilot, in its certificate.
+const COORDINATOR: &str = "coordinator.preau.internal";
 
 /// A question for an address, with EDNS.
 fn question(name: &str) -> Vec<u8> {
@@ -41,12 +46,85 @@ fn question(name: &str) -> Vec<u8> {
     bytes
 }
 
-/// Whether the answer has an address; if not, the name does not exist for whoever asked.
-fn is_open(answer: &[u8]) -> Result<bool> {
+/// What a tablet hears of a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Heard {
+    /// It has an address.
+    Open,
+    /// It does not exist, for whoever asked.
+    Blocked,
+    /// Whoever asked is answered nothing.
+    Refused,
+}
+
+fn heard(answer: &[u8]) -> Result<Heard> {
     match (answer.get(3).map(|flags| flags & 0x0f), answer.get(7)) {
-        (Some(0), Some(1..)) => Ok(true),
-        (Some(3), _) => Ok(false),
-        other => bail!("neither there nor blocked: {other:?}"),
+        (Some(0), Some(1..)) => Ok(Heard::Open),
+        (Some(3), _) => Ok(Heard::Blocked),
+        (Some(5), Some(0)) => Ok(Heard::Refused),
+        other => bail!("no answer to a name: {other:?}"),
+    }
+}
+
+/// Whom a tablet asks: its box or, away from school, the coordinator.
+struct Resolver<'p> {
+    url: &'p str,
+    ca: &'p Path,
+    dot: &'p str,
+    /// The name below which it is asked over TLS.
+    host: String,
+}
+
+impl Resolver<'_> {
+    async fn over_https(&self, path: &str, name: &str) -> Result<Heard> {
+        let client = client(self.url, self.ca)?;
+        let message = [("content-type", "application/dns-message")];
+        let posted = client.send(Method::POST, path, &message, Some(question(name))).await?;
+        ensure!(posted.status == 200 && posted.header("content-type") == Some("application/dns-message"));
+        let get = format!("{path}?dns={}", data_encoding::BASE64URL_NOPAD.encode(&question(name)));
+        let got = client.send(Method::GET, &get, &[], None).await?;
+        ensure!(got.status == 200 && heard(&got.body)? == heard(&posted.body)?, "GET and POST differ on {name}");
+        heard(&got.body)
+    }
+
+    async fn over_tls(&self, server: String, name: &str) -> Result<Heard> {
+        let at: SocketAddr = self.dot.parse()?;
+        let mut tls = tls::client(&std::fs::read_to_string(self.ca)?, None)?;
+        tls.alpn_protocols = vec![b"dot".to_vec()];
+        let connector = TlsConnector::from(Arc::new(tls));
+        let mut stream = connector.connect(ServerName::try_from(server)?, TcpStream::connect(at).await?).await?;
+        // Two at once: the answers come back in their order.
+        let message = question(name);
+        let framed = [&u16::try_from(message.len())?.to_be_bytes()[..], &message].concat();
+        stream.write_all(&[framed.clone(), framed].concat()).await?;
+        let mut both = Vec::new();
+        for _ in 0..2 {
+            let length = stream.read_u16().await?;
+            let mut answer = vec![0; usize::from(length)];
+            stream.read_exact(&mut answer).await?;
+            both.push(heard(&answer)?);
+        }
+        ensure!(both[0] == both[1]);
+        Ok(both[0])
+    }
+
+    /// What a tablet hears over HTTPS and over TLS, which is the same.
+    async fn hears(&self, tablet: FilterId, name: &str) -> Result<Heard> {
+        let https = self.over_https(&format!("/dns-query/{tablet}"), name).await?;
+        let tls = self.over_tls(format!("{tablet}.{}", self.host), name).await?;
+        ensure!(https == tls, "{name}: over HTTPS {https:?}, over TLS {tls:?}");
+        Ok(https)
+    }
+
+    /// Waits until a tablet hears this.
+    async fn comes_to_hear(&self, tablet: FilterId, name: &str, wanted: Heard) -> Result<()> {
+        for _ in 0..150 {
+            if self.hears(tablet, name).await? == wanted {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(200)).await;
+        }
+        bail!("{name} is never {wanted:?} at {}", self.url)
     }
 }
 
@@ -63,44 +141,36 @@ impl School {
         Path::new(self.pilot.text("/schools/0/box/ca_file"))
     }
 
+    fn inside(&self) -> Resolver<'_> {
+        let (dot, host) = (self.pilot.text("/schools/0/box/dot"), self.pilot.named("127.0.0.1"));
+        Resolver { url: self.url(), ca: self.ca(), dot, host }
+    }
+
+    fn outside(&self) -> Resolver<'_> {
+        let (url, ca, dot) =
+            (self.pilot.text("/cloud/url"), self.pilot.text("/cloud/ca_file"), self.pilot.text("/cloud/dot"));
+        Resolver { url, ca: Path::new(ca), dot, host: COORDINATOR.to_owned() }
+    }
+
     async fn over_https(&self, path: &str, name: &str) -> Result<bool> {
-        let client = client(self.url(), self.ca())?;
-        let message = [("content-type", "application/dns-message")];
-        let posted = client.send(Method::POST, path, &message, Some(question(name))).await?;
-        ensure!(posted.status == 200 && posted.header("content-type") == Some("application/dns-message"));
-        let get = format!("{path}?dns={}", data_encoding::BASE64URL_NOPAD.encode(&question(name)));
-        let got = client.send(Method::GET, &get, &[], None).await?;
-        ensure!(got.status == 200 && is_open(&got.body)? == is_open(&posted.body)?, "GET and POST differ on {name}");
-        is_open(&got.body)
+        Ok(self.inside().over_https(path, name).await? == Heard::Open)
     }
 
-    async fn over_tls(&self, tablet: FilterId, name: &str) -> Result<bool> {
-        let at: SocketAddr = self.pilot.text("/schools/0/box/dot").parse()?;
-        let host = self.pilot.named("127.0.0.1");
-        let connector = TlsConnector::from(Arc::new(tls::client(&std::fs::read_to_string(self.ca())?, None)?));
-        let server = ServerName::try_from(format!("{tablet}.{host}"))?;
-        let mut stream = connector.connect(server, TcpStream::connect(at).await?).await?;
-        // Two at once: the answers come back in their order.
-        let message = question(name);
-        let framed = [&u16::try_from(message.len())?.to_be_bytes()[..], &message].concat();
-        stream.write_all(&[framed.clone(), framed].concat()).await?;
-        let mut open = Vec::new();
-        for _ in 0..2 {
-            let length = stream.read_u16().await?;
-            let mut answer = vec![0; usize::from(length)];
-            stream.read_exact(&mut answer).await?;
-            open.push(is_open(&answer)?);
-        }
-        ensure!(open[0] == open[1]);
-        Ok(open[0])
-    }
-
-    /// What a tablet hears over HTTPS and over TLS, which is the same.
+    /// Whether a tablet hears an address of a name at its box.
     async fn hears(&self, tablet: FilterId, name: &str) -> Result<bool> {
-        let (https, tls) =
-            (self.over_https(&format!("/dns-query/{tablet}"), name).await?, self.over_tls(tablet, name).await?);
-        ensure!(https == tls, "{name}: over HTTPS {https}, over TLS {tls}");
-        Ok(https)
+        Ok(self.inside().hears(tablet, name).await? == Heard::Open)
+    }
+
+    /// The DSI says that a tablet is lost.
+    async fn lose(&self, tablet: TabletId) -> Result<()> {
+        let dsi = client(self.pilot.text("/cloud/url"), Path::new(self.pilot.text("/cloud/ca_file")))?;
+        let token = std::fs::read_to_string(self.pilot.text("/cloud/admin/token_file"))?;
+        let bearer = format!("Bearer {}", token.trim());
+        let headers = [("authorization", bearer.as_str()), ("content-type", "application/json")];
+        let path = format!("/api/v1/schools/{}/tablets/{tablet}/lost", self.pilot.text("/schools/0/uai"));
+        let said = dsi.send(Method::PUT, &path, &headers, Some(br#"{"lost":true}"#.to_vec())).await?;
+        ensure!(said.status == 200, "{}", code(&said));
+        Ok(())
     }
 
     async fn enrol(&self, name: &str) -> Result<(Tablet, FilterId)> {
@@ -156,6 +226,48 @@ async fn each_tablet_hears_what_its_pupil_may() -> Result<()> {
     old.leave(&noe).await?;
     ensure!(!school.hears(renamed, GAMES).await?, "the next child is not the last one");
     young.leave(&lina).await
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_tablet_at_home_hears_the_same() -> Result<()> {
+    let school = School { pilot: morning().await? };
+    let (inside, outside) = (school.inside(), school.outside());
+    let (mut tablet, id) = school.enrol("Tablette 01").await?;
+    // It is nobody's yet, and the strictest rules of the school hold.
+    outside.comes_to_hear(id, ATLAS, Heard::Open).await?;
+    ensure!(outside.hears(id, GAMES).await? == Heard::Blocked && outside.hears(id, ADULT).await? == Heard::Blocked);
+
+    // It becomes hers.
+    switch(&school.pilot, "one").await?;
+    let pupils = school.pilot.people("pupil")?;
+    let noe = pupils.iter().find(|pupil| ["CM1", "CM2"].contains(&pupil.level.as_str())).context("a pupil")?;
+    let mut turns = 0;
+    while comes_and_goes(&mut tablet, &noe.payload).await?.is_none() {
+        turns += 1;
+        ensure!(turns < 100, "the tablet never becomes hers");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    let session = tablet.show(&noe.payload).await?.map_err(anyhow::Error::msg)?;
+    outside.comes_to_hear(id, GAMES, Heard::Open).await?;
+    for name in [GAMES, ADULT, ATLAS, "jeux-02.example", "use-application-dns.net"] {
+        let (at_school, at_home) = (inside.hears(id, name).await?, outside.hears(id, name).await?);
+        ensure!(at_school == at_home, "{name}: {at_school:?} at school, {at_home:?} at home");
+    }
+    // At home it is still hers, with nobody signed in.
+    tablet.leave(&session).await?;
+    ensure!(inside.hears(id, GAMES).await? == Heard::Blocked && outside.hears(id, GAMES).await? == Heard::Open);
+
+    // Strangers are answered nothing, whichever way they come.
+    let nobody = FilterId::from_bytes([7; 16]);
+    ensure!(outside.hears(nobody, ATLAS).await? == Heard::Refused);
+    ensure!(outside.over_tls(COORDINATOR.to_owned(), ATLAS).await? == Heard::Refused);
+    let message = [("content-type", "application/dns-message")];
+    let stranger = client(outside.url, outside.ca)?;
+    ensure!(stranger.send(Method::POST, "/dns-query", &message, Some(question(ATLAS))).await?.status == 404);
+
+    // Lost is lost.
+    school.lose(tablet.myself().await?.tablet_id).await?;
+    outside.comes_to_hear(id, ATLAS, Heard::Refused).await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

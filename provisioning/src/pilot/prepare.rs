@@ -12,13 +12,14 @@ use std::{
 use anyhow::{Context as _, bail};
 use preau_shared::{dice::Dice, ids::Uai, roster::onde, time::Clock};
 use serde_json::{Value, json};
+use tokio::sync::watch;
 
 use super::{
     child::{Recipe, Supervised, last_lines},
     folder::Folder,
     machine::Machine,
     ports::Ports,
-    relay::Wan,
+    relay::{Line, Wan},
     stage::{Cloud, School, Stage},
     upstream,
 };
@@ -32,6 +33,8 @@ use crate::{
 
 /// The territory's short name.
 const TERRITORY: &str = "belfort";
+/// The coordinator's own name, below which tablets ask it for names over TLS.
+const COORDINATOR: &str = "coordinator.preau.internal";
 /// A program that does not come to life within this time will not.
 const LIFE_PATIENCE: Duration = Duration::from_secs(20);
 /// Pause between two looks.
@@ -79,7 +82,7 @@ pub(super) async fn raise(folder: Folder, wish: &Wish<'_>, tools: Tools) -> anyh
         None => Ports::Free(&*tools.dice, Vec::new()),
     };
     (tools.step)("the coordinator comes to life");
-    let cloud = raise_cloud(&dir, &mut ports).await?;
+    let cloud = raise_cloud(&dir, &lists, &mut ports).await?;
     let year = invent::school_year_label(tools.clock.stamp());
     let mut schools = Vec::new();
     for intake in &intakes {
@@ -172,14 +175,19 @@ fn text(path: &Path) -> anyhow::Result<&str> {
     path.to_str().with_context(|| format!("{} is not valid UTF-8: choose another --dir", path.display()))
 }
 
-async fn raise_cloud(dir: &Path, ports: &mut Ports<'_>) -> anyhow::Result<Cloud> {
+async fn raise_cloud(dir: &Path, lists: &Path, ports: &mut Ports<'_>) -> anyhow::Result<Cloud> {
     let home = dir.join("cloud");
     fs::create_dir_all(&home)?;
     let listen = ports.next("the coordinator")?;
     let mqtt = ports.next("the broker")?;
     let admin = ports.next("the coordinator's admin plane")?;
+    let (dns_tls, resolver) = (ports.next("the coordinator's DNS over TLS")?, ports.next("its resolver")?);
+    // No school's line is before it: it is never cut.
+    upstream::open(resolver, watch::channel(Line::Up).1).await?;
+    let lists = Value::from(text(lists)?);
     let config = format!(
-        "territory = \"{TERRITORY}\"\nlisten = \"{listen}\"\nmqtt = \"{mqtt}\"\nadmin = \"{admin}\"\n\
+        "territory = \"{TERRITORY}\"\nnames = [\"{COORDINATOR}\"]\nlisten = \"{listen}\"\nmqtt = \"{mqtt}\"\n\
+         admin = \"{admin}\"\ndns_tls = \"{dns_tls}\"\nupstream = [\"{resolver}\"]\nlists = {lists}\n\
          keep_alive_s = 4\nconnect_timeout_s = 2\nretry_cap_s = 2\n"
     );
     write_secret(&home.join("preau-cloud.toml"), config.as_bytes())?;
@@ -199,6 +207,7 @@ async fn raise_cloud(dir: &Path, ports: &mut Ports<'_>) -> anyhow::Result<Cloud>
         api: Coordinator::open(&address)?,
         url: address.url,
         mqtt,
+        dns_tls,
         admin,
         ca_file: address.ca_file,
         token_file,
