@@ -7,6 +7,8 @@ use std::{
 
 use serde::Deserialize;
 
+use crate::filter::ToFetch;
+
 /// Name of the file in the box's folder.
 pub(crate) const FILE: &str = "preau-edge.toml";
 
@@ -28,8 +30,13 @@ pub(crate) struct Config {
     pub(crate) lan_announce: Option<SocketAddr>,
     /// Upstream resolvers.
     pub(crate) upstream: Vec<SocketAddr>,
-    /// Folder of block lists in UT1 form; none: nothing is blocked by category.
+    /// Folder of block lists: `<category>/domains`, files such as `ads.txt`, archives of UT1 (`.tar.gz`); none: nothing is
+    /// blocked by category.
     pub(crate) lists: Option<PathBuf>,
+    /// Lists that are fetched into that folder.
+    pub(crate) fetch: Vec<ToFetch>,
+    /// Bundle (PEM) of the authorities of the servers that have them.
+    pub(crate) authorities: PathBuf,
     /// `host:port` of the broker, instead of the one told at the claim.
     pub(crate) mqtt: Option<String>,
     /// Connect time-out towards the broker and the other boxes, in seconds.
@@ -62,6 +69,8 @@ impl Default for Config {
             lan_announce: None,
             upstream: vec![SocketAddr::from(([9, 9, 9, 9], 53)), SocketAddr::from(([149, 112, 112, 112], 53))],
             lists: None,
+            fetch: Vec::new(),
+            authorities: "/etc/ssl/certs/ca-certificates.crt".into(),
             mqtt: None,
             connect_timeout_s: 10,
             retry_cap_s: 60,

@@ -6,6 +6,7 @@
 //! sessions behind one address the strictest of theirs, and a list that cannot be read leaves only names allowed one by one.
 
 mod alone;
+mod fetch;
 mod listen;
 mod lists;
 
@@ -15,6 +16,7 @@ use std::{
 };
 
 pub(crate) use alone::serve_alone;
+pub(crate) use fetch::{ToFetch, With, fetch};
 pub(crate) use listen::{Bound, follow, start};
 pub(crate) use lists::{Source, follow as follow_lists, home as lists_home};
 

@@ -89,7 +89,7 @@ pub struct ServeDns {
     /// Whom to ask.
     #[arg(long)]
     pub upstream: SocketAddr,
-    /// Block lists in UT1 form.
+    /// Folder of block lists, or one of them.
     #[arg(long)]
     pub lists: PathBuf,
     /// Folder for what is kept between runs.

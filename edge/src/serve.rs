@@ -288,6 +288,9 @@ async fn filter_names(
     let own = Own::new(names.into_iter().flatten(), &[config.listen.ip()]);
     let filter = Arc::new(Filter::new(Arc::clone(&app.seats), lists, own, Arc::clone(&app.clock)));
     app.health.set_blocklist(filter.blocklist_version());
+    let with =
+        filter::With { clock: Arc::clone(&app.clock), dice: Arc::clone(&app.dice), health: Arc::clone(&app.health) };
+    filter::fetch((&config.fetch, &config.authorities), source.as_ref(), &with, tasks)?;
     if let Some(source) = source {
         filter::follow_lists(Arc::clone(&filter), source, (Arc::clone(&app.dice), Arc::clone(&app.health)), tasks);
     }

@@ -9,7 +9,7 @@ use anyhow::{Context as _, bail};
 use clap::{Args, Subcommand};
 use indicatif::{HumanBytes, HumanCount, ProgressBar, ProgressStyle};
 use preau_shared::{
-    blocklist::{BlockList, Categories, Usage},
+    blocklist::{BlockList, Categories, Usage, folded},
     dice::Dice as _,
     rig::{dice::SystemDice, keep, lists},
 };
@@ -21,7 +21,7 @@ use crate::out::{self, Reader};
 #[derive(Debug, Args)]
 #[command(after_help = "\
 Examples:
-  preau blocklist compile lists --out lists.preaubl     a folder in UT1 form becomes one file
+  preau blocklist compile lists --out lists.preaubl     a folder of block lists becomes one file
   preau blocklist inspect lists.preaubl                 what is in it, and whether it is sound
   preau blocklist check lists.preaubl www.jeux.example  which categories a name has, and because of which entry
   preau blocklist diff lists lists.new                  what changed from one folder to another")]
@@ -32,11 +32,21 @@ pub struct BlocklistArgs {
 
 #[derive(Debug, Subcommand)]
 enum Act {
-    /// Compile a folder in UT1 form (`<category>/domains`, `<category>/usage`) to one file.
-    #[command(after_help = "Example:\n  preau blocklist compile lists --out lists.preaubl")]
+    /// Compile block lists to one file: a folder, a list, or the archive that UT1 publishes.
+    ///
+    /// In a folder, `<category>/domains` and `<category>/hosts` are a category's names, `<category>/usage` says `black` or
+    /// `white`, `ads.txt`, `ads.hosts` and `ads.list` are the category `ads`, and a `.tar.gz` holds categories as UT1 packs
+    /// them. Each may have names, one a line, or lines of a hosts file, or of AdGuard's rules those that mean whole names
+    /// (`||name^`, `@@||name^`). Lines that are none of these are left out and counted.
+    #[command(after_help = "\
+Examples:
+  preau blocklist compile lists --out lists.preaubl
+  preau blocklist compile blacklists.tar.gz --out lists.preaubl
+  preau blocklist compile ads.hosts --out ads.preaubl")]
     Compile {
-        /// The folder.
-        folder: PathBuf,
+        /// The folder, list or archive.
+        #[arg(value_name = "LISTS")]
+        from: PathBuf,
         /// The file to write.
         #[arg(long, value_name = "FILE")]
         out: PathBuf,
@@ -53,7 +63,8 @@ enum Act {
         #[arg(long)]
         json: bool,
     },
-    /// Say which categories names have, and because of which entries. Ends with 1 when one of them has none.
+    /// Say which categories names have, and because of which entries. Ends with 1 when one of them has none. Names may have
+    /// accents and capitals.
     #[command(after_help = "Example:\n  preau blocklist check lists.preaubl www.jeux.example fr.wikipedia.org")]
     Check {
         #[command(flatten)]
@@ -65,17 +76,17 @@ enum Act {
         #[arg(long)]
         json: bool,
     },
-    /// Compare two folders. With a list that was compiled of the first, write what changes of it.
+    /// Compare two folders, lists or archives. With what was compiled of the first, write what changes of it.
     #[command(after_help = "\
 Examples:
   preau blocklist diff lists lists.new
   preau blocklist diff lists lists.new --list lists.preaubl --out changes.preaubl")]
     Diff {
-        /// The folder before.
+        /// What was compiled before.
         old: PathBuf,
-        /// The folder now.
+        /// What is there now.
         new: PathBuf,
-        /// What was compiled of the folder before.
+        /// The file that was compiled before.
         #[arg(long, value_name = "FILE", requires = "out")]
         list: Option<PathBuf>,
         /// The file of changes to write.
@@ -109,18 +120,18 @@ impl ListArgs {
 /// When a folder or file cannot be read or written, or is not sound.
 pub fn run(args: BlocklistArgs) -> anyhow::Result<ExitCode> {
     match args.act {
-        Act::Compile { folder, out, json } => compile(&folder, &out, Reader::of(json)),
+        Act::Compile { from, out, json } => compile(&from, &out, Reader::of(json)),
         Act::Inspect { list, json } => inspect(&list.open()?, Reader::of(json)),
         Act::Check { list, names, json } => Ok(check(&list.open()?, &names, Reader::of(json))),
         Act::Diff { old, new, list, out, json } => diff((&old, &new), list.zip(out), Reader::of(json)),
     }
 }
 
-fn compile(folder: &Path, out: &Path, reader: Reader) -> anyhow::Result<ExitCode> {
+fn compile(from: &Path, out: &Path, reader: Reader) -> anyhow::Result<ExitCode> {
     let mut seed = [0; 16];
     SystemDice.fill(&mut seed);
     let bar = progress();
-    let bytes = lists::compile(folder, seed, None, |placed, all| {
+    let bytes = lists::compile(from, seed, None, |placed, all| {
         bar.set_length(all);
         bar.set_position(placed);
     })?;
@@ -130,7 +141,7 @@ fn compile(folder: &Path, out: &Path, reader: Reader) -> anyhow::Result<ExitCode
     let list = lists::load(out, None)?;
     let ((names, _), (bad, bad_lines)) = (list.counts(), list.bad_lines());
     for line in bad {
-        out::complain(&format!("{}/domains, line {}: no name", line.category, line.line));
+        out::complain(&format!("{}, line {}: left out, it says no whole name", line.file, line.line));
     }
     let size = u64::try_from(list.bytes()).unwrap_or(u64::MAX);
     reader.report(
@@ -190,11 +201,13 @@ fn inspect(list: &BlockList, reader: Reader) -> anyhow::Result<ExitCode> {
 fn check(list: &BlockList, names: &[String], reader: Reader) -> ExitCode {
     let mut unlisted = false;
     for name in names {
-        let folded = name.trim().trim_end_matches('.').to_lowercase();
-        let why = list.why(&folded);
+        let folded = folded(name);
+        let why = folded.as_deref().map(|name| list.why(name)).unwrap_or_default();
         unlisted |= why.is_empty();
         let words = |set: Categories| set.each().map(|one| list.name(one)).collect::<Vec<_>>();
-        if why.is_empty() {
+        if folded.is_none() {
+            reader.say(&format!("{name}: this is no name of a site"));
+        } else if why.is_empty() {
             reader.say(&format!("{name}: in no category"));
         }
         for (entry, set) in &why {

@@ -6,16 +6,23 @@
 //! nobody can prepare such a name for all of them. What changed since is a second, small list of the same form.
 
 mod builder;
+mod census;
+mod exceptions;
 mod line;
 mod perfect;
 mod print;
+pub mod schedule;
 mod table;
+
+use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
 
 use self::table::{Meta, Table};
 pub use self::{
     builder::{Builder, CompileError, Listed, TooManyCategories},
+    census::{Census, Shrunk},
+    exceptions::Excepted,
     table::{BLOCK_BYTES, Bytes, TableError},
 };
 use crate::keys::{BadSignature, PublicKey};
@@ -80,13 +87,59 @@ pub enum Usage {
     White,
 }
 
+impl Usage {
+    /// Reads a category's file `usage`: its words outside comments; what does not say `white` alone is meant to block.
+    pub fn read(text: &str) -> Self {
+        let mut words = text.lines().filter(|line| !line.trim_start().starts_with('#')).flat_map(str::split_whitespace);
+        let white = words.clone().any(|word| word == "white") && !words.any(|word| word == "black");
+        if white { Self::White } else { Self::Black }
+    }
+}
+
 /// A line that was left out.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct BadLine {
-    /// The category's name.
-    pub category: String,
+    /// Its file, as it is called in its folder.
+    pub file: String,
     /// The line in its file, counted from 1.
     pub line: u64,
+}
+
+/// What is found in the files of a list, one after another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Piece<'p> {
+    /// A file of a category begins; a category may have several.
+    File {
+        /// The category's name.
+        category: &'p str,
+        /// What the file is called in its folder.
+        file: &'p str,
+    },
+    /// A line of that file, without its end.
+    Line(&'p [u8]),
+    /// What a category is for; until it is said, to block.
+    Usage {
+        /// The category's name.
+        category: &'p str,
+        /// What it is for.
+        usage: Usage,
+    },
+    /// Another name of a category.
+    Alias {
+        /// That name.
+        name: &'p str,
+        /// The category's own.
+        category: &'p str,
+    },
+}
+
+/// A name as lists have it: lower case, without a final dot, in its ASCII form (IDNA); none when it is no name of two
+/// labels or more.
+pub fn folded(name: &str) -> Option<Cow<'_, str>> {
+    match line::folded(name.trim()) {
+        line::Folded::Name(name) => Some(name),
+        line::Folded::Address | line::Folded::Bad => None,
+    }
 }
 
 /// A list, ready to be asked: what was compiled, and what changed since.

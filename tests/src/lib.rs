@@ -17,3 +17,4 @@ pub mod postgres;
 pub mod rounds;
 pub mod sim;
 pub mod tablet;
+pub mod ut1;

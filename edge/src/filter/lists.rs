@@ -26,7 +26,7 @@ const LOOK_AGAIN: Duration = Duration::from_secs(60);
 /// Where block lists come from.
 #[derive(Debug, Clone)]
 pub(crate) struct Source {
-    /// The folder, in UT1 form.
+    /// The folder.
     pub(crate) folder: PathBuf,
     /// Where they lie once they are compiled.
     pub(crate) home: PathBuf,

@@ -1,6 +1,9 @@
 //! What the box says of itself: upwards with every message, and on its own page.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::{
+    collections::BTreeMap,
+    sync::{Mutex, MutexGuard, PoisonError},
+};
 
 use preau_shared::{
     replica::vitals::Vitals,
@@ -21,12 +24,16 @@ struct State {
     last_error: Option<String>,
     link_error: Option<String>,
     disk_error: Option<String>,
+    /// By the names of lists.
+    fetch_errors: BTreeMap<String, String>,
 }
 
 impl State {
-    /// The error that matters most to whoever reads one line: a failing disk, then a room, then the link.
+    /// The error that matters most to whoever reads one line: a failing disk, then a room, then the link, then
+    /// a list that is published and cannot be taken.
     fn worst_error(&self) -> Option<String> {
-        [&self.disk_error, &self.last_error, &self.link_error].into_iter().find_map(Clone::clone)
+        let errors = [&self.disk_error, &self.last_error, &self.link_error];
+        errors.into_iter().find_map(Clone::clone).or_else(|| self.fetch_errors.values().next().cloned())
     }
 }
 
@@ -37,7 +44,14 @@ pub(crate) struct Health(Mutex<State>);
 impl Health {
     /// A box whose clock is trusted so far.
     pub(crate) fn new(clock: ClockQuality) -> Self {
-        Self(Mutex::new(State { clock, blocklist_version: None, last_error: None, link_error: None, disk_error: None }))
+        Self(Mutex::new(State {
+            clock,
+            blocklist_version: None,
+            last_error: None,
+            link_error: None,
+            disk_error: None,
+            fetch_errors: BTreeMap::new(),
+        }))
     }
     /// How far the wall clock is trusted, which says `now`.
     pub(crate) fn clock(&self, now: Stamp) -> ClockQuality {
@@ -54,6 +68,14 @@ impl Health {
     /// What the link to the coordinator says went wrong, or that it is over.
     pub(crate) fn set_link_error(&self, error: Option<String>) {
         self.state().link_error = error;
+    }
+    /// A list that is published cannot be taken, in words with the remedy; `None` when it was.
+    pub(crate) fn set_fetch_error(&self, list: &str, error: Option<String>) {
+        let errors = &mut self.state().fetch_errors;
+        match error {
+            Some(error) => errors.insert(list.to_owned(), error),
+            None => errors.remove(list),
+        };
     }
     /// The disk refuses to write.
     pub(crate) fn disk_failed(&self) {

@@ -6,8 +6,9 @@ use aws_lc_rs::digest::{Context, SHA256};
 use data_encoding::HEXLOWER;
 
 use super::{
-    BadLine, Categories, Category, MAX_CATEGORIES, Usage,
-    line::{Line, read},
+    BadLine, Categories, Category, MAX_CATEGORIES, Piece, Usage,
+    exceptions::{Excepted, Exceptions},
+    line::{Form, Line, hosts, read},
     perfect::{self, Shape},
     print::{Key, Print},
     table::{self, MAX_NAMES, Meta, TableError},
@@ -43,11 +44,20 @@ pub struct Builder {
     seed: [u8; 16],
     key: Key,
     entries: Vec<(Print, Category)>,
-    categories: Vec<(String, Usage)>,
-    aliases: Vec<(String, Category)>,
-    lines: u64,
+    parts: Vec<Part>,
+    aliases: Vec<(String, String)>,
+    usages: BTreeMap<String, Usage>,
+    /// The file that is read: whose it is, what it is called, how many lines there were, what they told.
+    file: (Category, String, u64, Form),
+    exceptions: Exceptions,
     bad_lines: Vec<BadLine>,
     bad_line_count: u64,
+}
+
+/// What is known of a category, by its place.
+struct Part {
+    name: String,
+    usage: Usage,
     content: Context,
 }
 
@@ -60,99 +70,199 @@ impl std::fmt::Debug for Builder {
 impl Builder {
     /// Begins; the seed is drawn for each list.
     pub fn new(seed: [u8; 16]) -> Self {
+        Self::excepting(seed, &Excepted::default())
+    }
+
+    /// Begins anew with the names that the files except, which [`Self::excepted`] found when they were read before.
+    pub fn excepting(seed: [u8; 16], excepted: &Excepted) -> Self {
+        let key = Key::new(&seed);
         Self {
             seed,
-            key: Key::new(&seed),
+            exceptions: Exceptions::new(&key, excepted),
+            key,
             entries: Vec::new(),
-            categories: Vec::new(),
+            parts: Vec::new(),
             aliases: Vec::new(),
-            lines: 0,
+            usages: BTreeMap::new(),
+            file: (Category::new(0), String::new(), 0, Form::default()),
             bad_lines: Vec::new(),
             bad_line_count: 0,
-            content: Context::new(&SHA256),
         }
     }
 
-    /// Begins a category.
+    /// What files except and this list knows nothing of yet, because it may stand behind what it takes away: all is to be
+    /// read again, [`Self::excepting`] it. None when there is nothing of that kind.
+    pub fn excepted(&self) -> Option<Excepted> {
+        self.exceptions.met()
+    }
+
+    /// Takes what was found in the files of a list.
+    ///
+    /// # Errors
+    /// [`TooManyCategories`] beyond [`MAX_CATEGORIES`].
+    pub fn take(&mut self, piece: Piece<'_>) -> Result<(), TooManyCategories> {
+        match piece {
+            Piece::File { category, file } => {
+                let category = self.category(category, Usage::Black)?;
+                self.file = (category, file.to_owned(), 0, Form::default());
+            }
+            Piece::Line(line) => self.line(self.file.0, line),
+            Piece::Usage { category, usage } => {
+                self.usages.insert(category.to_owned(), usage);
+            }
+            Piece::Alias { name, category } => self.aliases.push((name.to_owned(), category.to_owned())),
+        }
+        Ok(())
+    }
+
+    /// Begins a category, or goes on with the one of that name.
     ///
     /// # Errors
     /// [`TooManyCategories`] beyond [`MAX_CATEGORIES`].
     pub fn category(&mut self, name: &str, usage: Usage) -> Result<Category, TooManyCategories> {
-        let place = u8::try_from(self.categories.len()).map_err(|_| TooManyCategories)?;
+        let known = self.parts.iter().position(|part| part.name == name);
+        let place = u8::try_from(known.unwrap_or(self.parts.len())).map_err(|_| TooManyCategories)?;
         if usize::from(place) >= MAX_CATEGORIES {
             return Err(TooManyCategories);
         }
-        self.categories.push((name.to_owned(), usage));
-        self.lines = 0;
-        self.content.update(b"\0");
-        self.content.update(name.as_bytes());
-        Ok(Category::new(place))
+        let category = Category::new(place);
+        if known.is_none() {
+            self.parts.push(Part { name: name.to_owned(), usage, content: Context::new(&SHA256) });
+            self.exceptions.begin(name, category);
+        }
+        self.file = (category, name.to_owned(), 0, Form::default());
+        Ok(category)
     }
 
     /// Gives a category another name.
     pub fn alias(&mut self, name: &str, category: Category) {
-        self.aliases.push((name.to_owned(), category));
+        if let Some(part) = self.parts.get(category.place()) {
+            self.aliases.push((name.to_owned(), part.name.clone()));
+        }
     }
 
     /// Adds one line of a category's file, without its end.
     pub fn line(&mut self, category: Category, line: &[u8]) {
-        self.lines = self.lines.saturating_add(1);
-        self.content.update(b"\n");
-        self.content.update(line);
-        let room = u64::try_from(self.entries.len()).is_ok_and(|names| names < MAX_NAMES);
-        match read(line) {
-            Line::Name(name) if room => self.entries.push((self.key.print(&name), category)),
-            Line::Nothing => {}
-            Line::Name(_) | Line::Bad => {
-                self.bad_line_count = self.bad_line_count.saturating_add(1);
-                if self.bad_lines.len() < MAX_BAD_LINES {
-                    let category = self.categories.get(category.place()).map(|(name, _)| name.clone());
-                    self.bad_lines.push(BadLine { category: category.unwrap_or_default(), line: self.lines });
-                }
+        let (_, _, lines, form) = &mut self.file;
+        *lines = lines.saturating_add(1);
+        let lines = *lines;
+        let line_read = read(line, form);
+        if let Some(part) = self.parts.get_mut(category.place()) {
+            part.content.update(b"\n");
+            part.content.update(line);
+        }
+        let sound = match line_read {
+            Line::Name(name) => self.name(category, &name),
+            // Each of them is taken that is a name.
+            Line::Hosts(names) => {
+                hosts(names).filter(|name| !name.as_ref().is_some_and(|name| self.name(category, name))).count() == 0
             }
+            Line::Except(name) => {
+                let whose = self.parts.get(category.place()).map_or("", |part| part.name.as_str());
+                self.exceptions.meet((whose, &name), (&self.file.1, lines))
+            }
+            Line::Nothing => true,
+            Line::Bad => false,
+        };
+        if !sound {
+            self.bad(BadLine { file: self.file.1.clone(), line: lines });
         }
     }
 
-    /// Sorts, and joins the categories of each name.
+    /// Whether there was room for the name, or it is excepted.
+    fn name(&mut self, category: Category, name: &str) -> bool {
+        let room = u64::try_from(self.entries.len()).is_ok_and(|names| names < MAX_NAMES);
+        let prints = self.key.suffixes(name);
+        if let Some(print) = self.exceptions.judge(category, prints).filter(|_| room) {
+            self.entries.push((print, category));
+        }
+        room
+    }
+
+    fn bad(&mut self, line: BadLine) {
+        self.bad_line_count = self.bad_line_count.saturating_add(1);
+        if self.bad_lines.len() < MAX_BAD_LINES {
+            self.bad_lines.push(line);
+        }
+    }
+
+    /// Sorts, and joins the categories of each name. Categories stand in the order of their names, so that the same files
+    /// make the same list in whatever order they were read.
     ///
     /// # Errors
     /// [`CompileError::Seed`] when two names have one hash.
-    pub fn listed(self) -> Result<Listed, CompileError> {
-        let mut entries = self.entries;
-        entries.sort_unstable();
-        let (mut names, mut before) = (Vec::new(), None);
-        for group in entries.chunk_by(|one, other| one.0 == other.0) {
-            let Some((print, _)) = group.first() else { continue };
-            if before.replace(print.hash) == Some(print.hash) {
-                return Err(CompileError::Seed);
-            }
-            names
-                .push((print.hash, group.iter().fold(Categories::default(), |set, (_, category)| set.with(*category))));
+    pub fn listed(mut self) -> Result<Listed, CompileError> {
+        for line in std::mem::take(&mut self.exceptions).vain() {
+            self.bad(line);
         }
-        let digest = HEXLOWER.encode(self.content.finish().as_ref());
-        let aliases = self.aliases.into_iter();
-        Ok(Listed {
-            seed: self.seed,
-            names,
-            meta: Meta {
-                version: digest.get(..16).unwrap_or_default().to_owned(),
-                base: None,
-                categories: self.categories,
-                aliases: aliases.filter_map(|(name, of)| Some((name, u8::try_from(of.place()).ok()?))).collect(),
-                sets: Vec::new(),
-                bad_lines: self.bad_lines,
-                bad_line_count: self.bad_line_count,
-            },
-        })
+        let Self { seed, mut entries, mut parts, usages, bad_lines, bad_line_count, .. } = self;
+        let mut order: Vec<usize> = (0..parts.len()).collect();
+        order.sort_by(|one, other| parts.get(*one).map(|p| &p.name).cmp(&parts.get(*other).map(|p| &p.name)));
+        let place = |old: usize| order.iter().position(|at| *at == old).and_then(|at| u8::try_from(at).ok());
+        let moved: Vec<Category> = (0..parts.len()).filter_map(|old| place(old).map(Category::new)).collect();
+        for (_, category) in &mut entries {
+            *category = moved.get(category.place()).copied().unwrap_or(*category);
+        }
+        parts.sort_by(|one, other| one.name.cmp(&other.name));
+        for part in &mut parts {
+            part.usage = usages.get(&part.name).copied().unwrap_or(part.usage);
+        }
+        let aliases = aliases(self.aliases, &parts);
+        let names = joined(entries)?;
+        let meta = Meta {
+            version: version(&mut parts),
+            base: None,
+            categories: parts.into_iter().map(|part| (part.name, part.usage)).collect(),
+            aliases,
+            sets: Vec::new(),
+            bad_lines,
+            bad_line_count,
+        };
+        Ok(Listed { seed, names, meta })
     }
 
-    /// The compiled list.
+    /// Sorts, and compiles.
     ///
     /// # Errors
     /// [`CompileError::Seed`]: begin again with another one.
     pub fn finish(self, signer: Option<&SigningKey>) -> Result<Vec<u8>, CompileError> {
         self.listed()?.compile(signer, |_| ())
     }
+}
+
+/// Each name once, with all its categories.
+fn joined(mut entries: Vec<(Print, Category)>) -> Result<Vec<(u64, Categories)>, CompileError> {
+    entries.sort_unstable();
+    let (mut names, mut before) = (Vec::new(), None);
+    for group in entries.chunk_by(|one, other| one.0 == other.0) {
+        let Some((print, _)) = group.first() else { continue };
+        if before.replace(print.hash) == Some(print.hash) {
+            return Err(CompileError::Seed);
+        }
+        names.push((print.hash, group.iter().fold(Categories::default(), |set, (_, category)| set.with(*category))));
+    }
+    Ok(names)
+}
+
+/// Other names of the categories that are there; none of them is a category's own.
+fn aliases(found: Vec<(String, String)>, parts: &[Part]) -> Vec<(String, u8)> {
+    let place = |name: &str| parts.iter().position(|part| part.name == name);
+    let found = found.into_iter().filter(|(name, _)| place(name).is_none());
+    let placed: BTreeMap<String, u8> =
+        found.filter_map(|(name, of)| Some((name, u8::try_from(place(&of)?).ok()?))).collect();
+    placed.into_iter().collect()
+}
+
+/// Names the content of all categories.
+fn version(parts: &mut [Part]) -> String {
+    let mut content = Context::new(&SHA256);
+    for part in parts {
+        content.update(part.name.as_bytes());
+        content.update(if part.usage == Usage::White { b"\0w" } else { b"\0b" });
+        content.update(std::mem::replace(&mut part.content, Context::new(&SHA256)).finish().as_ref());
+    }
+    let digest = HEXLOWER.encode(content.finish().as_ref());
+    digest.get(..16).unwrap_or_default().to_owned()
 }
 
 /// A list, or what changes of one, before it is compiled: sorted hashes, each with its categories.
@@ -320,7 +430,7 @@ mod tests {
         }
         assert_eq!((list.counts(), list.named(["porn", "none"])), ((4, 0), list.named(["adult"])));
         assert_eq!(list.black(), list.named(["adult", "games"]));
-        assert_eq!(list.bad_lines(), (&[BadLine { category: "adult".into(), line: 3 }][..], 1));
+        assert_eq!(list.bad_lines(), (&[BadLine { file: "adult".into(), line: 3 }][..], 1));
         assert_eq!(list.version(), self::list([2; 16]).version(), "a version names the content, not the seed");
     }
 

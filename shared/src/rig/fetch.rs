@@ -1,5 +1,7 @@
 //! A small HTTPS client for JSON, over the HTTP stack we serve with: one kept-alive connection, bounded answers.
 
+pub mod download;
+
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use http_body_util::{BodyExt as _, Full, Limited};

@@ -1,31 +1,29 @@
-//! Folders of block lists in UT1 form: `<category>/domains`, one name a line, and perhaps `<category>/usage`, whose words
-//! `black` and `white` say what the category is for. A category that is a link to another is another name for it.
+//! Block lists compiled from where they stand ([`source`]: a folder, a file of it, an archive), and kept.
 //!
-//! A folder is compiled once. The file that comes of it is named after the files that it was made of; a program that starts
+//! A source is compiled once. The file that comes of it is named after the files that it was made of; a program that starts
 //! maps the one that was in use last, and compiles anew only when one of the files is another.
 
+mod archive;
+pub mod fetch;
+mod source;
+mod tar;
+
 use std::{
-    collections::BTreeMap,
-    fs::{self, File},
-    io::{self, BufRead as _, BufReader, Read as _},
-    os::unix::fs::MetadataExt as _,
+    fs, io,
     path::{Path, PathBuf},
     sync::Arc,
 };
 
 use data_encoding::HEXLOWER;
 
+pub use self::archive::ArchiveError;
 use super::{keep, map::Mapped};
 use crate::{
-    blocklist::{BlockList, Builder, Category, CompileError, Listed, TableError, TooManyCategories, Usage},
+    blocklist::{BlockList, Builder, Census, CompileError, Listed, TableError, TooManyCategories},
     dice::Dice,
     keys::{SigningKey, sha256},
 };
 
-/// The largest file that is read, in bytes; public lists have 100 MB.
-const MAX_FILE_BYTES: u64 = 1024 * 1024 * 1024;
-/// The longest line that is read, in bytes; what is longer is a bad one.
-const MAX_LINE_BYTES: u64 = 1_024;
 /// Seeds that are tried: with five million names one in a million is no good.
 const SEEDS: u8 = 8;
 /// Compiled lists that are kept: the one in use, and the one before.
@@ -42,8 +40,14 @@ pub enum ListsError {
     #[error("{}: {}", .0.display(), .1)]
     Open(PathBuf, io::Error),
     /// No category is there, or no name in any of them.
-    #[error("{}: no name in any <category>/domains: is this a folder of block lists in UT1 form?", .0.display())]
+    #[error(
+        "{}: no name in it: block lists are folders <category>/domains, files such as ads.txt, or the archive of UT1 (.tar.gz)",
+        .0.display()
+    )]
     Nothing(PathBuf),
+    /// An archive is none, or is not to be trusted.
+    #[error("{}: {}", .0.display(), .1)]
+    Archive(PathBuf, ArchiveError),
     /// More categories than a list may have.
     #[error("{}: {}", .0.display(), .1)]
     Categories(PathBuf, TooManyCategories),
@@ -55,30 +59,36 @@ pub enum ListsError {
     Compiled(PathBuf, TableError),
 }
 
-/// Reads a folder. It takes seconds for millions of names: call it where waiting is allowed.
+/// Reads a folder, a file or an archive. It takes seconds for millions of names: call it where waiting is allowed.
 ///
 /// # Errors
 /// [`ListsError`] names the file; a list without a single name is an error too, because it would block nothing.
-pub fn read(dir: &Path, seed: [u8; 16]) -> Result<Listed, ListsError> {
-    let open = |error| ListsError::Open(dir.to_owned(), error);
-    let mut builder = Builder::new(seed);
-    let mut known: BTreeMap<PathBuf, Category> = BTreeMap::new();
-    for (real, path) in folders(dir).map_err(open)? {
-        let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-        if let Some(category) = known.get(&real) {
-            builder.alias(&name, *category);
-            continue;
-        }
-        let category =
-            builder.category(&name, usage(&path)).map_err(|error| ListsError::Categories(path.clone(), error))?;
-        lines(&path.join("domains"), |line| builder.line(category, line))?;
-        known.insert(real, category);
+pub fn read(from: &Path, seed: [u8; 16]) -> Result<Listed, ListsError> {
+    let read = |mut builder: Builder| source::walk(from, &mut |piece| builder.take(piece)).map(|()| builder);
+    let mut builder = read(Builder::new(seed))?;
+    // What is excepted is known once all was read: then it is read again.
+    if let Some(excepted) = builder.excepted() {
+        drop(builder);
+        builder = read(Builder::excepting(seed, &excepted))?;
     }
-    let listed = builder.listed().map_err(|error| ListsError::Compile(dir.to_owned(), error))?;
-    if listed.is_empty() { Err(ListsError::Nothing(dir.to_owned())) } else { Ok(listed) }
+    let listed = builder.listed().map_err(|error| ListsError::Compile(from.to_owned(), error))?;
+    if listed.is_empty() { Err(ListsError::Nothing(from.to_owned())) } else { Ok(listed) }
 }
 
-/// Compiles a folder to the bytes of a file. `done` hears how many names of all have their place.
+/// How many names each category of a folder, a file or an archive has.
+///
+/// # Errors
+/// [`ListsError`] as for [`read`].
+pub fn count(from: &Path) -> Result<Census, ListsError> {
+    let mut census = Census::default();
+    source::walk(from, &mut |piece| {
+        census.take(piece);
+        Ok(())
+    })?;
+    if census.names() == 0 { Err(ListsError::Nothing(from.to_owned())) } else { Ok(census) }
+}
+
+/// Compiles a folder, a file or an archive to the bytes of a file. `done` hears how many names of all have their place.
 ///
 /// # Errors
 /// [`ListsError`] as for [`read`].
@@ -221,116 +231,10 @@ fn forget_older(home: &Path, used: &Path) -> io::Result<()> {
 /// # Errors
 /// [`ListsError::Open`] when the folder cannot be read.
 pub fn made_of(dir: &Path) -> Result<String, ListsError> {
-    let mut files = String::new();
-    for (real, path) in folders(dir).map_err(|error| ListsError::Open(dir.to_owned(), error))? {
-        for name in ["domains", "usage"] {
-            let Ok(found) = fs::metadata(path.join(name)) else { continue };
-            let (size, when) = (found.size(), (found.mtime(), found.mtime_nsec()));
-            files.push_str(&format!("{}\0{}\0{name}\0{size}\0{when:?}\n", real.display(), path.display()));
-        }
-    }
+    let files = source::stand(dir).map_err(|error| ListsError::Open(dir.to_owned(), error))?;
     let digest = HEXLOWER.encode(&sha256(files.as_bytes()));
     Ok(digest.get(..16).unwrap_or_default().to_owned())
 }
 
-/// Folders of categories, each with where it really is. A folder under its own name comes before the links to it.
-fn folders(dir: &Path) -> io::Result<Vec<(PathBuf, PathBuf)>> {
-    let mut folders = Vec::new();
-    for entry in fs::read_dir(dir)? {
-        let path = entry?.path();
-        if path.join("domains").is_file() {
-            folders.push((path.canonicalize()?, path));
-        }
-    }
-    folders.sort_by_key(|(real, path)| (real != path, path.clone()));
-    Ok(folders)
-}
-
-fn usage(folder: &Path) -> Usage {
-    let text = fs::read_to_string(folder.join("usage")).unwrap_or_default();
-    let mut words = text.lines().filter(|line| !line.trim_start().starts_with('#')).flat_map(str::split_whitespace);
-    if words.clone().any(|word| word == "white") && !words.any(|word| word == "black") {
-        Usage::White
-    } else {
-        Usage::Black
-    }
-}
-
-/// Every line of a file, without its end. Of one that is too long its beginning is given, and its rest is passed over.
-fn lines(path: &Path, mut take: impl FnMut(&[u8])) -> Result<(), ListsError> {
-    let open = |error| ListsError::Open(path.to_owned(), error);
-    let mut file = BufReader::with_capacity(1 << 17, File::open(path).map_err(open)?.take(MAX_FILE_BYTES));
-    let mut line = Vec::new();
-    while file.by_ref().take(MAX_LINE_BYTES).read_until(b'\n', &mut line).map_err(open)? > 0 {
-        if line.last() != Some(&b'\n') {
-            file.skip_until(b'\n').map_err(open)?;
-        }
-        take(line.trim_ascii_end());
-        line.clear();
-    }
-    Ok(())
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::dice::Seeded;
-
-    fn folder(categories: &[(&str, &[u8])]) -> tempfile::TempDir {
-        let dir = tempfile::tempdir().expect("dir");
-        for (name, domains) in categories {
-            fs::create_dir(dir.path().join(name)).expect("folder");
-            fs::write(dir.path().join(name).join("domains"), domains).expect("file");
-        }
-        dir
-    }
-
-    #[test]
-    fn a_folder_is_compiled_once_and_again_when_a_file_changes() {
-        let (dir, home) = (folder(&[("adult", b"adult.example\n")]), tempfile::tempdir().expect("home"));
-        let home = home.path().join("lists");
-        let files = || {
-            let all = fs::read_dir(&home).expect("home").map(|entry| entry.expect("entry").path());
-            let compiled = all.filter(|path| path.extension().is_some());
-            compiled.map(|path| (fs::metadata(&path).expect("file").ino(), path)).collect::<Vec<_>>()
-        };
-        let list = compiled(dir.path(), &home, &Seeded::new(1)).expect("compiled");
-        assert_ne!(list.categories("www.adult.example"), crate::blocklist::Categories::default());
-        let first = files();
-        compiled(dir.path(), &home, &Seeded::new(2)).expect("mapped");
-        assert_eq!(files(), first, "nothing is compiled twice");
-        for n in 0..3 {
-            fs::write(dir.path().join("adult/domains"), format!("adult.example\nmore{n}.example\n{n}\n"))
-                .expect("file");
-            fs::write(dir.path().join("adult/usage"), "x".repeat(n)).expect("file");
-            let list = compiled(dir.path(), &home, &Seeded::new(3)).expect("compiled");
-            assert_ne!(list.categories(&format!("more{n}.example")), crate::blocklist::Categories::default());
-        }
-        assert_eq!(files().len(), KEPT);
-        // One that is damaged is made again.
-        let name = made_of(dir.path()).expect("name");
-        fs::write(file(&home, &name), b"preaubl1 and then nothing").expect("damaged");
-        assert!(in_use(&home).is_err());
-        assert!(compiled(dir.path(), &home, &Seeded::new(4)).expect("compiled").check().is_ok());
-        // The one in use is there without its folder.
-        drop(dir);
-        assert!(in_use(&home).expect("read").is_some_and(|(used, list)| used == name && list.check().is_ok()));
-    }
-
-    #[test]
-    fn a_line_without_an_end_is_one_bad_line() {
-        let mut domains = vec![b'a'; 3_000_000];
-        domains.extend(b"\nadult.example\n\0\0\0\n");
-        let dir = folder(&[("adult", &domains)]);
-        let bytes = compile(dir.path(), [1; 16], None, |_, _| ()).expect("compiled");
-        let list = BlockList::open(Arc::new(bytes)).expect("opened");
-        assert_eq!((list.counts(), list.bad_lines().1), ((1, 0), 2));
-    }
-
-    #[test]
-    fn a_folder_without_names_is_an_error() {
-        let dir = folder(&[("adult", b"# nothing\n")]);
-        assert!(matches!(read(dir.path(), [1; 16]), Err(ListsError::Nothing(_))));
-        assert!(matches!(read(&dir.path().join("none"), [1; 16]), Err(ListsError::Open(_, _))));
-    }
-}
+mod tests;

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-pub use rustls::ServerConfig;
+pub use rustls::{ClientConfig, ServerConfig};
 use rustls::{
-    ClientConfig, RootCertStore,
+    RootCertStore,
     client::Resumption,
     crypto::{CryptoProvider, aws_lc_rs},
     server::{NoServerSessionStorage, WebPkiClientVerifier},
@@ -82,6 +82,20 @@ pub fn client(authority: &str, identity: Option<Identity<'_>>) -> Result<ClientC
             builder.with_client_auth_cert(chain, key)?
         }
     })
+}
+
+/// A client's side towards public servers: trusts every authority of a bundle that it can read. A system's bundle may hold
+/// some that it cannot.
+///
+/// # Errors
+/// [`TlsError`] when there is none.
+pub fn public_client(bundle: &str) -> Result<ClientConfig, TlsError> {
+    let mut roots = RootCertStore::empty();
+    if roots.add_parsable_certificates(certificates("bundle of authorities", bundle)?).0 == 0 {
+        return Err(TlsError::Pem { what: "bundle of authorities", why: "no authority in it".into() });
+    }
+    let builder = ClientConfig::builder_with_provider(provider()).with_safe_default_protocol_versions()?;
+    Ok(builder.with_root_certificates(roots).with_no_client_auth())
 }
 
 /// The host's side between two boxes: TLS 1.3 alone, every guest shows a certificate of `authority`, and nothing is
