@@ -152,10 +152,9 @@ impl Judge for AwayFromSchool {
     fn judge(&self, from: Origin, name: &str) -> Ruling {
         let known = self.0.known.read().unwrap_or_else(PoisonError::into_inner);
         let Some(who) = from.tablet.and_then(|tablet| known.names.get(&tablet)) else { return Ruling::Refused };
-        self.0
-            .own
-            .ruling(name)
-            .unwrap_or_else(|| Ruling::Judged(judge(&who.book, &who.asker, name, known.lists.categories(name))))
+        self.0.own.ruling(name).unwrap_or_else(|| {
+            Ruling::of(judge(&who.book, &who.asker, name, known.lists.categories(name)), &who.asker, name)
+        })
     }
     fn word(&self, reason: Reason, tell: impl FnOnce(&str)) {
         self.0.tell(reason, tell);

@@ -137,7 +137,7 @@ impl Judge for PerPupil {
             filter.counters.shared_address(filter.clock.stamp());
         }
         let now = filter.in_force();
-        Ruling::Judged(judge(&now.book, &asker, name, now.lists.categories(name)))
+        Ruling::of(judge(&now.book, &asker, name, now.lists.categories(name)), &asker, name)
     }
     fn word(&self, reason: Reason, tell: impl FnOnce(&str)) {
         tell(self.0.in_force().word_of(reason));

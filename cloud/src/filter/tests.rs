@@ -191,7 +191,9 @@ impl Ground {
     fn is_open(&self, n: u8, host: &str) -> bool {
         match self.ruling(Some(name(n)), host) {
             Ruling::Judged(verdict) => verdict == Verdict::Allow,
-            other @ (Ruling::Own(_) | Ruling::Absent | Ruling::Refused) => panic!("{n} {host}: {other:?}"),
+            other @ (Ruling::Own(_) | Ruling::Instead(_) | Ruling::Absent | Ruling::Refused) => {
+                panic!("{n} {host}: {other:?}")
+            }
         }
     }
 

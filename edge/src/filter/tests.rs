@@ -61,13 +61,17 @@ fn question(name: &str) -> Vec<u8> {
 
 /// Asks for an address from `source`; the response code (RFC 1035 §4.1.1).
 async fn ask(source: &str, box_address: SocketAddr, name: &str) -> u8 {
+    answer(source, box_address, name).await[3] & 0x0f
+}
+
+async fn answer(source: &str, box_address: SocketAddr, name: &str) -> [u8; 512] {
     let socket = UdpSocket::bind(format!("{source}:0")).await.expect("a loopback address");
     let query = question(name);
     socket.send_to(&query, box_address).await.expect("sent");
     let mut answer = [0; 512];
     let answered = tokio::time::timeout(Duration::from_secs(5), socket.recv_from(&mut answer)).await;
     answered.expect("an answer in time").expect("an answer");
-    answer[3] & 0x0f
+    answer
 }
 
 /// An upstream that knows every name.
@@ -127,12 +131,28 @@ async fn the_same_question_is_answered_for_one_pupil_and_blocked_for_another() {
     ] {
         assert_eq!(ask(source, at, name).await, code, "{source} {name}");
     }
+    // A pupil's search is an alias of its safe side; a teacher's is what it is.
+    let staff = Sitting {
+        session: SessionId::from_bytes([9; 16]),
+        tablet: TabletId::from_bytes([9; 16]),
+        levels: BTreeSet::new(),
+        staff: true,
+        host: None,
+    };
+    seats.sit(staff, "127.1.0.9".parse().ok(), Elapsed::default());
+    filter.set_policies(vec![policy(1, &["CP"], &["games"]), policy(2, &["CM2"], &[]), policy(3, &[""], &[])]);
+    for (source, name, records) in
+        [("127.1.0.2", "www.google.fr", 2), ("127.1.0.2", "www.google.fr", 2), ("127.1.0.9", "www.google.fr", 1)]
+    {
+        assert_eq!(answer(source, at, name).await[7], records, "{source} {name}");
+    }
+
     seats.leave(SessionId::from_bytes([2; 16]));
     assert_eq!(ask("127.1.0.2", at, "www.jeux.example").await, BLOCKED, "the next child is not the last one");
 
     let counted = filter.counted();
     let how_often = |what: &str| counted.iter().filter(|line| line.1 == what).map(|line| line.2).sum::<u64>();
-    assert_eq!((how_often("answered"), how_often("local"), how_often("blocked:games")), (2, 1, 3));
+    assert_eq!((how_often("answered"), how_often("local"), how_often("blocked:games")), (5, 1, 3));
     tasks.stop();
     tasks.ended().await;
 }

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use super::{
     found::Found,
     question::Question,
-    wire::{CLASS_IN, Code, HEADER_BYTES, kind},
+    wire::{self, CLASS_IN, Code, HEADER_BYTES, kind},
 };
 
 /// A tablet may keep an answer for so long, in seconds: the next child there has another policy.
@@ -92,6 +92,22 @@ pub fn found(question: &Question<'_>, carrier: Carrier, found: &Found, age_s: u3
     reply.finish(carrier, None);
 }
 
+/// The name is an alias for whoever asks, with what the upstream said about the name that it leads to.
+pub fn alias(question: &Question<'_>, carrier: Carrier, (name, found, age_s): (&str, &Found, u32), out: &mut Vec<u8>) {
+    let mut reply = Reply::begin(question, found.code, out);
+    if let Some(target) = wire::name(name) {
+        reply.answer(kind::CNAME, MAX_TTL_S, &target);
+        // Where the alias' own name stands, as a pointer: the answer is short.
+        let at = u16::try_from(reply.out.len().saturating_sub(target.len())).unwrap_or(u16::MAX);
+        let its_name = (0xc000 | at).to_be_bytes();
+        for (lasts, data) in found.of_type(question.kind) {
+            reply.record(its_name, question.kind, lasts.saturating_sub(age_s).clamp(1, MAX_TTL_S), data);
+            reply.answers = reply.answers.saturating_add(1);
+        }
+    }
+    reply.finish(carrier, None);
+}
+
 /// What the upstream said some time ago and cannot be asked now (RFC 8767).
 pub fn stale(question: &Question<'_>, carrier: Carrier, found: &Found, out: &mut Vec<u8>) {
     let mut reply = Reply::begin(question, found.code, out);
@@ -138,9 +154,9 @@ impl<'q, 'o> Reply<'q, 'o> {
         self.flags |= 0x04;
     }
 
-    /// A record of the name asked for.
-    fn record(&mut self, of: u16, ttl: u32, data: &[u8]) {
-        self.out.extend_from_slice(&ITS_NAME);
+    /// A record of a name that stands in the message already.
+    fn record(&mut self, name: [u8; 2], of: u16, ttl: u32, data: &[u8]) {
+        self.out.extend_from_slice(&name);
         self.out.extend_from_slice(&of.to_be_bytes());
         self.out.extend_from_slice(&CLASS_IN.to_be_bytes());
         self.out.extend_from_slice(&ttl.to_be_bytes());
@@ -148,8 +164,9 @@ impl<'q, 'o> Reply<'q, 'o> {
         self.out.extend_from_slice(data);
     }
 
+    /// A record of the name asked for.
     fn answer(&mut self, of: u16, ttl: u32, data: &[u8]) {
-        self.record(of, ttl, data);
+        self.record(ITS_NAME, of, ttl, data);
         self.answers = self.answers.saturating_add(1);
     }
 
@@ -159,7 +176,7 @@ impl<'q, 'o> Reply<'q, 'o> {
         if let Some(minimum) = soa.last_chunk_mut::<4>() {
             *minimum = ttl.to_be_bytes();
         }
-        self.record(kind::SOA, ttl, &soa);
+        self.record(ITS_NAME, kind::SOA, ttl, &soa);
         self.authorities = self.authorities.saturating_add(1);
     }
 

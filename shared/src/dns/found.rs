@@ -64,6 +64,20 @@ impl Found {
         })
     }
 
+    /// Its answers of one type: lifetime and data.
+    pub(super) fn of_type(&self, kind: u16) -> impl Iterator<Item = (u32, &[u8])> {
+        let (mut at, mut left) = (0, self.answers);
+        let all = std::iter::from_fn(move || {
+            left = left.checked_sub(1)?;
+            let record = past_name(&self.records, at)?;
+            let data = record.checked_add(10)?;
+            at = data.checked_add(usize::from(u16_at(&self.records, record.checked_add(8)?)?))?;
+            let lasts = u32_at(&self.records, record.checked_add(4)?)?;
+            Some((u16_at(&self.records, record)?, lasts, self.records.get(data..at)?))
+        });
+        all.filter(move |(of, ..)| *of == kind).map(|(_, lasts, data)| (lasts, data))
+    }
+
     /// Whether it has an answer; if not, it is a "no".
     pub fn is_answer(&self) -> bool {
         self.answers > 0

@@ -157,6 +157,26 @@ fn what_an_upstream_said_is_said_again_with_all_that_it_leads_to() {
 }
 
 #[test]
+fn whoever_is_led_elsewhere_hears_where_and_what_is_there() {
+    let target = "safe.search.example";
+    let packet = wire::question(target, 1).expect("a question");
+    let data = Record::from_rdata(named("end.example."), 70, RData::A(Ipv4Addr::new(192, 0, 2, 9).into()));
+    let cname = Record::from_rdata(named("safe.search.example."), 9, RData::CNAME(rdata::CNAME(named("end.example."))));
+    let found = said(&packet, ResponseCode::NoError, vec![cname, data], vec![]).expect("found");
+    let asked = asking("WWW.search.example.", RecordType::A, Some(1_232));
+    let (_, answer) = told(&asked, |question, out| answer::alias(question, Carrier::Udp, (target, &found, 30), out));
+    let heard: Vec<(String, u32, RecordType)> =
+        answer.answers.iter().map(|r| (r.name.to_ascii(), r.ttl, r.record_type())).collect();
+    let name = |name: &str| name.to_owned();
+    assert_eq!(
+        heard,
+        [(name("WWW.search.example."), 60, RecordType::CNAME), (name("safe.search.example."), 40, RecordType::A)]
+    );
+    assert_eq!(answer.answers[1].data, RData::A(Ipv4Addr::new(192, 0, 2, 9).into()));
+    assert_eq!(wire::question(&"a".repeat(64), 1), None);
+}
+
+#[test]
 fn aliases_that_never_end_are_no_answer() {
     let asked = asking("a.example.", RecordType::A, None);
     let question = Question::parse(&asked).expect("a question");

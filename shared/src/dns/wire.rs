@@ -88,6 +88,26 @@ pub(super) fn u32_at(bytes: &[u8], at: usize) -> Option<u32> {
     Some(u32::from_be_bytes(*bytes.get(at..)?.first_chunk()?))
 }
 
+/// A name as it stands in a message; none where a label is too long.
+pub(super) fn name(folded: &str) -> Option<Vec<u8>> {
+    let mut wire = Vec::with_capacity(folded.len().saturating_add(2));
+    for label in folded.split('.').filter(|label| !label.is_empty()) {
+        wire.push(u8::try_from(label.len()).ok().filter(|length| *length <= MAX_LABEL_BYTES)?);
+        wire.extend_from_slice(label.as_bytes());
+    }
+    wire.push(0);
+    Some(wire)
+}
+
+/// A message that asks for a name's records of one type; none where the name cannot be.
+pub fn question(folded: &str, kind: u16) -> Option<Vec<u8>> {
+    let mut message = vec![0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
+    message.extend(name(folded)?);
+    message.extend(kind.to_be_bytes());
+    message.extend(CLASS_IN.to_be_bytes());
+    Some(message)
+}
+
 /// One step through a name.
 pub(super) enum Step {
     /// A label, and where the next step is.

@@ -110,6 +110,16 @@ pub enum Asker {
     Unknown,
 }
 
+impl Asker {
+    /// Whether searches are led to their safe side: for everybody who is not known to be of the staff.
+    pub fn searches_safely(&self) -> bool {
+        match self {
+            Self::Seated(levels) | Self::Shared(levels) => levels.is_empty() || levels.iter().any(|l| !l.is_empty()),
+            Self::Unknown => true,
+        }
+    }
+}
+
 /// The rules of every level.
 #[derive(Debug, Clone)]
 pub struct Book {

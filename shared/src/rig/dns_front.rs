@@ -20,9 +20,12 @@ use self::{
     upstream::Upstream,
 };
 use crate::{
-    dns::{Carrier, Found, Question, Unread, answer, wire::kind},
+    dns::{
+        Carrier, Found, Question, Unread, answer,
+        wire::{self, kind},
+    },
     ids::FilterId,
-    policy::{Reason, Verdict},
+    policy::{Asker, Reason, Verdict, safe_search},
     time::Clock,
 };
 
@@ -53,10 +56,24 @@ pub enum Ruling {
     Judged(Verdict),
     /// A name of our own.
     Own(Vec<IpAddr>),
+    /// It is an alias of this name, which is looked up.
+    Instead(&'static str),
     /// A name that is never asked for outside.
     Absent,
     /// Whoever asks is a stranger, who is answered nothing.
     Refused,
+}
+
+impl Ruling {
+    /// A verdict; what is allowed may be an alias for whoever is led to the safe side of searches.
+    pub fn of(verdict: Verdict, asker: &Asker, name: &str) -> Self {
+        match verdict {
+            Verdict::Allow if asker.searches_safely() => {
+                safe_search::instead(name).map_or(Self::Judged(Verdict::Allow), Self::Instead)
+            }
+            Verdict::Allow | Verdict::Block(_) => Self::Judged(verdict),
+        }
+    }
 }
 
 /// What became of a question; told after the answer has left.
@@ -176,8 +193,23 @@ impl<J: Judge> Front<J> {
                 answer::refused(&question, carrier, out);
                 Outcome::Refused
             }
-            Ruling::Judged(Verdict::Allow) if question.kind == kind::ANY => {
+            Ruling::Judged(Verdict::Allow) | Ruling::Instead(_) if question.kind == kind::ANY => {
                 answer::anything(&question, carrier, out);
+                Outcome::Answered
+            }
+            Ruling::Instead(name) if [kind::A, kind::AAAA].contains(&question.kind) => {
+                match self.held_of(name, question.kind) {
+                    Some(Held::Fresh(found, age_s)) => {
+                        answer::alias(&question, carrier, (name, &found, age_s), out);
+                        Outcome::Answered
+                    }
+                    Some(Held::Stale(found)) => return Next::Ask(Some(found)),
+                    None => return Next::Ask(None),
+                }
+            }
+            // Nothing else is said of it that might lead elsewhere.
+            Ruling::Instead(_) => {
+                answer::local(&question, carrier, &[], out);
                 Outcome::Answered
             }
             Ruling::Judged(Verdict::Allow) => match self.cache.get(question.key(), self.clock.elapsed()) {
@@ -195,6 +227,12 @@ impl<J: Judge> Front<J> {
         Next::Answered(outcome)
     }
 
+    /// What is known of another name than the one asked for.
+    fn held_of(&self, name: &str, kind: u16) -> Option<Held> {
+        let packet = wire::question(name, kind)?;
+        self.cache.get(Question::parse(&packet).ok()?.key(), self.clock.elapsed())
+    }
+
     /// Asks the upstream what [`Self::begin`] could not answer of the same message.
     async fn ask(
         &self,
@@ -205,12 +243,18 @@ impl<J: Judge> Front<J> {
         out: &mut Vec<u8>,
     ) -> Outcome {
         let Ok(question) = Question::parse(packet) else { return Outcome::Malformed };
-        let heard = self.upstream.ask(&question, stale.is_some(), self.clock.elapsed()).await;
+        let instead = match self.judge.judge(from, question.name()) {
+            Ruling::Instead(name) => wire::question(name, question.kind).map(|packet| (name, packet)),
+            Ruling::Judged(_) | Ruling::Own(_) | Ruling::Absent | Ruling::Refused => None,
+        };
+        let other = instead.as_ref().and_then(|(_, packet)| Question::parse(packet).ok());
+        let about = other.as_ref().unwrap_or(&question);
+        let heard = self.upstream.ask(about, stale.is_some(), self.clock.elapsed()).await;
         let is_stale = heard.is_err();
         let found = match heard {
             Ok(found) => {
                 let found = Arc::new(found);
-                self.cache.put(question.key(), &found, self.clock.elapsed());
+                self.cache.put(about.key(), &found, self.clock.elapsed());
                 found
             }
             Err(upstream::Unreachable) => match stale {
@@ -221,6 +265,14 @@ impl<J: Judge> Front<J> {
                 }
             },
         };
+        // Whoever asked may have left meanwhile.
+        if let Ruling::Judged(Verdict::Block(reason)) = self.judge.judge(from, question.name()) {
+            return self.blocked(&question, reason, carrier, out);
+        }
+        if let Some((name, _)) = &instead {
+            answer::alias(&question, carrier, (name, &found, 0), out);
+            return if is_stale { Outcome::Stale } else { Outcome::Answered };
+        }
         if let Some(reason) = self.leads_astray(from, &found) {
             return self.blocked(&question, reason, carrier, out);
         }
@@ -239,7 +291,10 @@ impl<J: Judge> Front<J> {
             Ruling::Judged(Verdict::Block(reason @ (Reason::Denied | Reason::Listed(_)))) => Some(reason),
             // She became a stranger while the upstream was asked.
             Ruling::Refused => Some(Reason::Closed),
-            Ruling::Judged(Verdict::Block(Reason::Closed) | Verdict::Allow) | Ruling::Own(_) | Ruling::Absent => None,
+            Ruling::Judged(Verdict::Block(Reason::Closed) | Verdict::Allow)
+            | Ruling::Own(_)
+            | Ruling::Instead(_)
+            | Ruling::Absent => None,
         })
     }
 

@@ -6,6 +6,7 @@
 use std::{
     io,
     net::{IpAddr, SocketAddr, UdpSocket},
+    panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     thread,
     time::Duration,
@@ -139,7 +140,13 @@ impl<J: Judge> Datagrams<J> {
         let (mut packet, mut out) = ([0; MAX_QUERY_BYTES], Vec::with_capacity(MAX_QUERY_BYTES));
         while !stop.is_told() {
             match self.socket.recv_from(&mut packet) {
-                Ok((length, peer)) => self.datagram(packet.get(..length).unwrap_or_default(), peer, &mut out),
+                Ok((length, peer)) => {
+                    let answer = || self.datagram(packet.get(..length).unwrap_or_default(), peer, &mut out);
+                    // One question's panic, which is logged where it happens, must not end the thread.
+                    if catch_unwind(AssertUnwindSafe(answer)).is_err() {
+                        out.clear();
+                    }
+                }
                 // Nothing came for a while.
                 Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => {}
                 // What an earlier answer met: its asker is gone.
