@@ -290,7 +290,7 @@ async fn filter_names(
     app.health.set_blocklist(filter.blocklist_version());
     let with =
         filter::With { clock: Arc::clone(&app.clock), dice: Arc::clone(&app.dice), health: Arc::clone(&app.health) };
-    filter::fetch((&config.fetch, &config.authorities), source.as_ref(), &with, tasks)?;
+    filter::fetch((&config.fetch, config.authorities.as_path()), source.as_ref(), &with, tasks)?;
     if let Some(source) = source {
         filter::follow_lists(Arc::clone(&filter), source, (Arc::clone(&app.dice), Arc::clone(&app.health)), tasks);
     }

@@ -1,15 +1,20 @@
 //! Fetches block lists from where they are published into the folder of lists, each at its time. What comes is looked at
 //! before it takes its place; then the folder is looked at as after any change of it ([`super::lists`]).
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
 use preau_shared::{
     blocklist::schedule::{Act, Heard, Now, Schedule, When},
     dice::Dice,
     rig::{
-        lists::fetch::{BadSource, FetchedList, Ledger, renew},
+        fetch::download::DownloadError,
+        lists::fetch::{BadSource, FetchedList, Ledger, RenewError, renew},
         task::Tasks,
-        tls::{self, TlsError},
+        tls::{self, ClientConfig, TlsError},
     },
     time::{Clock, ClockQuality},
 };
@@ -58,12 +63,21 @@ pub(crate) enum FetchError {
     /// There is no folder to put them in.
     #[error("fetch: say in `lists` which folder lists are put into")]
     Nowhere,
-    /// The bundle of authorities cannot be used.
-    #[error("{}: {}", .0.display(), .1)]
-    Authorities(PathBuf, std::io::Error),
-    /// … is none.
-    #[error("{}: {}", .0.display(), .1)]
+}
+
+/// Whom to trust for the servers that have lists cannot be read.
+#[derive(Debug, thiserror::Error)]
+enum NoTrust {
+    #[error("authorities: {}: {}", .0.display(), .1)]
+    Open(PathBuf, std::io::Error),
+    #[error("authorities: {}: {}", .0.display(), .1)]
     Tls(PathBuf, TlsError),
+}
+
+/// Read before each question: a system renews its bundle while a box runs, and one without it filters all the same.
+fn trust(authorities: &Path) -> Result<Arc<ClientConfig>, NoTrust> {
+    let bundle = std::fs::read_to_string(authorities).map_err(|error| NoTrust::Open(authorities.into(), error))?;
+    tls::public_client(&bundle).map(Arc::new).map_err(|error| NoTrust::Tls(authorities.into(), error))
 }
 
 impl ToFetch {
@@ -91,11 +105,12 @@ pub(crate) struct With {
 }
 
 /// Fetches these lists until the stop. `authorities` is a bundle (PEM) of whom to trust for the servers that have them.
+/// One that cannot be read is told to the head; the lists that are there stay.
 ///
 /// # Errors
 /// [`FetchError`] says what of the configuration cannot be.
 pub(crate) fn fetch(
-    (wanted, authorities): (&[ToFetch], &PathBuf),
+    (wanted, authorities): (&[ToFetch], &Path),
     source: Option<&Source>,
     with: &With,
     tasks: &Tasks,
@@ -105,12 +120,10 @@ pub(crate) fn fetch(
     }
     let source = source.ok_or(FetchError::Nowhere)?;
     let lists = wanted.iter().map(ToFetch::list).collect::<Result<Vec<_>, _>>()?;
-    let bundle = std::fs::read_to_string(authorities);
-    let bundle = bundle.map_err(|error| FetchError::Authorities(authorities.clone(), error))?;
-    let tls = tls::public_client(&bundle).map_err(|error| FetchError::Tls(authorities.clone(), error))?;
-    let (tls, ledger) = (Arc::new(tls), Arc::new(Mutex::new(Ledger::read(&source.home))));
+    let (authorities, ledger) = (Arc::<Path>::from(authorities), Arc::new(Mutex::new(Ledger::read(&source.home))));
     for list in lists {
-        let (source, with, tls, ledger) = (source.clone(), with.clone(), Arc::clone(&tls), Arc::clone(&ledger));
+        let (source, with, ledger) = (source.clone(), with.clone(), Arc::clone(&ledger));
+        let authorities = Arc::clone(&authorities);
         let mut stop = tasks.stopping();
         let fetching = async move {
             let last = ledger.lock().await.of(&source.folder, &list).map(|fetched| fetched.at);
@@ -119,7 +132,10 @@ pub(crate) fn fetch(
                 match schedule.next(with.now()) {
                     Act::Wait(wait) => tokio::time::sleep(wait.min(NAP)).await,
                     Act::Ask(mirror) => {
-                        let heard = ask((&list, mirror), &source, &with, (&tls, &ledger)).await;
+                        let heard = match trust(&authorities) {
+                            Ok(tls) => ask((&list, mirror), &source, &with, (&tls, &ledger)).await,
+                            Err(error) => with.cannot(&list, &error),
+                        };
                         schedule.heard(heard, with.now(), with.dice.as_ref());
                     }
                 }
@@ -135,7 +151,7 @@ pub(crate) fn fetch(
     Ok(())
 }
 
-type Tools<'t> = (&'t Arc<tls::ClientConfig>, &'t Mutex<Ledger>);
+type Tools<'t> = (&'t Arc<ClientConfig>, &'t Mutex<Ledger>);
 
 /// Asks one mirror; what became of it is logged; what came and cannot be taken is told to the head while it lasts.
 async fn ask(
@@ -148,29 +164,41 @@ async fn ask(
     let now = with.now().stamp.or_else(|| known.as_ref().map(|known| known.at)).unwrap_or_default();
     match renew((list, mirror), folder, known.as_ref(), (tls, now)).await {
         Ok((fetched, new)) => {
-            if !fetched.gone.is_empty() {
-                tracing::warn!(file = list.file, gone = ?fetched.gone, "a list has lost categories");
-            }
-            tracing::info!(file = list.file, new, "a block list was fetched");
+            tracing::info!(file = list.file, new, gone = ?fetched.gone, "a block list was fetched");
+            let gone = (!fetched.gone.is_empty()).then(|| {
+                let gone = fetched.gone.join(", ");
+                format!(
+                    "the block list {} has no more names of {gone}: a policy that names them blocks nothing by them",
+                    list.file
+                )
+            });
             if let Err(error) = ledger.lock().await.note(home, &list.file, fetched) {
                 tracing::warn!(%error, "what was fetched cannot be noted: it is fetched again after the next start");
             }
-            with.health.set_fetch_error(&list.file, None);
+            with.health.set_fetch_error(&list.file, gone);
             Heard::Good
         }
-        Err(error) => {
+        // No line, or nobody there: nothing that a head could mend.
+        Err(error @ RenewError::Download(DownloadError::Reach { .. })) => {
             tracing::warn!(file = list.file, %error, "a block list cannot be fetched: the one that is there stays");
-            if !error.is_refused() {
-                // No line, or nobody there: nothing that a head could mend.
-                return Heard::Nothing;
-            }
-            with.health.set_fetch_error(&list.file, Some(error.to_string()));
+            Heard::Nothing
+        }
+        Err(error) if error.is_refused() => {
+            with.cannot(list, &error);
             Heard::Refused
         }
+        Err(error) => with.cannot(list, &error),
     }
 }
 
 impl With {
+    /// Tells whoever can mend it that a list cannot be fetched.
+    fn cannot(&self, list: &FetchedList, error: &dyn std::fmt::Display) -> Heard {
+        tracing::warn!(file = list.file, %error, "a block list cannot be fetched: the one that is there stays");
+        self.health.set_fetch_error(&list.file, Some(format!("{}: {error}", list.file)));
+        Heard::Nothing
+    }
+
     /// What both clocks say; the wall clock only where it is to be trusted.
     fn now(&self) -> Now {
         let stamp = self.clock.stamp();
@@ -227,7 +255,12 @@ mod tests {
         let health = Arc::new(Health::new(ClockQuality::Synchronised));
         let with = With { clock: Arc::new(SystemClock::start()), dice: Arc::new(Seeded::new(1)), health };
         let rcgen::CertifiedKey { cert, .. } = rcgen::generate_simple_self_signed(["x".to_owned()]).expect("made");
-        let tls = Arc::new(tls::public_client(&cert.pem()).expect("trust"));
+        let bundle = dir.path().join("bundle.pem");
+        assert!(matches!(trust(&bundle), Err(NoTrust::Open(..))));
+        fs::write(&bundle, "no authority").expect("written");
+        assert!(matches!(trust(&bundle), Err(NoTrust::Tls(..))));
+        fs::write(&bundle, cert.pem()).expect("written");
+        let tls = trust(&bundle).expect("trust");
         let ledger = Mutex::new(Ledger::read(&source.home));
         let ask = async |mirror| ask((&list, mirror), &source, &with, (&tls, &ledger)).await;
         let names = || lists::count(&source.folder).map(|census| census.names()).unwrap_or_default();

@@ -7,6 +7,7 @@ use std::{
     time::Duration,
 };
 
+use data_encoding::HEXLOWER;
 use http_body_util::{BodyExt as _, Empty};
 use hyper::{
     Request, Response, StatusCode, Uri,
@@ -25,6 +26,8 @@ use tokio::{
     time::timeout,
 };
 use tokio_rustls::TlsConnector;
+
+use crate::keys::sha256;
 
 /// Connecting, the head of an answer and each piece of it take at most this.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -62,6 +65,11 @@ impl FileUrl {
     /// Host and port, for people to read.
     pub fn host(&self) -> String {
         self.0.authority().map(ToString::to_string).unwrap_or_default()
+    }
+
+    /// Names it without repeating it: there may be a secret in it.
+    pub fn mark(&self) -> String {
+        HEXLOWER.encode(&sha256(self.0.to_string().as_bytes()))
     }
 
     fn is_secure(&self) -> bool {

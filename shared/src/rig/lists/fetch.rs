@@ -84,8 +84,8 @@ pub struct Fetched {
     pub at: Stamp,
     /// Its size, in bytes: a file of another size is somebody else's.
     bytes: u64,
-    /// The mirror that named this version.
-    host: String,
+    /// The mirror that named this version ([`FileUrl::mark`]).
+    mirror: String,
     etag: Option<String>,
     modified: Option<String>,
     /// Categories that the version before had.
@@ -167,7 +167,7 @@ pub async fn renew(
     let part = aside.join(&list.file);
     let host = url.host();
     // Another mirror may name another version by the same word.
-    let same = known.filter(|known| known.host == host);
+    let same = known.filter(|known| known.mirror == url.mark());
     let tags =
         same.map(|known| Tags { etag: known.etag.clone(), modified: known.modified.clone() }).unwrap_or_default();
     let came = download((url, &tags), list.max_bytes, tls, &part).await;
@@ -175,8 +175,8 @@ pub async fn renew(
         Ok(Came::Same) => Ok(known.map(|known| (Fetched { at: now, ..known.clone() }, false)).unwrap_or_default()),
         Ok(Came::File(Tags { etag, modified })) => {
             let (part, place, archive) = (part.clone(), folder.join(&list.file), source::is_archive_name(&list.file));
-            let fetched = Fetched { at: now, host, etag, modified, ..Fetched::default() };
-            let placed = tokio::task::spawn_blocking(move || place_it((&part, &place), archive, fetched));
+            let fetched = Fetched { at: now, mirror: url.mark(), etag, modified, ..Fetched::default() };
+            let placed = tokio::task::spawn_blocking(move || place_it((&part, &place), (archive, host), fetched));
             placed.await.unwrap_or_else(|error| Err(RenewError::Write(folder.to_owned(), io::Error::other(error))))
         }
         Err(error) => Err(error.into()),
@@ -187,9 +187,12 @@ pub async fn renew(
 }
 
 /// Reads what came, and puts it in its place.
-fn place_it((part, place): (&Path, &Path), archive: bool, mut fetched: Fetched) -> Result<(Fetched, bool), RenewError> {
+fn place_it(
+    (part, place): (&Path, &Path),
+    (archive, host): (bool, String),
+    mut fetched: Fetched,
+) -> Result<(Fetched, bool), RenewError> {
     let unwritten = |error| RenewError::Write(place.to_owned(), error);
-    let host = fetched.host.clone();
     if archive::is_one(part).map_err(unwritten)? != archive {
         return Err(RenewError::NoList(host, ListsError::Nothing(place.to_owned())));
     }
