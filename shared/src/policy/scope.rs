@@ -37,7 +37,11 @@ impl Lists {
 
 /// Names, each standing for itself and everything under it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Names(BTreeSet<String>);
+pub struct Names {
+    names: BTreeSet<String>,
+    /// How long they are: a suffix of another length is none of them, and need not be looked for.
+    lengths: BTreeSet<usize>,
+}
 
 impl Names {
     /// Takes names as people write them: any case, a final dot, a leading `*.`.
@@ -46,11 +50,17 @@ impl Names {
             let name = name.trim().trim_end_matches('.').to_ascii_lowercase();
             name.strip_prefix("*.").map_or(name.clone(), str::to_owned)
         };
-        Self(names.into_iter().map(fold).filter(|name| !name.is_empty()).collect())
+        let names: BTreeSet<String> = names.into_iter().map(fold).filter(|name| !name.is_empty()).collect();
+        Self { lengths: names.iter().map(String::len).collect(), names }
     }
     /// Whether a folded name is one of them or under one of them.
     pub fn cover(&self, name: &str) -> bool {
-        !self.0.is_empty() && suffixes(name).any(|suffix| self.0.contains(suffix))
+        self.lengths.iter().any(|length| {
+            let Some(at) = name.len().checked_sub(*length) else { return false };
+            let before = at.checked_sub(1).and_then(|before| name.as_bytes().get(before));
+            // At its beginning, or behind a dot.
+            before.is_none_or(|byte| *byte == b'.') && name.get(at..).is_some_and(|name| self.names.contains(name))
+        })
     }
 }
 
@@ -158,5 +168,26 @@ impl Book {
 impl Default for Book {
     fn default() -> Self {
         Self::new(&[], &Lists::None)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #![proptest_config(ProptestConfig { failure_persistence: None, ..ProptestConfig::with_cases(512) })]
+
+        #[test]
+        fn names_cover_what_stands_under_them_and_nothing_else(
+            names in prop::collection::vec("[ab.]{0,6}", 0..5),
+            asked in "[ab.é]{0,9}",
+        ) {
+            let covered = Names::of(names.iter().map(String::as_str));
+            let listed = |suffix: &str| covered.names.contains(suffix);
+            prop_assert_eq!(covered.cover(&asked), suffixes(&asked).any(listed), "{:?}", covered);
+        }
     }
 }

@@ -55,8 +55,8 @@ impl Own {
 
     /// The addresses of a name on which one session's pages run. Whether that session is live, the box's door says.
     fn of_a_session(&self, name: &str) -> Option<&Vec<IpAddr>> {
-        let (label, host) = name.split_once('.')?;
-        label.strip_prefix(SESSION_HOST)?.parse::<SessionHostId>().ok()?;
+        let (number, host) = name.strip_prefix(SESSION_HOST)?.split_once('.')?;
+        number.parse::<SessionHostId>().ok()?;
         self.0.get(host)
     }
 }
