@@ -4,12 +4,14 @@
 //! and only then answers (invariant 1). No timer waits for company: thirty tablets at once cost one fsync because the
 //! others arrive while the first one is being committed. Thus a lone act is as quick as the disk.
 
+mod session;
+
 use std::{path::Path, sync::mpsc, thread, time::Duration};
 
 use rusqlite::{Connection, OpenFlags, config::DbConfig};
 use tokio::sync::{oneshot, watch};
 
-use super::sql::Sql;
+pub use self::session::Session;
 
 /// Acts that may wait; beyond it a caller is told that the box is overloaded.
 pub const MAX_WAITING_ACTS: usize = 1_024;
@@ -72,90 +74,6 @@ pub enum StoreError {
         /// Newest version known here.
         known: u32,
     },
-}
-
-/// A connection that one thread writes through, group after group.
-pub trait Session: Sql + Send + 'static {
-    /// Begins a group, on a new connection where the last one broke.
-    ///
-    /// # Errors
-    /// What the database says.
-    fn begin(&self) -> Result<(), StoreError> {
-        self.control("BEGIN")
-    }
-
-    /// Makes the group durable. When this errs, the session is left ready for another [`Self::begin`].
-    ///
-    /// # Errors
-    /// [`StoreError::Unsure`] when nobody knows whether it is durable, any other when nothing of it is.
-    fn commit(&self) -> Result<(), StoreError>;
-
-    /// Runs one word of transaction control.
-    ///
-    /// # Errors
-    /// What the database says.
-    fn control(&self, word: &str) -> Result<(), StoreError>;
-
-    /// Whether the group that has begun still stands: after some errors, such as of a full disk, a database takes all of it
-    /// back by itself.
-    fn stands(&self) -> bool {
-        true
-    }
-
-    /// Rows written through this session; wraps.
-    fn written(&self) -> u64;
-
-    /// Tidies up what was made durable, when much has come together: called when nothing waits and everybody has an answer.
-    fn settle(&self) {}
-
-    /// Gives back memory that only speeds up the next group: called when nothing was written for a while.
-    fn rest(&self) {}
-
-    /// Leaves nothing behind of what was erased: called between two groups, after what is erased is durable.
-    fn scrub(&self) {}
-}
-
-impl Session for Connection {
-    fn commit(&self) -> Result<(), StoreError> {
-        let done = self.control("COMMIT");
-        if done.is_err() && !self.is_autocommit() {
-            drop(self.control("ROLLBACK"));
-        }
-        done
-    }
-
-    fn control(&self, word: &str) -> Result<(), StoreError> {
-        Sql::execute(self, word, &[]).map(drop)
-    }
-
-    fn stands(&self) -> bool {
-        !self.is_autocommit()
-    }
-
-    fn written(&self) -> u64 {
-        self.total_changes()
-    }
-
-    fn settle(&self) {
-        if let Err(error) = self.execute_batch("PRAGMA wal_checkpoint(PASSIVE)") {
-            tracing::warn!(%error, "the log of the database is not written back");
-        }
-    }
-
-    /// Pages that were read stay with the system.
-    fn rest(&self) {
-        if let Err(error) = self.execute_batch("PRAGMA shrink_memory") {
-            tracing::warn!(%error, "the database keeps its memory");
-        }
-    }
-
-    /// Pages are overwritten by `secure_delete`; their old images go with the log. While somebody reads an older state
-    /// the log stays, and the next scrub takes it.
-    fn scrub(&self) {
-        if let Err(error) = self.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)") {
-            tracing::warn!(%error, "the log of the database could not be emptied after an erasure");
-        }
-    }
 }
 
 /// Why nothing of a group is durable, or nobody knows.
@@ -447,100 +365,4 @@ fn write_group<S: Session>(session: &S, jobs: impl Iterator<Item = Job<S>>, tick
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn open(dir: &Path) -> Writer {
-        Writer::open(&dir.join("t.db"), |c| {
-            Ok(c.execute_batch("CREATE TABLE IF NOT EXISTS t(n INTEGER UNIQUE) STRICT")?)
-        })
-        .expect("open")
-    }
-
-    fn insert(n: i64) -> impl FnOnce(&Connection) -> Result<(), StoreError> + Send + 'static {
-        move |c| Ok(c.execute("INSERT INTO t VALUES (?1)", [n]).map(|_| ())?)
-    }
-
-    /// Holds the thread until both acts wait, so that they are of one group.
-    fn together<A: Send, B: Send>(
-        writer: &Writer,
-        first: impl Future<Output = A> + Send,
-        second: impl Future<Output = B> + Send,
-    ) -> (A, B) {
-        let (hold, held) = mpsc::channel::<()>();
-        let holding = writer.queue(Undo::Alone, move |_: &Connection| {
-            held.recv().ok();
-            Ok::<_, StoreError>(())
-        });
-        let mut both = std::pin::pin!(async { tokio::join!(first, second) });
-        let mut context = std::task::Context::from_waker(std::task::Waker::noop());
-        assert!(both.as_mut().poll(&mut context).is_pending());
-        hold.send(()).expect("held");
-        // It is of their group, and fails with it.
-        drop(holding.expect("queued").blocking_recv().expect("answered"));
-        tokio::runtime::Builder::new_current_thread().build().expect("runtime").block_on(both)
-    }
-
-    #[test]
-    fn a_bare_act_that_errs_errs_alone_before_it_wrote_and_with_its_group_after() {
-        let dir = tempfile::tempdir().expect("dir");
-        let writer = open(dir.path());
-        let refuses = |_: &Connection| Err::<(), _>(StoreError::Full);
-        let (refused, kept) = together(&writer, writer.commit_bare(refuses), writer.commit(insert(1)));
-        assert!(matches!(refused, Err(StoreError::Full)) && kept.is_ok());
-        let half = |conn: &Connection| {
-            insert(2)(conn)?;
-            insert(1)(conn)
-        };
-        let (failed, lost) = together(&writer, writer.commit_bare(half), writer.commit(insert(3)));
-        assert!(matches!(failed, Err(StoreError::Sqlite(_))), "it hears its own error");
-        assert!(matches!(lost, Err(StoreError::Commit(_))), "the other hears that nothing was written");
-        // What its own savepoint took back is told in its answer, and spoils nothing.
-        let savepoint = move |conn: &Connection| Ok::<_, StoreError>(in_savepoint(conn, half));
-        let (refused, kept) = together(&writer, writer.commit_bare(savepoint), writer.commit(insert(5)));
-        assert!(matches!(refused, Ok(Err(StoreError::Sqlite(_)))) && kept.is_ok());
-        // The next group begins as if nothing had been.
-        writer.commit_blocking(insert(4)).expect("written");
-        drop(writer);
-        let conn = Connection::open(dir.path().join("t.db")).expect("again");
-        let sum: i64 = conn.query_row("SELECT sum(n) FROM t", [], |r| r.get(0)).expect("sum");
-        assert_eq!(sum, 1 + 4 + 5);
-    }
-
-    #[test]
-    fn an_act_after_which_the_database_takes_the_group_back_leaves_nothing_of_the_others_behind() {
-        let dir = tempfile::tempdir().expect("dir");
-        let writer = open(dir.path());
-        writer.commit_blocking(insert(1)).expect("written");
-        // As after an error of the disk, all of the transaction is gone.
-        let takes_all = |conn: &Connection| Ok(conn.execute("INSERT OR ROLLBACK INTO t VALUES (1)", [])?);
-        let (failed, lost) = together(&writer, writer.commit(takes_all), writer.commit(insert(2)));
-        assert!(matches!(failed, Err::<usize, _>(StoreError::Sqlite(_))), "{failed:?}");
-        assert!(matches!(lost, Err(StoreError::Commit(_))), "{lost:?}");
-        writer.commit_blocking(insert(3)).expect("written");
-        drop(writer);
-        let conn = Connection::open(dir.path().join("t.db")).expect("again");
-        let sum: i64 = conn.query_row("SELECT sum(n) FROM t", [], |r| r.get(0)).expect("sum");
-        assert_eq!(sum, 1 + 3, "what was told to be nothing is nothing");
-    }
-
-    #[test]
-    fn one_act_that_errs_does_not_take_the_others_with_it() {
-        let dir = tempfile::tempdir().expect("dir");
-        let writer = open(dir.path());
-        let threads: Vec<_> = (0..40)
-            .map(|n| {
-                let writer = writer.clone();
-                thread::spawn(move || writer.commit_blocking(insert(n / 2)).is_ok())
-            })
-            .collect();
-        let done = threads.into_iter().map(|t| t.join().expect("thread")).filter(|ok| *ok).count();
-        assert_eq!(done, 20, "each number once");
-        drop(writer);
-        let count: i64 = Connection::open(dir.path().join("t.db"))
-            .expect("again")
-            .query_row("SELECT count(*) FROM t", [], |r| r.get(0))
-            .expect("count");
-        assert_eq!(count, 20);
-    }
-}
+mod tests;
