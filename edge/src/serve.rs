@@ -303,8 +303,14 @@ async fn filter_names(
     tracing::info!(address = %bound.address, "names are filtered");
     if let Some(listen) = config.dns_tls() {
         let lan = tls::Identity { certificate: &identity.grant.lan_certificate, key: &identity.lan_key };
-        let address = bound.encrypted(listen, tls::server(lan, None)?, tasks).await?;
-        tracing::info!(%address, "names are filtered over TLS");
+        match bound.encrypted(listen, tls::server(lan, None)?, tasks).await {
+            Ok(address) => tracing::info!(%address, "names are filtered over TLS"),
+            // Nobody is kept from signing in for it: tablets ask by their addresses, as before.
+            Err(error) => {
+                tracing::error!(%error, "names are not filtered over TLS");
+                app.health.set_trouble("dns_tls", Some(format!("names over TLS: {error}")));
+            }
+        }
     }
     Ok((filter, bound))
 }

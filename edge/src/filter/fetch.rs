@@ -175,7 +175,7 @@ async fn ask(
             if let Err(error) = ledger.lock().await.note(home, &list.file, fetched) {
                 tracing::warn!(%error, "what was fetched cannot be noted: it is fetched again after the next start");
             }
-            with.health.set_fetch_error(&list.file, gone);
+            with.health.set_trouble(&list.file, gone);
             Heard::Good
         }
         // No line, or nobody there: nothing that a head could mend.
@@ -195,7 +195,7 @@ impl With {
     /// Tells whoever can mend it that a list cannot be fetched.
     fn cannot(&self, list: &FetchedList, error: &dyn std::fmt::Display) -> Heard {
         tracing::warn!(file = list.file, %error, "a block list cannot be fetched: the one that is there stays");
-        self.health.set_fetch_error(&list.file, Some(format!("{}: {error}", list.file)));
+        self.health.set_trouble(&list.file, Some(format!("{}: {error}", list.file)));
         Heard::Nothing
     }
 

@@ -24,16 +24,16 @@ struct State {
     last_error: Option<String>,
     link_error: Option<String>,
     disk_error: Option<String>,
-    /// By the names of lists.
-    fetch_errors: BTreeMap<String, String>,
+    /// By what is in trouble: a list that is fetched, a door that cannot be opened.
+    troubles: BTreeMap<String, String>,
 }
 
 impl State {
     /// The error that matters most to whoever reads one line: a failing disk, then a room, then the link, then
-    /// a list that is published and cannot be taken.
+    /// what else is in trouble.
     fn worst_error(&self) -> Option<String> {
         let errors = [&self.disk_error, &self.last_error, &self.link_error];
-        errors.into_iter().find_map(Clone::clone).or_else(|| self.fetch_errors.values().next().cloned())
+        errors.into_iter().find_map(Clone::clone).or_else(|| self.troubles.values().next().cloned())
     }
 }
 
@@ -50,7 +50,7 @@ impl Health {
             last_error: None,
             link_error: None,
             disk_error: None,
-            fetch_errors: BTreeMap::new(),
+            troubles: BTreeMap::new(),
         }))
     }
     /// How far the wall clock is trusted, which says `now`.
@@ -69,12 +69,12 @@ impl Health {
     pub(crate) fn set_link_error(&self, error: Option<String>) {
         self.state().link_error = error;
     }
-    /// A list that is published cannot be taken, in words with the remedy; `None` when it was.
-    pub(crate) fn set_fetch_error(&self, list: &str, error: Option<String>) {
-        let errors = &mut self.state().fetch_errors;
+    /// Something of the box is in trouble while the rest goes on, in words with the remedy; `None` when it is over.
+    pub(crate) fn set_trouble(&self, what: &str, error: Option<String>) {
+        let troubles = &mut self.state().troubles;
         match error {
-            Some(error) => errors.insert(list.to_owned(), error),
-            None => errors.remove(list),
+            Some(error) => troubles.insert(what.to_owned(), error),
+            None => troubles.remove(what),
         };
     }
     /// The disk refuses to write.
