@@ -12,6 +12,7 @@ mod lists;
 
 use std::{
     collections::HashMap,
+    net::{IpAddr, SocketAddr},
     sync::{Arc, PoisonError, RwLock},
 };
 
@@ -24,11 +25,17 @@ use preau_shared::{
     documents::policy::Policy,
     ids::{FilterId, TabletId},
     policy::{Asker, Book, Lists, Reason, judge},
-    rig::dns_front::{Counters, Judge, Origin, Outcome, Own, Ruling},
+    rig::{
+        dns_front::{Counters, Judge, Origin, Outcome, Own, Ruling},
+        route::speaks_from,
+    },
     time::Clock,
 };
 
 use crate::store::seats::Seats;
+
+/// The way to a machine is the same for all of its ports.
+const ANY_PORT: u16 = 9;
 
 /// What the filter knows.
 pub(crate) struct Filter {
@@ -129,8 +136,13 @@ pub(crate) struct PerPupil(Arc<Filter>);
 impl Judge for PerPupil {
     fn judge(&self, from: Origin, name: &str) -> Ruling {
         let filter = &self.0;
-        if let Some(ruling) = filter.own.ruling(name) {
-            return ruling;
+        match filter.own.ruling(name) {
+            // Listening everywhere is no address to tell: a tablet finds us where we would speak to it from.
+            Some(Ruling::Own(all)) if all.iter().any(IpAddr::is_unspecified) => {
+                return Ruling::Own(speaks_from(SocketAddr::new(from.address, ANY_PORT)).into_iter().collect());
+            }
+            Some(ruling) => return ruling,
+            None => {}
         }
         let asker = filter.who_asks(from);
         if let Asker::Shared(_) = *asker {

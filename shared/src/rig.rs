@@ -15,6 +15,7 @@ pub mod neighbour;
 pub mod reader;
 pub mod replicate;
 pub mod reply;
+pub mod route;
 pub mod serve;
 pub mod shelves;
 pub mod slow;

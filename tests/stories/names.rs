@@ -6,6 +6,7 @@ use std::{net::SocketAddr, path::Path, process::Command, sync::Arc, time::Durati
 use anyhow::{Context as _, Result, bail, ensure};
 use hyper::Method;
 use preau_shared::{
+    dns::wire,
     ids::{FilterId, TabletId},
     rig::tls,
     wire::{FilterName, SessionOpened},
@@ -37,12 +38,9 @@ const COORDINATOR: &str = "coordinator.preau.internal";
 
 /// A question for an address, with EDNS.
 fn question(name: &str) -> Vec<u8> {
-    let mut bytes = vec![0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 1];
-    for label in name.split('.') {
-        bytes.push(u8::try_from(label.len()).expect("short"));
-        bytes.extend(label.as_bytes());
-    }
-    bytes.extend([0, 0, 1, 0, 1, 0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 0]);
+    let mut bytes = wire::question(name, wire::kind::A).expect("a name");
+    bytes[11] = 1;
+    bytes.extend([0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 0]);
     bytes
 }
 
@@ -333,6 +331,8 @@ async fn kdig_reads_every_way_to_ask() -> Result<()> {
         ensure!(ask(&[ATLAS, "ANY"])?.contains("RFC8482"), "{way}");
         ensure!(ask(&[GAMES, "A"])?.contains("NOERROR"), "{way}: one pupil sits at this address");
         ensure!(ask(&["1.0.168.192.in-addr.arpa", "PTR"])?.contains("NXDOMAIN"), "{way}");
+        // By the name under which the tablet asks over TLS its system finds the box.
+        ensure!(ask(&[&host, "A"])?.contains("127.0.0.1"), "{way}: {host}");
         ensure!(ask(&["version.bind", "CH", "TXT"])?.contains("REFUSED"), "{way}: no other class");
     }
     tablet.leave(&noe).await

@@ -2,7 +2,7 @@ use std::{collections::BTreeSet, fs, net::IpAddr, path::Path};
 
 use preau_shared::{
     dice::Seeded,
-    dns::Carrier,
+    dns::{Carrier, wire},
     documents::{
         Edit, Person, Policy, School, Tablet, Writer,
         school::{Accounts, switch_accounts},
@@ -338,12 +338,9 @@ async fn lists_that_lost_half_of_their_names_stay_out_and_the_last_ones_outlast_
 
 /// A question for an address, with EDNS.
 fn question(name: &str) -> Vec<u8> {
-    let mut bytes = vec![0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 1];
-    for label in name.split('.') {
-        bytes.push(u8::try_from(label.len()).expect("short"));
-        bytes.extend(label.as_bytes());
-    }
-    bytes.extend([0, 0, 1, 0, 1, 0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 0]);
+    let mut bytes = wire::question(name, wire::kind::A).expect("a name");
+    bytes[11] = 1;
+    bytes.extend([0, 0, 41, 4, 208, 0, 0, 0, 0, 0, 0]);
     bytes
 }
 

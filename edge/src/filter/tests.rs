@@ -9,6 +9,7 @@ use std::{
 };
 
 use preau_shared::{
+    dns::wire,
     ids::{PolicyId, SessionId, TabletId},
     rig::{clock::SystemClock, dice::SystemDice, task::Tasks},
     time::Elapsed,
@@ -50,13 +51,18 @@ fn policy(n: u8, levels: &[&str], blocked: &[&str]) -> Policy {
 
 /// A question for an address.
 fn question(name: &str) -> Vec<u8> {
-    let mut query = vec![0, 7, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0];
-    for label in name.split('.') {
-        query.push(u8::try_from(label.len()).expect("short"));
-        query.extend_from_slice(label.as_bytes());
+    wire::question(name, wire::kind::A).expect("a name")
+}
+
+/// Somebody on a tablet of her own.
+fn sitting(n: u8, level: Option<&str>) -> Sitting {
+    Sitting {
+        session: SessionId::from_bytes([n; 16]),
+        tablet: TabletId::from_bytes([n; 16]),
+        levels: level.map(str::to_owned).into_iter().collect(),
+        staff: level.is_none(),
+        host: None,
     }
-    query.extend_from_slice(&[0, 0, 1, 0, 1]);
-    query
 }
 
 /// Asks for an address from `source`; the response code (RFC 1035 §4.1.1).
@@ -111,15 +117,7 @@ async fn the_same_question_is_answered_for_one_pupil_and_blocked_for_another() {
     assert_eq!(ask("127.0.0.9", at, "example.org").await, BLOCKED, "without policies it is closed");
     filter.set_policies(vec![policy(1, &["CP"], &["adult", "games"]), policy(2, &["CM2"], &["adult"])]);
     for (n, level, source) in [(1, "CP", "127.1.0.1"), (2, "CM2", "127.1.0.2")] {
-        let levels = [level.to_owned()].into();
-        let sitting = Sitting {
-            session: SessionId::from_bytes([n; 16]),
-            tablet: TabletId::from_bytes([n; 16]),
-            levels,
-            staff: false,
-            host: None,
-        };
-        seats.sit(sitting, source.parse().ok(), Elapsed::default());
+        seats.sit(sitting(n, Some(level)), source.parse().ok(), Elapsed::default());
     }
     for (source, name, code) in [
         ("127.1.0.1", "www.jeux.example", BLOCKED),
@@ -132,14 +130,7 @@ async fn the_same_question_is_answered_for_one_pupil_and_blocked_for_another() {
         assert_eq!(ask(source, at, name).await, code, "{source} {name}");
     }
     // A pupil's search is an alias of its safe side; a teacher's is what it is.
-    let staff = Sitting {
-        session: SessionId::from_bytes([9; 16]),
-        tablet: TabletId::from_bytes([9; 16]),
-        levels: BTreeSet::new(),
-        staff: true,
-        host: None,
-    };
-    seats.sit(staff, "127.1.0.9".parse().ok(), Elapsed::default());
+    seats.sit(sitting(9, None), "127.1.0.9".parse().ok(), Elapsed::default());
     filter.set_policies(vec![policy(1, &["CP"], &["games"]), policy(2, &["CM2"], &[]), policy(3, &[""], &[])]);
     for (source, name, records) in
         [("127.1.0.2", "www.google.fr", 2), ("127.1.0.2", "www.google.fr", 2), ("127.1.0.9", "www.google.fr", 1)]
@@ -158,6 +149,23 @@ async fn the_same_question_is_answered_for_one_pupil_and_blocked_for_another() {
 }
 
 #[tokio::test]
+async fn a_box_that_listens_everywhere_is_found_where_it_is_asked() {
+    let own = Own::new(["moulin.box.example".to_owned()], &["0.0.0.0".parse().expect("ip")]);
+    let filter = Arc::new(Filter::new(Arc::default(), Lists::None, own, Arc::new(SystemClock::start())));
+    let tasks = Tasks::default();
+    let at = start(&filter, "127.0.0.1:0".parse().expect("address"), &[upstream().await], &tasks).await;
+    let at = at.expect("started").address;
+    for name in ["moulin.box.example", "000102030405060708090a0b0c0d0e0f.moulin.box.example"] {
+        let (told, records) = (answer("127.0.0.7", at, name).await, question(name).len() + 12);
+        assert_eq!((told[3] & 0x0f, told[7]), (FOUND, 1), "{name}");
+        let address = &told[records..records + 4];
+        assert!(address[0] == 127, "{name} is told to be at {address:?}");
+    }
+    tasks.stop();
+    tasks.ended().await;
+}
+
+#[tokio::test]
 async fn a_silent_upstream_is_said_at_once_and_lost_lists_close_the_filter() {
     let silent = UdpSocket::bind("127.0.0.1:0").await.expect("socket");
     let seats = Arc::new(Seats::default());
@@ -170,15 +178,7 @@ async fn a_silent_upstream_is_said_at_once_and_lost_lists_close_the_filter() {
     let upstream = [silent.local_addr().expect("address")];
     let at = start(&filter, "127.0.0.1:0".parse().expect("address"), &upstream, &tasks).await.expect("started").address;
     for (n, level, source) in [(1, "CP", "127.2.0.1"), (2, "CM2", "127.2.0.2")] {
-        let levels = [level.to_owned()].into();
-        let sitting = Sitting {
-            session: SessionId::from_bytes([n; 16]),
-            tablet: TabletId::from_bytes([n; 16]),
-            levels,
-            staff: false,
-            host: None,
-        };
-        seats.sit(sitting, source.parse().ok(), Elapsed::default());
+        seats.sit(sitting(n, Some(level)), source.parse().ok(), Elapsed::default());
     }
     assert_eq!(ask("127.2.0.1", at, "example.org").await, BLOCKED);
     assert_eq!(ask("127.2.0.2", at, "example.org").await, 2, "server failure, within the patience of a tablet");

@@ -1,6 +1,8 @@
 //! Where the other boxes of the school find this one.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use preau_shared::rig::route::speaks_from;
 
 /// Addresses of nobody (RFC 5737, RFC 3849): the way to them is the way to anywhere.
 const ANYWHERE: [SocketAddr; 2] = [
@@ -22,17 +24,10 @@ pub(super) fn to_tell(
         return Some(listens);
     }
     let reachable = |to: &SocketAddr| listens.is_ipv6() || to.is_ipv4();
-    let from = others.into_iter().chain(ANYWHERE).filter(reachable).find_map(speaks_from)?;
-    Some(SocketAddr::new(from, listens.port()))
-}
-
-/// From which address the system would speak to that one. Nothing is sent.
-fn speaks_from(to: SocketAddr) -> Option<IpAddr> {
-    let any: IpAddr = if to.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
-    let socket = UdpSocket::bind((any, 0)).ok()?;
-    socket.connect(to).ok()?;
     // What only this machine can use is of no use to another.
-    socket.local_addr().ok().map(|own| own.ip()).filter(|ip| !ip.is_unspecified() && !ip.is_loopback())
+    let from = |to| speaks_from(to).filter(|own| !own.is_loopback());
+    let from = others.into_iter().chain(ANYWHERE).filter(reachable).find_map(from)?;
+    Some(SocketAddr::new(from, listens.port()))
 }
 
 #[cfg(test)]

@@ -4,7 +4,11 @@
 use std::{collections::BTreeMap, net::IpAddr};
 
 use super::Ruling;
-use crate::{ids::SessionHostId, policy::scope::suffixes, wire::SESSION_HOST};
+use crate::{
+    ids::{FilterId, SessionHostId},
+    policy::scope::suffixes,
+    wire::SESSION_HOST,
+};
 
 /// Zones without an answer from outside: special-use names (RFC 6761, 6762, 7686, 8375, 9476), reverse zones of private
 /// networks (RFC 6303), discovery of designated resolvers (RFC 9462), and the name by which Firefox asks whether it may
@@ -44,7 +48,7 @@ impl Own {
 
     /// What is answered at once, whoever asks.
     pub fn ruling(&self, name: &str) -> Option<Ruling> {
-        if let Some(addresses) = self.0.get(name).or_else(|| self.of_a_session(name)) {
+        if let Some(addresses) = self.0.get(name).or_else(|| self.below(name)) {
             return Some(Ruling::Own(addresses.clone()));
         }
         // Most names end otherwise than all of these.
@@ -53,11 +57,16 @@ impl Own {
         (may_be && suffixes(name).any(|suffix| ABSENT.contains(&suffix))).then_some(Ruling::Absent)
     }
 
-    /// The addresses of a name on which one session's pages run. Whether that session is live, the box's door says.
-    fn of_a_session(&self, name: &str) -> Option<&Vec<IpAddr>> {
-        let (number, host) = name.strip_prefix(SESSION_HOST)?.split_once('.')?;
-        number.parse::<SessionHostId>().ok()?;
-        self.0.get(host)
+    /// The addresses of a name below ours: one on which a session's pages run, or under which a tablet asks over TLS, whose
+    /// system must find us by it. Whether there is such a session or tablet, the door says.
+    fn below(&self, name: &str) -> Option<&Vec<IpAddr>> {
+        // Numbers have 32 digits: of most names nothing is looked for.
+        let (label, host) = [32, 32 + SESSION_HOST.len()].into_iter().find_map(|at| {
+            let (label, rest) = name.split_at_checked(at)?;
+            Some((label, rest.strip_prefix('.')?))
+        })?;
+        let of_session = label.strip_prefix(SESSION_HOST).is_some_and(|number| number.parse::<SessionHostId>().is_ok());
+        (of_session || label.parse::<FilterId>().is_ok()).then(|| self.0.get(host)).flatten()
     }
 }
 
@@ -79,7 +88,10 @@ mod tests {
             ("other.box.example", None),
             ("s-000102030405060708090a0b0c0d0e0f.moulin.box.example", Some(Ruling::Own(vec![address]))),
             ("s-0001.moulin.box.example", None),
-            ("000102030405060708090a0b0c0d0e0f.moulin.box.example", None),
+            ("000102030405060708090a0b0c0d0e0f.moulin.box.example", Some(Ruling::Own(vec![address]))),
+            ("000102030405060708090a0b0c0d0e0.moulin.box.example", None),
+            ("000102030405060708090a0b0c0d0e0g.moulin.box.example", None),
+            ("000102030405060708090a0b0c0d0e0f.other.box.example", None),
             ("a.s-000102030405060708090a0b0c0d0e0f.moulin.box.example", None),
             ("s-000102030405060708090a0b0c0d0e0f.other.box.example", None),
             ("printer.local", Some(Ruling::Absent)),
