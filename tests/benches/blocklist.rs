@@ -7,7 +7,7 @@
 //!
 //! Ends with 1, and names them, when figures fall short of what is promised.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a bench speaks")]
+#![expect(clippy::print_stdout, reason = "a bench speaks")]
 
 use std::{
     fs,
@@ -23,7 +23,7 @@ use preau_shared::{
 };
 use preau_tests::bench::{
     names::{CATEGORIES, draw, name, unlisted},
-    table::{Table, count, median},
+    table::{Table, count, ended, median},
 };
 use tempfile::tempdir;
 
@@ -52,17 +52,7 @@ fn main() -> ExitCode {
         ["--names", n] => n.parse().context("--names takes a number").and_then(bench),
         _ => Err(anyhow::anyhow!("--names N, or nothing")),
     };
-    match done {
-        Ok(short) if short.is_empty() => ExitCode::SUCCESS,
-        Ok(short) => {
-            eprintln!("fell short: {}", short.join("; "));
-            ExitCode::FAILURE
-        }
-        Err(error) => {
-            eprintln!("the bench could not be run: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    ended(done)
 }
 
 fn bench(names: u64) -> Result<Vec<String>> {

@@ -13,19 +13,22 @@
 //!
 //! Ends with 1, and names them, when figures fall short of what is promised.
 
-#![expect(clippy::print_stdout, clippy::print_stderr, reason = "a bench speaks")]
+#![expect(clippy::print_stdout, reason = "a bench speaks")]
 
 use std::{path::Path, process::ExitCode};
 
 use anyhow::{Context as _, Result, bail};
-use preau_tests::bench::dns::{
-    beside,
-    course::{self, Pace},
-    ground::{Ground, free_address},
-    load::Loads,
-    paced,
-    peers::{self, PEERS, Peer},
-    report::{Heading, Line, Measured, OURS, promised},
+use preau_tests::bench::{
+    dns::{
+        beside,
+        course::{self, Pace},
+        ground::{Ground, free_address},
+        load::Loads,
+        paced,
+        peers::{self, PEERS, Peer},
+        report::{Heading, Line, Measured, OURS, promised},
+    },
+    table::ended,
 };
 
 /// A large territory's worth of pupils at one box, and more policies than any has.
@@ -44,17 +47,7 @@ fn main() -> ExitCode {
         }),
         _ => options(&words).and_then(|options| bench(&options)),
     };
-    match done {
-        Ok(short) if short.is_empty() => ExitCode::SUCCESS,
-        Ok(short) => {
-            eprintln!("fell short: {}", short.join("; "));
-            ExitCode::FAILURE
-        }
-        Err(error) => {
-            eprintln!("the bench could not be run: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    ended(done)
 }
 
 struct Options {

@@ -36,7 +36,7 @@ use preau_tests::bench::{
         page::{self, Page},
         school::School,
     },
-    table::{Table, count, median, percentile},
+    table::{Table, count, ended, median, percentile},
     territory::Territory,
 };
 use tempfile::tempdir;
@@ -90,17 +90,7 @@ fn main() -> ExitCode {
         Some((first, rest)) if first == bare::WORD => bare::serve(rest).map(|()| Vec::new()),
         Some(_) | None => bench(&words),
     };
-    match done {
-        Ok(short) if short.is_empty() => ExitCode::SUCCESS,
-        Ok(short) => {
-            eprintln!("fell short: {}", short.join("; "));
-            ExitCode::FAILURE
-        }
-        Err(error) => {
-            eprintln!("the bench could not be run: {error:#}");
-            ExitCode::FAILURE
-        }
-    }
+    ended(done)
 }
 
 /// Runs it; names what fell short. One thread: the client leaves the machine to the servers.

@@ -1,7 +1,20 @@
 //! A table of figures with their targets. Sizes bind (they do not depend on the machine); times are shown, but for those
 //! that the product promises.
 
-use std::{fmt, time::Duration};
+use std::{fmt, process::ExitCode, time::Duration};
+
+use anyhow::Result;
+
+/// How a bench ends: with the names of what fell short, or why it could not be run, on standard error.
+#[expect(clippy::print_stderr, reason = "a bench speaks")]
+pub fn ended(done: Result<Vec<String>>) -> ExitCode {
+    match done {
+        Ok(short) if short.is_empty() => return ExitCode::SUCCESS,
+        Ok(short) => eprintln!("fell short: {}", short.join("; ")),
+        Err(error) => eprintln!("the bench could not be run: {error:#}"),
+    }
+    ExitCode::FAILURE
+}
 
 /// How a figure is judged.
 #[derive(Debug, Clone, Copy, PartialEq)]
